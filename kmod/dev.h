@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The interface type "ntm": netdev operations, rtnl link operations, and what
+ * belongs to one device and one network namespace.
+ */
+#ifndef NTM_DEV_H
+#define NTM_DEV_H
+
+#include <linux/mutex.h>
+#include <linux/netdevice.h>
+#include <net/gro_cells.h>
+#include "path.h"
+#include "stats.h"
+
+/**
+ * struct ntm_sockets - the UDP sockets of a device; immutable, RCU
+ * @sk4, @sk6:	ntmd's sockets, referenced (sock_hold), or NULL. Their
+ *		sk_bound ports are read under RCU by the receive hook
+ * @port4, @port6: local ports, network order, 0 without a socket
+ */
+struct ntm_sockets {
+	struct sock *sk4;
+	struct sock *sk6;
+	__be16 port4;
+	__be16 port6;
+	struct rcu_head rcu;
+};
+
+struct ntm_dns;
+struct ntm_miss;
+
+/**
+ * struct ntm_dev - an interface of kind "ntm" (netdev_priv)
+ * @dev:	the net_device
+ * @net:	namespace of creation: sockets, hooks and netlink live here. The
+ *		device is NETNS_LOCAL, so dev_net(dev) is the same
+ * @list:	in ntm_net's list of devices, RCU
+ * @lock:	serialises netlink changes of this device
+ * @paths:	path tables
+ * @sockets:	RCU, NULL until DEV_SET
+ * @portid:	netlink port of ntmd, 0 if none; READ_ONCE
+ * @dns:	zone and held queries (dns.c)
+ * @miss:	held packets (miss.c)
+ * @drops:	per-CPU drop counters
+ * @gro:	entry of decrypted packets into the stack
+ */
+struct ntm_dev {
+	struct net_device *dev;
+	struct net *net;
+	struct list_head list;
+	struct mutex lock;
+	struct ntm_path_tables paths;
+	struct ntm_sockets __rcu *sockets;
+	u32 portid;
+	struct ntm_dns *dns;
+	struct ntm_miss *miss;
+	struct ntm_drops __percpu *drops;
+	struct gro_cells gro;
+};
+
+/** struct ntm_net - per network namespace: the devices in it */
+struct ntm_net {
+	struct list_head devs;	/* RCU list; changed under RTNL */
+};
+
+extern unsigned int ntm_net_id;
+
+int ntm_dev_register(void);	/* pernet and rtnl link operations */
+void ntm_dev_unregister(void);
+
+/* Under RTNL or RCU. NULL if @dev is not of our kind. */
+struct ntm_dev *ntm_dev_from(struct net_device *dev);
+
+/**
+ * ntm_dev_set_sockets() - change the sockets of a device
+ * @fd4, @fd6: file descriptors of the calling process; -1 lets go, -2 leaves
+ *
+ * Process context, ndev->lock held. Checks family, protocol, namespace and
+ * that the socket is bound. A socket is let go of when the device goes.
+ */
+int ntm_dev_set_sockets(struct ntm_dev *ndev, int fd4, int fd6,
+			struct netlink_ext_ack *extack);
+
+#endif

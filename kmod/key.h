@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * One epoch's pair of keys, and the AEAD behind them.
+ *
+ * A key is made by netlink (process context), published by RCU in its path's
+ * slots, and freed through call_rcu and then a work item, since freeing a
+ * crypto_aead sleeps. Packets in flight through an asynchronous AEAD hold a
+ * reference.
+ */
+#ifndef NTM_KEY_H
+#define NTM_KEY_H
+
+#include <linux/kref.h>
+#include <linux/rcupdate.h>
+#include <linux/workqueue.h>
+#include <crypto/aead.h>
+#include <ntmobile/wire.h>
+#include "replay.h"
+
+struct netlink_ext_ack;
+
+/**
+ * struct ntm_key - the keys of one epoch
+ * @tx:		AEAD for sending; the raw key is not kept
+ * @rx:		AEAD for receiving
+ * @tx_ctr:	counter of the next packet to send; atomic64_fetch_add() takes
+ *		as many as a packet has segments
+ * @replay:	window of received counters
+ * @epoch:	full epoch; the wire carries it modulo NTM_WIRE_EPOCHS
+ * @suite:	enum ntm_suite
+ * @born:	jiffies64 at creation
+ * @rekey_told:	NTM_EV_REKEY was sent for this key
+ * @ref:	one by the path's slots, one by each packet in an asynchronous AEAD
+ */
+struct ntm_key {
+	struct crypto_aead *tx;
+	struct crypto_aead *rx;
+	atomic64_t tx_ctr;
+	struct ntm_replay replay;
+	u32 epoch;
+	u8 suite;
+	u64 born;
+	bool rekey_told;
+	struct kref ref;
+	union {
+		struct rcu_head rcu;
+		struct work_struct work;
+	};
+};
+
+/**
+ * ntm_key_new() - make a key pair
+ * @suite:	enum ntm_suite
+ * @epoch:	full epoch
+ * @tx_key:	NTM_WIRE_KEY_LEN bytes, the caller wipes them
+ * @rx_key:	NTM_WIRE_KEY_LEN bytes, the caller wipes them
+ * @extack:	reason of a failure
+ *
+ * May sleep. Returns the key with one reference, or an ERR_PTR().
+ */
+struct ntm_key *ntm_key_new(u8 suite, u32 epoch, const u8 *tx_key,
+			    const u8 *rx_key, struct netlink_ext_ack *extack);
+
+/* Any context. The last put frees after a grace period, in a work item. */
+void ntm_key_put(struct ntm_key *key);
+
+/* Module exit: waits until every key that was put is freed. */
+void ntm_key_barrier(void);
+
+#endif

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The path table: a path is one tunnel to one correspondent node, found by its
+ * Path ID (packets in) or by the peer's virtual address (packets out).
+ *
+ * Writers (netlink, device removal) hold ndev->lock (mutex). Readers are in softirq or
+ * hold rcu_read_lock(). A path is unlinked from all tables first and freed
+ * after a grace period; packets in an asynchronous AEAD hold a reference.
+ */
+#ifndef NTM_PATH_H
+#define NTM_PATH_H
+
+#include <linux/in.h>
+#include <linux/in6.h>
+#include <linux/kref.h>
+#include <linux/rhashtable.h>
+#include <net/dst_cache.h>
+#include <ntmobile/wire.h>
+#include "stats.h"
+
+struct ntm_dev;
+struct ntm_key;
+
+union ntm_addr {
+	struct sockaddr sa;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+};
+
+/**
+ * struct ntm_endpoint - where a path's outer packets go; immutable, RCU
+ * @addr:	the peer's real address and port
+ * @src4, @src6: local address the peer last sent to, or any
+ * @cache:	route to @addr, per CPU
+ * @rcu:	for kfree
+ */
+struct ntm_endpoint {
+	union ntm_addr addr;
+	union {
+		struct in_addr src4;
+		struct in6_addr src6;
+	};
+	struct dst_cache cache;
+	struct rcu_head rcu;
+};
+
+/**
+ * struct ntm_path - one tunnel
+ * @by_id, @by_v4, @by_v6: nodes of the device's tables
+ * @ndev:	the device; it outlives its paths
+ * @id:		Path ID, network order
+ * @v4, @v6:	the peer's virtual addresses; inner packets of the peer must
+ *		carry one of them as source
+ * @has_v4, @has_v6: whether they are in the tables
+ * @mtu:	largest inner packet in bytes; READ_ONCE
+ * @endpoint:	RCU; NULL until the first PEER_ADDR
+ * @tx:		sending key, RCU, NULL until one is confirmed
+ * @rx:		receiving keys by epoch modulo NTM_WIRE_EPOCHS, RCU; holds the
+ *		references (a key stands in rx as long as it is valid; tx borrows)
+ * @lock:	BH spinlock around changes of @endpoint, @tx and @rx
+ * @last_rx, @last_tx: jiffies64 of the newest authenticated packet received
+ *		and of the last inner packet sent, 0 for never
+ * @stats:	per-CPU counters
+ * @ref:	tables hold one; packets in flight hold one each
+ */
+struct ntm_path {
+	struct rhash_head by_id;
+	struct rhash_head by_v4;
+	struct rhash_head by_v6;
+	struct ntm_dev *ndev;
+	__be32 id;
+	struct in_addr v4;
+	struct in6_addr v6;
+	bool has_v4, has_v6;
+	u32 mtu;
+	struct ntm_endpoint __rcu *endpoint;
+	struct ntm_key __rcu *tx;
+	struct ntm_key __rcu *rx[NTM_WIRE_EPOCHS];
+	spinlock_t lock;
+	u64 last_rx, last_tx;
+	struct ntm_stats __percpu *stats;
+	struct kref ref;
+	struct rcu_head rcu;
+};
+
+/**
+ * struct ntm_path_tables - the tables of one device
+ */
+struct ntm_path_tables {
+	struct rhashtable by_id;
+	struct rhashtable by_v4;
+	struct rhashtable by_v6;
+};
+
+int ntm_path_tables_init(struct ntm_path_tables *t);
+/* All paths must have been removed. May sleep. */
+void ntm_path_tables_destroy(struct ntm_path_tables *t);
+
+/* Lookups: under rcu_read_lock(); the result is good until it ends. */
+struct ntm_path *ntm_path_by_id(struct ntm_path_tables *t, __be32 id);
+struct ntm_path *ntm_path_by_v4(struct ntm_path_tables *t, __be32 virt);
+struct ntm_path *ntm_path_by_v6(struct ntm_path_tables *t, const struct in6_addr *virt);
+
+/*
+ * Changes: process context, ndev->lock held. new: not yet in a table.
+ * insert: -EEXIST with extack if the ID or a virtual address is taken.
+ * remove: unlinks, drops the tables' reference.
+ */
+struct ntm_path *ntm_path_new(struct ntm_dev *ndev, __be32 id);
+int ntm_path_insert(struct ntm_path *path, struct netlink_ext_ack *extack);
+void ntm_path_remove(struct ntm_path *path);
+void ntm_path_remove_all(struct ntm_dev *ndev);
+
+/* Any context; the last put frees after a grace period. */
+void ntm_path_put(struct ntm_path *path);
+
+/**
+ * ntm_path_move() - point a path at another endpoint
+ * @path:	the path
+ * @addr:	the peer's real address
+ * @local:	local address the peer sent to, or NULL
+ *
+ * Softirq or process context. Returns 0 or -ENOMEM. No event is sent.
+ */
+int ntm_path_move(struct ntm_path *path, const union ntm_addr *addr,
+		  const union ntm_addr *local);
+
+/**
+ * ntm_path_add_key() - give a path the keys of its next epoch
+ * @path:	the path
+ * @key:	reference is taken over on success
+ * @confirmed:	make it the sending key now
+ * @extack:	reason of a failure
+ *
+ * Keys older than the one before the current are dropped. -EEXIST if the epoch is
+ * not the next one. Process context.
+ */
+int ntm_path_add_key(struct ntm_path *path, struct ntm_key *key, bool confirmed,
+		     struct netlink_ext_ack *extack);
+
+/**
+ * ntm_path_confirm() - an authenticated packet came under @key
+ *
+ * Softirq. Makes a pending key the sending key. Returns true if it was
+ * pending (the caller sends NTM_EV_KEY_CONFIRMED).
+ */
+bool ntm_path_confirm(struct ntm_path *path, struct ntm_key *key);
+
+#endif
