@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* INI configuration files (libinih) against a schema; errors name file, line and reason. */
+#ifndef NTM_CONF_H
+#define NTM_CONF_H
+
+#include <stddef.h>
+
+/**
+ * struct ntm_conf_option - one option of a program
+ * @section, @name: as in the file
+ * @parse:	parses @value into @target (the program's config struct); returns NULL or
+ *		a reason (static string)
+ */
+struct ntm_conf_option {
+	const char *section;
+	const char *name;
+	const char *(*parse)(void *target, const char *value);
+};
+
+/**
+ * ntm_conf_load() - read a file
+ * @path:	file
+ * @options:	ends with a section of NULL
+ * @target:	handed to the parsers
+ * @error, @size: "FILE:LINE: reason" on failure
+ *
+ * Unknown sections and options, repeated options and lines that are not INI are errors. Returns 0, -EINVAL, or
+ * another negative errno if the file cannot be read.
+ */
+int ntm_conf_load(const char *path, const struct ntm_conf_option *options, void *target,
+		  char *error, size_t size);
+
+/* Helpers for parsers: NULL or a reason. */
+const char *ntm_conf_uint(const char *value, unsigned long min, unsigned long max, unsigned long *out);
+const char *ntm_conf_bool(const char *value, int *out);
+const char *ntm_conf_string(const char *value, char *out, size_t size);
+
+#endif

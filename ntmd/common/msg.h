@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Signalling messages: docs/PROTOCOL.md section 5. Bounded, no allocation, no I/O. */
+#ifndef NTM_MSG_H
+#define NTM_MSG_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "common/addr.h"
+
+#define NTM_DATAGRAM_MAX 1232
+#define NTM_NAME_MAX 253
+#define NTM_CANDIDATES_MAX 16
+#define NTM_TEXT_MAX 128
+
+enum ntm_msg_type {
+	NTM_MSG_REGISTRATION_REQUEST = 1,
+	NTM_MSG_REGISTRATION_RESPONSE,
+	NTM_MSG_KEEP_ALIVE,
+	NTM_MSG_KEEP_ALIVE_RESPONSE,
+	NTM_MSG_DIRECTION_REQUEST,
+	NTM_MSG_REFUSAL,
+	NTM_MSG_ROUTE_DIRECTION,
+	NTM_MSG_ROUTE_DIRECTION_CONFIRMATION,
+	NTM_MSG_TUNNEL_CLOSE = 13,
+};
+
+enum ntm_tlv {
+	NTM_TLV_NAME = 1,
+	NTM_TLV_TOKEN,
+	NTM_TLV_VIRTUAL4,
+	NTM_TLV_VIRTUAL6,
+	NTM_TLV_LIFETIME,
+	NTM_TLV_OBSERVED,
+	NTM_TLV_CANDIDATE,
+	NTM_TLV_STATUS,
+	NTM_TLV_PATH_ID,
+	NTM_TLV_ROLE,
+	NTM_TLV_PEER_KEY,
+	NTM_TLV_PATH_PSK,
+	NTM_TLV_SUITES,
+	NTM_TLV_SUITE,
+	NTM_TLV_EPOCH,
+	NTM_TLV_SESSION_ID,
+	NTM_TLV_ZONE,
+	NTM_TLV_KEEPALIVE,
+	NTM_TLV_TARGET,
+	NTM_TLV_TIMESTAMP,
+	NTM_TLV_MAX,
+};
+
+enum ntm_status {
+	NTM_ST_OK,
+	NTM_ST_UNKNOWN_NODE,
+	NTM_ST_REVOKED,
+	NTM_ST_TOKEN,
+	NTM_ST_NAME_TAKEN,
+	NTM_ST_POOL_EMPTY,
+	NTM_ST_UNKNOWN_NAME,
+	NTM_ST_OFFLINE,
+	NTM_ST_REFUSED,
+	NTM_ST_BUSY,
+	NTM_ST_UNSUPPORTED,
+	NTM_ST_STORAGE,
+	NTM_ST_GOING_AWAY,
+};
+
+enum ntm_role { NTM_ROLE_INITIATOR = 1, NTM_ROLE_RESPONDER = 2 };
+enum ntm_cand_kind { NTM_CAND_HOST, NTM_CAND_REFLEXIVE, NTM_CAND_RELAYED };
+
+/** struct ntm_candidate - a real address at which a node may be reached */
+struct ntm_candidate {
+	enum ntm_cand_kind kind;
+	union ntm_addr addr;
+};
+
+/**
+ * struct ntm_msg - a message, decoded; also a handshake's payload (type 0 then)
+ * @has:	bit (1u << enum ntm_tlv) for each TLV that is there
+ *
+ * Strings are NUL-terminated. path_id, session_id etc. are in host order.
+ */
+struct ntm_msg {
+	uint8_t type;
+	uint32_t request_id;
+	uint32_t has;
+	char name[NTM_NAME_MAX + 1];
+	char zone[NTM_NAME_MAX + 1];
+	uint8_t token[16];
+	struct in_addr virtual4;
+	uint8_t prefix4;
+	struct in6_addr virtual6;
+	uint8_t prefix6;
+	uint32_t lifetime;
+	uint32_t keepalive;
+	struct ntm_candidate observed;
+	struct ntm_candidate candidates[NTM_CANDIDATES_MAX];
+	unsigned int candidate_count;
+	uint16_t status;
+	char text[NTM_TEXT_MAX + 1];
+	uint32_t path_id;
+	uint8_t role;
+	uint8_t peer_key[32];
+	uint8_t path_psk[32];
+	uint32_t suites;
+	uint8_t suite;
+	uint32_t epoch;
+	uint32_t session_id;
+	uint8_t target[16];
+	uint8_t target_len; /* 4 or 16 */
+	uint64_t timestamp;
+};
+
+#define NTM_HAS(m, tlv) (((m)->has >> (NTM_TLV_##tlv)) & 1u)
+#define NTM_SET(m, tlv) ((m)->has |= 1u << (NTM_TLV_##tlv))
+
+/**
+ * ntm_msg_encode() - write a message: header and the TLVs of @has, in ascending type
+ *
+ * Returns the length, or -EMSGSIZE if @size is too small, -EINVAL if the type's needed TLVs are not all there.
+ */
+int ntm_msg_encode(const struct ntm_msg *m, uint8_t *out, size_t size);
+/** ntm_msg_decode() - 0 or -EBADMSG; @m is only valid on 0. Checks the TLVs each type needs. */
+int ntm_msg_decode(struct ntm_msg *m, const uint8_t *in, size_t len);
+/** ntm_msg_encode_payload() / _decode_payload() - TLVs alone: the payload of a handshake */
+int ntm_msg_encode_payload(const struct ntm_msg *m, uint8_t *out, size_t size);
+int ntm_msg_decode_payload(struct ntm_msg *m, const uint8_t *in, size_t len);
+
+const char *ntm_msg_name(uint8_t type);
+const char *ntm_status_name(uint16_t status); /* for people: "peer offline" */
+/** ntm_name_valid() - a lower-case domain name of letters, digits, hyphens and dots (RFC 1123) */
+bool ntm_name_valid(const char *name);
+
+#endif
