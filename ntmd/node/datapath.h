@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The data path as the rest of ntmd sees it: a struct of operations with two
+ * implementations, "kernel" (ntmobile.ko by generic netlink) and, later, "tun".
+ * Nothing above it knows which one runs. One thread, one libuv loop.
+ */
+#ifndef NTM_DATAPATH_H
+#define NTM_DATAPATH_H
+
+#include <uv.h>
+#include "common/addr.h"
+#include "common/msg.h"
+#include "common/udp.h"
+
+struct ntm_datapath;
+
+/** struct ntm_dp_keys - one epoch's keys; the implementation copies, the caller wipes */
+struct ntm_dp_keys {
+	uint32_t epoch;
+	uint8_t suite; /* enum ntm_suite */
+	uint8_t tx[32];
+	uint8_t rx[32];
+	bool confirmed; /* sending key at once; else pending until the first packet under it */
+};
+
+/** struct ntm_dp_stats - of one path, or (drops) of the whole data path */
+struct ntm_dp_stats {
+	uint64_t tx_packets, tx_bytes, rx_packets, rx_bytes;
+	uint64_t last_rx_ms, last_tx_ms; /* ages; UINT64_MAX: never */
+	union ntm_addr peer;
+};
+#define NTM_DP_DROPS 13
+extern const char *const ntm_dp_drop_names[NTM_DP_DROPS]; /* "short", "path", ..., order of uapi.h */
+
+/**
+ * struct ntm_dp_events - what the data path tells; called from the loop, never from within an operation
+ * @miss:	a packet to a virtual address without a path; answer by miss_done()
+ * @dns:	a caught DNS query; answer by dns_reply() or dns_pass()
+ */
+struct ntm_dp_events {
+	void (*miss)(void *ctx, int family, const void *virt);
+	void (*peer_moved)(void *ctx, uint32_t path_id, const union ntm_addr *addr);
+	void (*rekey)(void *ctx, uint32_t path_id, uint32_t epoch);
+	void (*key_confirmed)(void *ctx, uint32_t path_id, uint32_t epoch);
+	void (*auth_burst)(void *ctx, uint32_t path_id, uint32_t drops);
+	void (*mtu)(void *ctx, uint32_t path_id, uint32_t mtu);
+	void (*dns)(void *ctx, uint64_t tag, const uint8_t *msg, size_t len);
+	void (*lost)(void *ctx, int err); /* the data path is gone (interface deleted, module unloaded) */
+};
+
+/** struct ntm_dp_lease - own addresses on the interface */
+struct ntm_dp_lease {
+	bool has4, has6;
+	struct in_addr virtual4;
+	struct in6_addr virtual6;
+	uint8_t prefix4, prefix6;
+	char zone[NTM_NAME_MAX + 1];
+};
+
+/**
+ * struct ntm_datapath_ops - all return 0 or a negative errno
+ * @open:	make the interface @ifname and bind @udp's sockets; @why gets a sentence for people on failure
+ * @configure:	addresses, routes of the virtual prefixes, zone to catch; again on a changed lease
+ * @path_set:	create a path or change it; @peer may be NULL to leave; @keys may be NULL
+ * @stats:	of a path
+ * @drops:	of the device
+ * @close:	removes the interface; all paths go with it
+ */
+struct ntm_datapath_ops {
+	const char *name;
+	int (*open)(struct ntm_datapath **dp, uv_loop_t *loop, const char *ifname, struct ntm_udp *udp,
+		    const struct ntm_dp_events *events, void *ctx, char *why, size_t size);
+	uint32_t (*suites)(struct ntm_datapath *dp); /* mask of 1 << suite it can do */
+	int (*configure)(struct ntm_datapath *dp, const struct ntm_dp_lease *lease);
+	int (*path_set)(struct ntm_datapath *dp, uint32_t path_id, const struct in_addr *virtual4,
+			const struct in6_addr *virtual6, const union ntm_addr *peer, const struct ntm_dp_keys *keys);
+	int (*path_del)(struct ntm_datapath *dp, uint32_t path_id);
+	int (*stats)(struct ntm_datapath *dp, uint32_t path_id, struct ntm_dp_stats *stats);
+	int (*drops)(struct ntm_datapath *dp, uint64_t drops[NTM_DP_DROPS]);
+	int (*miss_done)(struct ntm_datapath *dp, int family, const void *virt, int err);
+	int (*dns_reply)(struct ntm_datapath *dp, uint64_t tag, const uint8_t *msg, size_t len);
+	int (*dns_pass)(struct ntm_datapath *dp, uint64_t tag);
+	void (*close)(struct ntm_datapath *dp);
+};
+
+extern const struct ntm_datapath_ops ntm_datapath_kernel;
+
+#endif
