@@ -1,0 +1,62 @@
+# shellcheck shell=bash
+# After a scenario: nothing may be left of it, and the kernel must not have complained.
+
+KERNEL_COMPLAINTS='WARNING:|BUG:|BUG |Oops|general protection|Call Trace|KASAN|KCSAN|UBSAN|kmemleak:.*new suspected|unreferenced object'
+KERNEL_COMPLAINTS+='|refcount_t|ref_tracker|leaked reference|unregister_netdevice: waiting|(circular|recursive) locking|inconsistent lock|suspicious RCU'
+KERNEL_COMPLAINTS+='|INFO: (rcu|task|trying)|soft lockup|blocked for more than|workqueue lockup|scheduling while atomic|sleeping function'
+KERNEL_COMPLAINTS+='|page allocation failure|DEBUG_LOCKS|ODEBUG|(list_add|list_del) corruption|dst_release|DEAD'
+
+namespaces() {
+	ip netns list | awk '{ print $1 }'
+}
+
+kill_all_of() {
+	local ns pids
+	for ns in $(namespaces); do
+		pids=$(ip netns pids "$ns")
+		# shellcheck disable=SC2086 # a list of numbers
+		[ -z "$pids" ] || kill -9 $pids 2>/dev/null
+	done
+}
+
+unload_module() {
+	local deadline=$((SECONDS + 15))
+	grep -q '^ntmobile ' /proc/modules || return 0
+	until rmmod ntmobile 2>/mnt/state/rmmod; do
+		if [ $SECONDS -ge $deadline ]; then
+			tap_point "not ok" "$LAB_NAME: the module can be unloaded afterwards"
+			tap_diag_file /mnt/state/rmmod
+			return
+		fi
+		sleep 0.2
+	done
+}
+
+clean_up() {
+	local ns f
+	kill_all_of
+	for ns in $(namespaces); do
+		ip netns del "$ns"
+	done
+	for f in /mnt/state/ns/*; do
+		[ ! -e "$f" ] || umount "$f" 2>/dev/null
+	done
+	rm -rf /mnt/state/* /tmp/* 2>/dev/null
+	unload_module
+}
+
+scan_for_leaks() {
+	[ -w /sys/kernel/debug/kmemleak ] || return 0
+	sleep 6 # younger objects are not reported
+	echo scan >/sys/kernel/debug/kmemleak
+	cat /sys/kernel/debug/kmemleak >/dev/kmsg
+}
+
+# The kernel's log since the scenario began
+check_kernel_log() {
+	scan_for_leaks
+	dmesg | awk '/lab: scenario .* begins/ { text = "" } { text = text $0 "\n" } END { printf "%s", text }' >"$LAB_OUT/dmesg"
+	grep -nE "$KERNEL_COMPLAINTS" "$LAB_OUT/dmesg" >/mnt/state/complaints || return 0
+	tap_point "not ok" "$LAB_NAME: the kernel does not complain"
+	head -n 100 "$LAB_OUT/dmesg" | tap_diag
+}

@@ -1,0 +1,146 @@
+# shellcheck shell=bash
+# Running things on hosts.
+
+# on HOST CMD...: run a command on a host
+on() {
+	local host=$1
+	shift
+	need_host "$host"
+	[ -z "$LAB_VERBOSE" ] || tap_line "# $host\$ $*"
+	nsenter --net="/run/netns/$host" --mount="$LAB_STATE/ns/$host.mnt" --uts="$LAB_STATE/ns/$host.uts" "$@"
+}
+
+# bg HOST NAME CMD...: run a command in the background, under a name; a second start under a name continues its log
+bg() {
+	local host=$1 name=$2 base=$LAB_STATE/procs/$1.$2
+	shift 2
+	need_host "$host"
+	! running "$host" "$name" || lab_die "bg: '$name' runs on $host already"
+	mkdir -p "$LAB_OUT/$host"
+	printf '%q ' "$@" >"$base.cmd"
+	[ -z "$LAB_VERBOSE" ] || tap_line "# $host\$ $* &"
+	nsenter --net="/run/netns/$host" --mount="$LAB_STATE/ns/$host.mnt" --uts="$LAB_STATE/ns/$host.uts" \
+		"$@" </dev/null >>"$LAB_OUT/$host/$name.log" 2>&1 &
+	echo $! >"$base.pid"
+	disown
+}
+
+pid_of() {
+	[ -e "$LAB_STATE/procs/$1.$2.pid" ] || lab_die "nothing called '$2' was started on $1"
+	cat "$LAB_STATE/procs/$1.$2.pid"
+}
+
+# running HOST NAME
+running() {
+	local pid
+	[ -e "$LAB_STATE/procs/$1.$2.pid" ] || return 1
+	pid=$(<"$LAB_STATE/procs/$1.$2.pid")
+	[ -e "/proc/$pid" ] && ! grep -q '^State:.*Z' "/proc/$pid/status" 2>/dev/null
+}
+
+ended() {
+	! running "$@"
+}
+
+# stop HOST NAME: ask it to end (SIGTERM), and wait until it has
+stop() {
+	send_signal "$1" "$2" TERM
+	eventually 10 ended "$1" "$2" || lab_die "'$2' on $1 does not end on SIGTERM"
+}
+
+# kill9 HOST NAME
+kill9() {
+	send_signal "$1" "$2" KILL
+	eventually 10 ended "$1" "$2" || lab_die "'$2' on $1 survives SIGKILL"
+}
+
+# send_signal HOST NAME SIGNAL
+send_signal() {
+	local pid
+	pid=$(pid_of "$1" "$2")
+	kill -s "$3" "$pid"
+}
+
+# again HOST NAME: start it again, with the same command
+again() {
+	local cmd
+	! running "$1" "$2" || stop "$1" "$2"
+	eval "cmd=($(<"$LAB_STATE/procs/$1.$2.cmd"))"
+	bg "$1" "$2" "${cmd[@]}"
+}
+
+# wait_for HOST NAME [SECONDS]: until a background command ends by itself
+wait_for() {
+	eventually "${3:-60}" ended "$1" "$2" || lab_die "'$2' on $1 does not end within ${3:-60} s"
+}
+
+# logs HOST NAME: what a background command has written
+logs() {
+	cat "$LAB_OUT/$1/$2.log"
+}
+
+# listens HOST udp|tcp PORT
+listens() {
+	local flag=-Htln
+	[ "$2" = tcp ] || flag=-Huln
+	on "$1" ss $flag "sport = $3" | grep -q .
+}
+
+# eventually SECONDS CMD...: try until it succeeds
+eventually() {
+	local deadline
+	deadline=$(($(now_ms) + $1 * 1000))
+	shift
+	while :; do
+		if "$@"; then return 0; fi
+		[ "$(now_ms)" -lt "$deadline" ] || return 1
+		sleep 0.1
+	done
+}
+
+# now_ms: milliseconds since the guest started
+now_ms() {
+	local up _
+	read -r up _ </proc/uptime
+	echo $((10#${up/./} * 10))
+}
+
+# took CMD...: run it, print the milliseconds it took
+took() {
+	local t0 t1
+	t0=$(date +%s%N)
+	"$@" >/dev/null
+	t1=$(date +%s%N)
+	echo $(((t1 - t0) / 1000000))
+}
+
+# capture HOST NET|IF NAME [FILTER...]: packets into NAME.pcap
+capture() {
+	local host=$1 dev=$2 name=$3
+	shift 3
+	[ ! -e "$LAB_STATE/links/$host@$dev" ] || dev=$(if_of "$host" "$dev")
+	bg "$host" "capture-$name" tcpdump -i "$dev" -U -s 0 -w "$(captured "$name")" "$@"
+	echo "$host" >"$LAB_STATE/procs/capture.$name"
+	eventually 10 grep -q 'listening on' "$LAB_OUT/$host/capture-$name.log" ||
+		lab_die "capture: tcpdump does not start: $(logs "$host" "capture-$name")"
+}
+
+# capture_stop NAME
+capture_stop() {
+	local host
+	host=$(<"$LAB_STATE/procs/capture.$1")
+	sleep 0.2
+	stop "$host" "capture-$1"
+}
+
+# captured NAME: the file
+captured() {
+	echo "$LAB_OUT/$1.pcap"
+}
+
+# packets NAME [FILTER...]: how many packets a capture has
+packets() {
+	local name=$1
+	shift
+	tcpdump -n -r "$(captured "$name")" "$@" 2>/dev/null | wc -l
+}

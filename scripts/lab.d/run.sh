@@ -1,0 +1,220 @@
+# shellcheck shell=bash
+# scripts/lab run: stages the scenarios, boots guests until all have run, prints TAP. Sourced on the host.
+
+run_usage() {
+	usage >&2
+	exit 2
+}
+
+parse_run() {
+	LAB_TARGET=qemu-6.12 LAB_DATAPATH=kernel LAB_KEEP='' LAB_VERBOSE='' LAB_KUNIT=${LAB_KUNIT:-}
+	LAB_SMP=2 LAB_MEM=1024 LAB_QEMU_ARGS='' LAB_ENV=() LAB_FILES=()
+	while [ $# -gt 0 ]; do
+		case $1 in
+		--on | --datapath | --env | --qemu-args | --smp | --mem) [ $# -gt 1 ] || run_usage ;;&
+		--on) LAB_TARGET=$2 && shift ;;
+		--datapath) LAB_DATAPATH=$2 && shift ;;
+		--env) LAB_ENV+=("$2") && shift ;;
+		--qemu-args) LAB_QEMU_ARGS=$2 && shift ;;
+		--smp) LAB_SMP=$2 && shift ;;
+		--mem) LAB_MEM=$2 && shift ;;
+		--kunit) LAB_KUNIT=1 ;;
+		--keep) LAB_KEEP=1 ;;
+		-v) LAB_VERBOSE=1 ;;
+		-*) run_usage ;;
+		*) LAB_FILES+=("$1") ;;
+		esac
+		shift
+	done
+	check_target "$LAB_TARGET"
+	[[ $LAB_DATAPATH = kernel || $LAB_DATAPATH = tun ]] || die "no datapath '$LAB_DATAPATH' (there are: kernel tun)"
+	[ ${#LAB_FILES[@]} -gt 0 ] || run_usage
+}
+
+# A header line of a scenario: "# NAME: VALUE"
+header() {
+	sed -nE "1,20s/^# $2: *(.*)/\1/p" "$1" | head -n 1
+}
+
+stage_scenario() {
+	local file=$1 in=$2 abs rel
+	[ -r "$file" ] || die "cannot read scenario $file"
+	abs=$(readlink -f "$file")
+	rel=${abs#"$LAB_ROOT"/}
+	if [ "$rel" = "$abs" ]; then
+		rel=extra/$(basename "$abs")
+		install -D -m 644 "$abs" "$in/src/$rel"
+	fi
+	echo "$(scenario_timeout "$abs") $rel" >>"$in/list"
+}
+
+scenario_timeout() {
+	local t
+	t=$(header "$1" timeout)
+	echo "${t:-180}"
+}
+
+# What the guest gets: the scenarios, the language, our programs, the module
+stage() {
+	local run=$1 in=$1/in/mnt/lab part file pair ko
+	rm -rf "$run"
+	mkdir -p "$in/src" "$in/bin" "$run/out"
+	cp -r "$LAB_LIB/guest" "$in/guest"
+	for part in tests scripts; do
+		[ ! -d "$LAB_ROOT/$part" ] || rsync -a --exclude lab.d --exclude fuzz "$LAB_ROOT/$part" "$in/src/"
+	done
+	for file in ntmd ntm-dc ntm-rs ntmctl; do
+		[ ! -x "$LAB_BUILD/bin/$file" ] || cp "$LAB_BUILD/bin/$file" "$in/bin/"
+	done
+	ko=$(module_file "$LAB_TARGET")
+	[ -z "$ko" ] || cp "$ko" "$in/ntmobile.ko"
+	{
+		printf '%s=%q\n' LAB_TARGET "$LAB_TARGET" LAB_DATAPATH "$LAB_DATAPATH" LAB_KEEP "$LAB_KEEP" LAB_VERBOSE "$LAB_VERBOSE"
+		for pair in "${LAB_ENV[@]}"; do
+			printf 'export %s=%q\n' "${pair%%=*}" "${pair#*=}"
+		done
+	} >"$in/conf"
+}
+
+# boot_once RUN FILE...: run scenarios in one guest until it ends
+boot_once() {
+	local run=$1 total=60 file t
+	shift
+	stage "$run"
+	: >"$run/in/mnt/lab/list"
+	for file in "$@"; do
+		stage_scenario "$file" "$run/in/mnt/lab"
+		t=$(scenario_timeout "$file")
+		total=$((total + t + 20))
+	done
+	: >"$run/tap"
+	: >"$run/console"
+	boot_and_follow "$run" "$total"
+	"$(target_kind "$LAB_TARGET")_collect" "$run"
+}
+
+boot_and_follow() {
+	local run=$1 total=$2 kind
+	kind=$(target_kind "$LAB_TARGET")
+	if [ -n "$LAB_KEEP" ]; then
+		{ tail -n +1 -s 0.1 -f "$run/tap" & } 2>/dev/null
+		LAB_TAIL=$!
+		"${kind}_boot" "$LAB_TARGET" "$run" || true
+		kill "$LAB_TAIL" 2>/dev/null || true
+		return
+	fi
+	(
+		trap 'kill $(jobs -p) 2>/dev/null' TERM INT
+		"${kind}_boot" "$LAB_TARGET" "$run" </dev/null >"$run/vm.log" 2>&1 &
+		wait $!
+	) &
+	LAB_VM=$!
+	watchdog "$LAB_VM" "$total" "$run" &
+	LAB_DOG=$!
+	[ -z "$LAB_VERBOSE" ] || { tail -n +1 -s 0.1 -f --pid="$LAB_VM" "$run/console" >&2 & }
+	tail -n +1 -s 0.1 -f --pid="$LAB_VM" "$run/tap" | number
+	wait "$LAB_VM" 2>/dev/null || true
+	kill "$LAB_DOG" 2>/dev/null || true
+	wait "$LAB_DOG" 2>/dev/null || true
+	LAB_VM=''
+}
+
+# End the guest when its time is over
+watchdog() {
+	local vm=$1 total=$2 run=$3 sleeper
+	trap 'kill "$sleeper" 2>/dev/null; exit 0' TERM
+	sleep "$total" &
+	sleeper=$!
+	wait "$sleeper"
+	touch "$run/timeout"
+	kill "$vm"
+}
+
+# Points come from the guests without numbers, because there may be several guests
+number() {
+	local line n
+	n=$(cat "$LAB_RUN.count")
+	while IFS= read -r line; do
+		case $line in
+		"ok - "*) n=$((n + 1)) && echo "ok $n ${line#ok }" ;;
+		"not ok - "*) n=$((n + 1)) && echo "not ok $n ${line#not ok }" && touch "$LAB_RUN.failed" ;;
+		*) printf '%s\n' "$line" ;;
+		esac
+	done
+	echo "$n" >"$LAB_RUN.count"
+}
+
+# The scenario during which the guest ended, if it did not end by itself
+unfinished() {
+	local run=$1
+	! grep -q '^# lab: end' "$run/tap" || return 0
+	sed -n 's/^# scenario: //p' "$run/tap" | tail -n 1
+}
+
+report_death() {
+	local run=$1 what=$2 why="the guest ended in the middle of ${2:-its start}"
+	[ ! -e "$run/timeout" ] || why="the guest took too long in ${what:-its start}"
+	{
+		echo "not ok - $why"
+		tail -n 60 "$run/console" "$run/vm.log" 2>/dev/null | sed 's/\r$//; s/^/# /'
+	} | number
+}
+
+# Keep each scenario's files under build/lab/TARGET/NAME, where they are easy to find
+keep_results() {
+	local run=$1 dest=$LAB_BUILD/lab/$LAB_TARGET dir
+	mkdir -p "$dest"
+	for dir in "$run"/out/*/; do
+		[ -d "$dir" ] || continue
+		rm -rf "${dest:?}/$(basename "$dir")"
+		mv "$dir" "$dest/"
+	done
+	cp "$run/console" "$dest/console.log"
+	rm -rf "$dest/last" && mkdir -p "$dest/last" && cp "$run/tap" "$dest/last/"
+}
+
+finish() {
+	trap - EXIT INT TERM
+	[ -z "${LAB_VM:-}" ] || kill "$LAB_VM" 2>/dev/null || true
+	[ -z "${LAB_DOG:-}" ] || kill "$LAB_DOG" 2>/dev/null || true
+	rm -rf "$LAB_RUN" "$LAB_RUN.count" "$LAB_RUN.failed"
+}
+
+run_all() {
+	local left=("$@") done dead
+	echo "TAP version 13"
+	while [ ${#left[@]} -gt 0 ]; do
+		boot_once "$LAB_RUN" "${left[@]}"
+		keep_results "$LAB_RUN"
+		[ -z "$LAB_KEEP" ] || return 0
+		grep -q '^# lab: end' "$LAB_RUN/tap" && break
+		dead=$(unfinished "$LAB_RUN")
+		report_death "$LAB_RUN" "$dead"
+		done=$(grep -c '^# scenario: ' "$LAB_RUN/tap" || true)
+		[ "$done" -gt 0 ] || break
+		left=("${left[@]:done}")
+	done
+	echo "1..$(cat "$LAB_RUN.count")"
+}
+
+# Scenarios with the header "# module: no" do without ours
+need_module() {
+	local file
+	for file in "$@"; do
+		[ "$(header "$file" module)" = no ] || return 0
+	done
+	return 1
+}
+
+lab_run() {
+	parse_run "$@"
+	lab_prepare "$LAB_TARGET"
+	! need_module "${LAB_FILES[@]}" || lab_module "$LAB_TARGET" >/dev/null
+	mkdir -p "$LAB_BUILD/lab"
+	LAB_RUN=$(mktemp -d "$LAB_BUILD/lab/.run-XXXXXX")
+	echo 0 >"$LAB_RUN.count"
+	trap finish EXIT
+	trap 'exit 130' INT TERM
+	run_all "${LAB_FILES[@]}"
+	[ ! -e "$LAB_RUN.failed" ]
+}
