@@ -14,7 +14,7 @@ union ntm_addr {
 	struct sockaddr_in6 v6;
 };
 
-#define NTM_ADDR_STR 56 /* "[IPv6%scope]:port" with NUL */
+#define NTM_ADDR_STR 68 /* "[IPv6%scope]:port" with NUL */
 
 /** ntm_addr_parse() - "192.0.2.1:4330", "192.0.2.1", "[2001:db8::1]:4330", "2001:db8::1"; 0 or -EINVAL */
 int ntm_addr_parse(union ntm_addr *addr, const char *text, uint16_t default_port);

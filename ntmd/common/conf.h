@@ -31,7 +31,8 @@ int ntm_conf_load(const char *path, const struct ntm_conf_option *options, void 
 		  char *error, size_t size);
 
 /* Helpers for parsers: NULL or a reason. */
-const char *ntm_conf_uint(const char *value, unsigned long min, unsigned long max, unsigned long *out);
+const char *ntm_conf_uint(const char *value, unsigned long min, unsigned long max,
+			  unsigned long *out);
 const char *ntm_conf_bool(const char *value, int *out);
 const char *ntm_conf_string(const char *value, char *out, size_t size);
 

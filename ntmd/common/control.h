@@ -17,11 +17,13 @@ struct ntm_control_reply; /* one request that waits for its answer; may be answe
 typedef void ntm_control_fn(void *ctx, json_t *request, struct ntm_control_reply *reply);
 
 /* Mode 0660; an old socket nobody listens at is replaced, a live one is -EADDRINUSE. */
-int ntm_control_open(struct ntm_control **control, uv_loop_t *loop, const char *path, ntm_control_fn *fn, void *ctx);
+int ntm_control_open(struct ntm_control **control, uv_loop_t *loop, const char *path,
+		     ntm_control_fn *fn, void *ctx);
 /* @response is stolen. The connection may be gone by then; that is no error. */
 void ntm_control_answer(struct ntm_control_reply *reply, json_t *response);
 /* {"ok": false, ...} */
-void ntm_control_fail(struct ntm_control_reply *reply, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void ntm_control_fail(struct ntm_control_reply *reply, int code, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 void ntm_control_close(struct ntm_control *control);
 
 /**
@@ -32,6 +34,13 @@ void ntm_control_close(struct ntm_control *control);
 json_t *ntm_control_call(const char *path, json_t *request, int timeout_ms);
 
 /* Exit codes of ntmctl, and codes of failures. */
-enum ntm_exit { NTM_EXIT_OK, NTM_EXIT_ERROR, NTM_EXIT_USAGE, NTM_EXIT_NOT_RUNNING, NTM_EXIT_RELAYED, NTM_EXIT_UNREACHABLE };
+enum ntm_exit {
+	NTM_EXIT_OK,
+	NTM_EXIT_ERROR,
+	NTM_EXIT_USAGE,
+	NTM_EXIT_NOT_RUNNING,
+	NTM_EXIT_RELAYED,
+	NTM_EXIT_UNREACHABLE,
+};
 
 #endif

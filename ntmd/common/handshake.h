@@ -57,16 +57,17 @@ struct ntm_hs_init {
  * ntm_hs_refresh_mac2().
  */
 int ntm_hs_request(struct ntm_hs_init *hs, uint8_t type, const struct ntm_noise_keypair *self,
-		   const uint8_t responder[32], const uint8_t *psk, uint32_t local_id, uint32_t path_id,
-		   const struct ntm_msg *payload, struct ntm_hs_cookie_jar *jar, uint64_t now_ms,
-		   uint8_t *out, size_t size);
-void ntm_hs_refresh_mac2(uint8_t *request, size_t len, const struct ntm_hs_cookie_jar *jar, uint64_t now_ms);
+		   const uint8_t responder[32], const uint8_t *psk, uint32_t local_id,
+		   uint32_t path_id, const struct ntm_msg *payload, struct ntm_hs_cookie_jar *jar,
+		   uint64_t now_ms, uint8_t *out, size_t size);
+void ntm_hs_refresh_mac2(uint8_t *request, size_t len, const struct ntm_hs_cookie_jar *jar,
+			 uint64_t now_ms);
 /** ntm_hs_response() - read the response to @hs; 0 (then @keys and @payload are good, @hs is wiped) or -EBADMSG (@hs goes on waiting) */
-int ntm_hs_response(struct ntm_hs_init *hs, const uint8_t *packet, size_t len, struct ntm_hs_keys *keys,
-		    struct ntm_msg *payload);
+int ntm_hs_response(struct ntm_hs_init *hs, const uint8_t *packet, size_t len,
+		    struct ntm_hs_keys *keys, struct ntm_msg *payload);
 /** ntm_hs_cookie_reply() - take a cookie out of a Cookie Reply; 0 or -EBADMSG */
-int ntm_hs_cookie_reply(struct ntm_hs_cookie_jar *jar, const uint8_t responder[32], const uint8_t *packet,
-			size_t len, uint64_t now_ms);
+int ntm_hs_cookie_reply(struct ntm_hs_cookie_jar *jar, const uint8_t responder[32],
+			const uint8_t *packet, size_t len, uint64_t now_ms);
 /** ntm_hs_reply_id() - initiator's session ID in a Session/Tunnel Response or Cookie Reply; 0 if malformed */
 uint32_t ntm_hs_reply_id(const uint8_t *packet, size_t len);
 
@@ -81,7 +82,8 @@ struct ntm_hs_guard {
 	unsigned int rate; /* requests per second from which it is under load */
 	uint64_t loaded_until_ms;
 };
-void ntm_hs_guard_init(struct ntm_hs_guard *g, const uint8_t self_public[32], unsigned int rate, uint64_t now_ms);
+void ntm_hs_guard_init(struct ntm_hs_guard *g, const uint8_t self_public[32], unsigned int rate,
+		       uint64_t now_ms);
 
 enum ntm_hs_verdict { NTM_HS_DROP, NTM_HS_COOKIE, NTM_HS_GO };
 /**
@@ -89,7 +91,8 @@ enum ntm_hs_verdict { NTM_HS_DROP, NTM_HS_COOKIE, NTM_HS_GO };
  * @reply, @reply_len: for NTM_HS_COOKIE: the Cookie Reply to send (64 bytes of room)
  */
 enum ntm_hs_verdict ntm_hs_check(struct ntm_hs_guard *g, const uint8_t *packet, size_t len,
-				 const union ntm_addr *from, uint64_t now_ms, uint8_t *reply, size_t *reply_len);
+				 const union ntm_addr *from, uint64_t now_ms, uint8_t *reply,
+				 size_t *reply_len);
 
 /** struct ntm_hs_resp - responder's side, between reading the request and writing the response */
 struct ntm_hs_resp {
@@ -102,7 +105,8 @@ struct ntm_hs_resp {
 	struct ntm_msg payload;
 };
 /** ntm_hs_accept() - read a request that ntm_hs_check() let pass; 0 or -EBADMSG */
-int ntm_hs_accept(struct ntm_hs_resp *hs, const struct ntm_noise_keypair *self, const uint8_t *packet, size_t len);
+int ntm_hs_accept(struct ntm_hs_resp *hs, const struct ntm_noise_keypair *self,
+		  const uint8_t *packet, size_t len);
 /**
  * ntm_hs_answer() - write the response
  * @psk:	for a tunnel
@@ -110,12 +114,14 @@ int ntm_hs_accept(struct ntm_hs_resp *hs, const struct ntm_noise_keypair *self, 
  *
  * Wipes @hs. Returns the length or a negative errno.
  */
-int ntm_hs_answer(struct ntm_hs_resp *hs, const uint8_t *psk, uint32_t local_id, struct ntm_msg *payload,
-		  struct ntm_hs_keys *keys, uint8_t *out, size_t size);
+int ntm_hs_answer(struct ntm_hs_resp *hs, const uint8_t *psk, uint32_t local_id,
+		  struct ntm_msg *payload, struct ntm_hs_keys *keys, uint8_t *out, size_t size);
 
 /** ntm_hs_punch() / ntm_hs_punch_check() - Hole Punching: 24 bytes; @role is the sender's */
 #define NTM_HS_PUNCH_LEN 24
-void ntm_hs_punch(uint8_t out[NTM_HS_PUNCH_LEN], uint32_t path_id, const uint8_t psk[32], uint8_t role);
-bool ntm_hs_punch_check(const uint8_t *packet, size_t len, uint32_t path_id, const uint8_t psk[32], uint8_t role);
+void ntm_hs_punch(uint8_t out[NTM_HS_PUNCH_LEN], uint32_t path_id, const uint8_t psk[32],
+		  uint8_t role);
+bool ntm_hs_punch_check(const uint8_t *packet, size_t len, uint32_t path_id, const uint8_t psk[32],
+			uint8_t role);
 
 #endif

@@ -36,7 +36,8 @@ int ntm_session_seal(struct ntm_session *s, const struct ntm_msg *m, uint8_t *ou
  *
  * Returns 0; -EBADMSG not authentic; -EALREADY a replay; -EPROTO authentic but malformed.
  */
-int ntm_session_open(struct ntm_session *s, const uint8_t *packet, size_t len, struct ntm_msg *m, bool *newest);
+int ntm_session_open(struct ntm_session *s, const uint8_t *packet, size_t len, struct ntm_msg *m,
+		     bool *newest);
 void ntm_session_wipe(struct ntm_session *s);
 
 #endif

@@ -9,7 +9,8 @@
 struct ntm_udp;
 
 /** typedef ntm_udp_recv_fn - one datagram (a GRO aggregate is split before); bytes are good during the call */
-typedef void ntm_udp_recv_fn(void *ctx, const uint8_t *packet, size_t len, const union ntm_addr *from);
+typedef void ntm_udp_recv_fn(void *ctx, const uint8_t *packet, size_t len,
+			     const union ntm_addr *from);
 
 /**
  * ntm_udp_open() - bind sockets and start to receive
@@ -22,7 +23,8 @@ typedef void ntm_udp_recv_fn(void *ctx, const uint8_t *packet, size_t len, const
 int ntm_udp_open(struct ntm_udp **udp, uv_loop_t *loop, const union ntm_addr *listen4,
 		 const union ntm_addr *listen6, bool gro, ntm_udp_recv_fn *recv, void *ctx);
 /** ntm_udp_adopt() - the same with sockets from a parent process (-1: none); they are owned from then on */
-int ntm_udp_adopt(struct ntm_udp **udp, uv_loop_t *loop, int fd4, int fd6, bool gro, ntm_udp_recv_fn *recv, void *ctx);
+int ntm_udp_adopt(struct ntm_udp **udp, uv_loop_t *loop, int fd4, int fd6, bool gro,
+		  ntm_udp_recv_fn *recv, void *ctx);
 /** ntm_udp_send() - 0 or a negative errno; a full socket buffer drops (UDP), counted */
 int ntm_udp_send(struct ntm_udp *udp, const union ntm_addr *to, const uint8_t *packet, size_t len);
 int ntm_udp_fd(const struct ntm_udp *udp, int family); /* -1: none */

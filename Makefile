@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# NTMobile for Linux. `make help` lists the targets. Everything is built below
+# build/; the kernel's own build (make -C $KDIR M=$PWD modules) reads Kbuild
+# instead of this file. Sources are found by directory: a new file needs no
+# change here.
+
+PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+KDIR ?= /lib/modules/$(shell uname -r)/build
+CC ?= gcc
+FUZZ_CC ?= clang
+FUZZ_SECONDS ?= 20
+B := build
+
+PKGS := libmnl libsodium libuv ldns sqlite3 inih jansson smartcols
+PROGRAMS := $(B)/bin/ntmd $(B)/bin/ntm-dc $(B)/bin/ntmctl
+
+COMMON_SRC := $(sort $(wildcard ntmd/common/*.c))
+NODE_SRC := $(sort $(wildcard ntmd/node/*.c))
+DC_SRC := $(sort $(wildcard ntmd/dc/*.c))
+CTL_SRC := $(sort $(wildcard ntmd/ctl/*.c))
+UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
+FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+UNITS := $(UNIT_SRC:%.c=$(B)/%)
+FUZZERS := $(FUZZ_SRC:%.c=$(B)/%)
+
+# Libraries are asked for only where something is compiled.
+QUIET_GOALS := clean help lint check uninstall module
+ifneq ($(if $(MAKECMDGOALS),$(filter-out $(QUIET_GOALS),$(MAKECMDGOALS)),all),)
+MISSING := $(shell for p in $(PKGS); do pkg-config --exists $$p 2>/dev/null || echo $$p; done)
+ifeq ($(MISSING),)
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS))
+PKG_LIBS := $(shell pkg-config --libs $(PKGS))
+endif
+endif
+
+WARNINGS := -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wformat=2 -Wvla
+HARDEN := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
+LANGUAGE := -std=gnu11 -D_GNU_SOURCE= -I include -I ntmd
+CFLAGS ?= -O2 -g
+LDFLAGS ?=
+ALL_CFLAGS = $(LANGUAGE) $(WARNINGS) $(HARDEN) $(PKG_CFLAGS) $(CFLAGS) -MMD -MP
+ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(LDFLAGS)
+SAN := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+SAN_CFLAGS = $(LANGUAGE) $(WARNINGS) $(PKG_CFLAGS) $(SAN) -I tests/unit -MMD -MP
+FUZZ_CFLAGS = $(LANGUAGE) $(PKG_CFLAGS) $(SAN) -fsanitize=fuzzer-no-link -MMD -MP
+
+.PHONY: all userspace module install uninstall test test-long unit demo bench-quick fuzz fuzz-run \
+	check lint clean help prerequisites
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+all: userspace $(if $(wildcard $(KDIR)/Makefile),module)
+
+userspace: $(PROGRAMS)
+
+prerequisites:
+	@test -z "$(MISSING)" || { echo "missing: $(MISSING): run scripts/setup" >&2; exit 1; }
+
+# --- programs
+
+define program
+$(B)/bin/$(1): $(patsubst %.c,$(B)/obj/%.o,$(2) $(COMMON_SRC))
+	@mkdir -p $$(@D)
+	$$(CC) $$(ALL_CFLAGS) $$(ALL_LDFLAGS) -o $$@ $$^ $$(PKG_LIBS)
+endef
+$(eval $(call program,ntmd,$(NODE_SRC)))
+$(eval $(call program,ntm-dc,$(DC_SRC)))
+$(eval $(call program,ntmctl,$(CTL_SRC)))
+
+$(B)/obj/%.o: %.c | prerequisites
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+# --- the kernel module
+
+module:
+	@test -f $(KDIR)/Makefile || { echo "no kernel headers in $(KDIR): give KDIR=..." >&2; exit 1; }
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+
+# --- tests
+
+# A unit test is linked with common/ and with what its line "with: FILE.c ..." names.
+
+.SECONDEXPANSION:
+unit_files = $(shell sed -n '1,10s|.*with: *\([^*]*\).*|\1|p' $(1))
+$(UNITS): $(B)/%: $(B)/san/%.o $(COMMON_SRC:%.c=$(B)/san/%.o) \
+		$$(patsubst %.c,$(B)/san/%.o,$$(call unit_files,$$*.c))
+	@mkdir -p $(@D)
+	$(CC) $(SAN) -o $@ $^ $(PKG_LIBS) -lcmocka
+
+$(B)/san/%.o: %.c | prerequisites
+	@mkdir -p $(@D)
+	$(CC) $(SAN_CFLAGS) -c -o $@ $<
+
+$(B)/tests/noise: $(B)/obj/tests/noise.o $(COMMON_SRC:%.c=$(B)/obj/%.o)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+unit: $(UNITS) $(B)/tests/noise
+	@failed=0; for t in $(UNITS); do $$t || failed=1; done; \
+	$(B)/tests/noise tests/vectors/*.json || failed=1; exit $$failed
+
+test: userspace $(UNITS) $(B)/tests/noise
+	tests/run $(T)
+
+test-long: userspace $(UNITS) $(B)/tests/noise fuzz-run
+	TEST_LONG=1 tests/run $(T)
+
+demo:
+	scripts/demo
+
+bench-quick:
+	scripts/bench quick
+
+# --- fuzzing: clang only
+
+$(B)/fuzz/%.o: %.c | prerequisites
+	@mkdir -p $(@D)
+	$(FUZZ_CC) $(FUZZ_CFLAGS) -c -o $@ $<
+
+$(FUZZERS): $(B)/%: $(B)/fuzz/%.o $(COMMON_SRC:%.c=$(B)/fuzz/%.o)
+	@mkdir -p $(@D)
+	$(FUZZ_CC) $(SAN) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS)
+
+fuzz: $(FUZZERS)
+
+fuzz-run: fuzz
+	@for f in $(FUZZERS); do \
+		mkdir -p $(B)/corpus/$${f##*/} || exit 1; \
+		$$f -max_total_time=$(FUZZ_SECONDS) -max_len=2048 -verbosity=0 -print_final_stats=1 \
+			-artifact_prefix=$(B)/corpus/ $(B)/corpus/$${f##*/} || exit 1; \
+	done
+
+# --- checks of the source itself
+
+C_FILES = $(sort $(wildcard ntmd/*/*.[ch] tests/*.[ch] tests/unit/*.[ch] tests/fuzz/*.[ch]))
+SHELL_FILES = $(shell grep -lsE '^\#!.*\b(ba|da)?sh\b' .ci/* scripts/* scripts/*/* tests/* tests/*/*)
+
+lint:
+	clang-format-14 --dry-run --Werror $(C_FILES)
+	cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 --enable=warning,portability,performance \
+		--suppress=missingIncludeSystem --check-level=normal -I include -I ntmd ntmd tests/noise.c
+	clang-tidy --quiet $(filter %.c,$(C_FILES)) -- $(LANGUAGE) -I tests/unit $(shell pkg-config --cflags $(PKGS))
+	$(if $(SHELL_FILES),shellcheck -x $(SHELL_FILES))
+
+check: lint
+
+# --- installation
+
+UNIT_FILES = $(wildcard scripts/systemd/*.service scripts/systemd/*.service.in)
+MAN_PAGES = $(wildcard docs/*.1 docs/*.5 docs/*.8)
+EXAMPLES = $(wildcard docs/*.conf.example docs/examples/*)
+sections = $(sort $(subst .,,$(suffix $(MAN_PAGES))))
+
+install: userspace
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin
+	install -m 755 $(B)/bin/ntmctl $(DESTDIR)$(PREFIX)/bin/
+	install -m 755 $(B)/bin/ntmd $(B)/bin/ntm-dc $(DESTDIR)$(PREFIX)/sbin/
+	@set -e; for f in $(UNIT_FILES); do \
+		n=$${f##*/}; n=$${n%.in}; echo "install $(DESTDIR)$(UNITDIR)/$$n"; \
+		install -d $(DESTDIR)$(UNITDIR); \
+		sed 's,@PREFIX@,$(PREFIX),g;s,@SYSCONFDIR@,$(SYSCONFDIR),g' $$f >$(B)/$$n; \
+		install -m 644 $(B)/$$n $(DESTDIR)$(UNITDIR)/$$n; done
+	@set -e; for f in $(MAN_PAGES); do d=$(DESTDIR)$(PREFIX)/share/man/man$${f##*.}; \
+		echo "install $$d/$${f##*/}"; install -d $$d; install -m 644 $$f $$d/; done
+	@set -e; for f in $(EXAMPLES); do d=$(DESTDIR)$(PREFIX)/share/doc/ntmobile; \
+		echo "install $$d/$${f##*/}"; install -d $$d; install -m 644 $$f $$d/; done
+	@if test -f kmod/ntmobile.ko; then \
+		$(MAKE) -C $(KDIR) M=$(CURDIR) $(if $(DESTDIR),INSTALL_MOD_PATH=$(abspath $(DESTDIR))) modules_install; fi
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/ntmctl $(addprefix $(DESTDIR)$(PREFIX)/sbin/,ntmd ntm-dc)
+	rm -f $(patsubst %.in,%,$(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(UNIT_FILES))))
+	rm -f $(foreach m,$(MAN_PAGES),$(DESTDIR)$(PREFIX)/share/man/man$(subst .,,$(suffix $(m)))/$(notdir $(m)))
+	rm -rf $(DESTDIR)$(PREFIX)/share/doc/ntmobile
+	rm -f $(DESTDIR)/lib/modules/*/updates/kmod/ntmobile.ko $(DESTDIR)/lib/modules/*/extra/kmod/ntmobile.ko
+
+clean:
+	rm -rf $(B)
+	find . -name .git -prune -o \( -name '*.o' -o -name '*.ko' -o -name '*.mod' -o -name '*.mod.c' -o -name '.*.cmd' \
+		-o -name modules.order -o -name Module.symvers \) -type f -exec rm -f {} +
+
+help:
+	@echo 'make              programs, and the module if KDIR ($(KDIR)) is there'
+	@echo 'make userspace    build/bin/ntmd, build/bin/ntm-dc, build/bin/ntmctl'
+	@echo 'make module       kmod/ntmobile.ko for the kernel of KDIR=...'
+	@echo 'make install      to PREFIX=$(PREFIX), below DESTDIR; uninstall undoes it'
+	@echo 'make test         every test; T=PATTERN for some'
+	@echo 'make test-long    the same and the long ones, fuzzers among them'
+	@echo 'make unit         unit tests alone, with ASan and UBSan'
+	@echo 'make fuzz         fuzz targets (clang); fuzz-run runs each for FUZZ_SECONDS=$(FUZZ_SECONDS)'
+	@echo 'make demo         the system at work in a virtual machine'
+	@echo 'make bench-quick  NTMobile against WireGuard and plain'
+	@echo 'make lint         clang-format, cppcheck, clang-tidy, shellcheck (also: check)'
+	@echo 'make clean        removes what was built'
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
