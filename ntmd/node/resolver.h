@@ -18,9 +18,10 @@ struct ntm_dns_query {
 	uint16_t id;
 	uint16_t qtype;
 	uint16_t qclass;
-	bool rd, has_edns, checking_disabled;
+	bool rd, has_edns, checking_disabled, dnssec_ok;
+	uint8_t edns_version;
 	uint16_t edns_size;
-	char name[254]; /* lower case, no final dot */
+	char name[254]; /* lower case, no final dot; a byte that no host name has is a '?' */
 	uint8_t raw[512];
 	size_t raw_len;
 };
@@ -35,7 +36,9 @@ int ntm_dns_parse(struct ntm_dns_query *q, const uint8_t *msg, size_t len);
  *		an SOA of @zone). PTR queries: @ptr is the name, or NULL.
  * @ttl:	seconds; short, e.g. 1: the held answer is what starts a tunnel
  *
- * The question is repeated with its own letter case; AA set, RA copied. Returns the length or a negative errno.
+ * The question is repeated with its own letter case; AA set, RA as the query's RD. What does not fit into
+ * what the asker takes (512 bytes without EDNS) is left out, with TC set. Queries of another class than IN and ANY, and zone
+ * transfers, are refused; an EDNS version we do not know gets BADVERS. Returns the length or a negative errno.
  */
 int ntm_dns_answer(const struct ntm_dns_query *q, enum ntm_dns_rcode rcode, const char *zone, const struct in_addr *v4,
 		   const struct in6_addr *v6, const char *ptr, uint32_t ttl, uint8_t *out, size_t size);
