@@ -8,8 +8,8 @@ TREE=$(mktemp -d)
 trap 'rm -rf "$TREE"' EXIT
 
 PROGRAMS="bash ip tc bridge ss nft iperf3 ping wg insmod modprobe rmmod lsmod modinfo depmod dig getent ssh ssh-keygen
-	tcpdump ethtool sqlite3 nsenter unshare dnsmasq conntrack curl jq nproc taskset strace gdb tput stdbuf timeout sha256sum cmp"
-OPTIONAL=" gdb strace curl jq taskset tput conntrack "
+	tcpdump ethtool sqlite3 nsenter unshare dnsmasq conntrack strace timeout awk"
+OPTIONAL=" strace "
 MODULES="net crypto lib arch/x86/crypto drivers/net/veth.ko drivers/net/dummy.ko drivers/net/tun.ko drivers/net/ifb.ko
 	drivers/net/macvlan.ko drivers/net/wireguard drivers/virtio drivers/block/virtio_blk.ko drivers/crypto fs/overlayfs"
 
@@ -64,18 +64,6 @@ copy_programs() {
 	copy_libraries "${files[@]}"
 }
 
-# The libraries our own programs are linked with, so that a change of a program needs no new base
-copy_our_libraries() {
-	local name path
-	for name in libmnl libsodium libuv libldns libsqlite3 libinih libjansson libsmartcols libmicrohttpd libasan libubsan libstdc++; do
-		for path in /usr/lib/x86_64-linux-gnu/"$name".so.* /lib/x86_64-linux-gnu/"$name".so.*; do
-			[ -e "$path" ] || continue
-			copy_file "$path"
-			copy_libraries "$path"
-		done
-	done
-}
-
 copy_busybox() {
 	local busybox applet
 	busybox=$(find_program busybox)
@@ -124,7 +112,6 @@ make_etc() {
 
 make_tree
 copy_programs
-copy_our_libraries
 copy_busybox
 copy_sshd
 mkdir -p "$TREE/etc/ld.so.conf.d"

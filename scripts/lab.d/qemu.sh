@@ -81,6 +81,15 @@ qemu_prepare() {
 	with_lock "$1" qemu_prepare_locked "$1"
 }
 
+# qemu_stage TREE: the libraries of our programs, into the part of the initramfs that is made for each run
+qemu_stage() {
+	local lib dest
+	for lib in $(ldd "$1"/mnt/lab/bin/* 2>/dev/null | grep -oE '/[^ ():]+\.so[^ ():]*' | sort -u); do
+		dest=$1$(readlink -f "$(dirname "$lib")")/$(basename "$lib")
+		install -D -m 755 "$lib" "$dest"
+	done
+}
+
 # qemu_boot TARGET RUNDIR: run the guest to its end. RUNDIR holds lab/ (what goes in) and gets tap, console, out/
 qemu_boot() {
 	local target=$1 run=$2 dir console

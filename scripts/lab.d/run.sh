@@ -6,6 +6,7 @@ run_usage() {
 	exit 2
 }
 
+# shellcheck disable=SC2034 # some of these are for qemu.sh and uml.sh
 parse_run() {
 	LAB_TARGET=qemu-6.12 LAB_DATAPATH=kernel LAB_KEEP='' LAB_VERBOSE='' LAB_KUNIT=${LAB_KUNIT:-}
 	LAB_SMP=2 LAB_MEM=1024 LAB_QEMU_ARGS='' LAB_ENV=() LAB_FILES=()
@@ -74,6 +75,7 @@ stage() {
 			printf 'export %s=%q\n' "${pair%%=*}" "${pair#*=}"
 		done
 	} >"$in/conf"
+	"$(target_kind "$LAB_TARGET")_stage" "$run/in"
 }
 
 # boot_once RUN FILE...: run scenarios in one guest until it ends
@@ -181,7 +183,7 @@ finish() {
 }
 
 run_all() {
-	local left=("$@") done dead
+	local left=("$@") begun dead
 	echo "TAP version 13"
 	while [ ${#left[@]} -gt 0 ]; do
 		boot_once "$LAB_RUN" "${left[@]}"
@@ -190,9 +192,9 @@ run_all() {
 		grep -q '^# lab: end' "$LAB_RUN/tap" && break
 		dead=$(unfinished "$LAB_RUN")
 		report_death "$LAB_RUN" "$dead"
-		done=$(grep -c '^# scenario: ' "$LAB_RUN/tap" || true)
-		[ "$done" -gt 0 ] || break
-		left=("${left[@]:done}")
+		begun=$(grep -c '^# scenario: ' "$LAB_RUN/tap" || true)
+		[ "$begun" -gt 0 ] || break
+		left=("${left[@]:begun}")
 	done
 	echo "1..$(cat "$LAB_RUN.count")"
 }

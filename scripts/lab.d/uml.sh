@@ -64,6 +64,11 @@ uml_prepare() {
 	[ -e "$dir/complete" ] || with_lock "$1" uml_prepare_locked "$dir" "$1"
 }
 
+# The guest has the host's libraries
+uml_stage() {
+	:
+}
+
 # uml_boot TARGET RUNDIR: see qemu_boot
 uml_boot() {
 	local target=$1 run=$2 dir mem=$LAB_MEM
@@ -79,7 +84,7 @@ uml_boot() {
 uml_exec() {
 	local dir=$1 run=$2 mem=$3
 	exec "$dir/linux" "mem=${mem}M" rootfstype=hostfs rootflags=/ ro "init=$run/in/mnt/lab/guest/init" quiet panic=-1 oops=panic \
-		log_buf_len=4M con=null con0=fd:0,fd:1 con1=null,fd:3 "uml_dir=$run/uml" \
+		log_buf_len=4M con=null ssl=null con0=fd:0,fd:1 con1=null,fd:3 "uml_dir=$run/uml" \
 		"lab.in=$run/in/mnt/lab" "lab.out=$run/out" lab.tap=/dev/tty1
 }
 

@@ -46,7 +46,7 @@ lab_verdict() {
 	else
 		tap_point "not ok" "$LAB_NAME: $2"
 		{
-			echo "at line ${BASH_LINENO[1]} of $(basename "${BASH_SOURCE[2]:-shell}"): $3"
+			echo "at line $(lab_line): $3"
 			tail -n 60 "$LAB_STATE/output"
 		} | tap_diag
 	fi
@@ -96,7 +96,7 @@ lab_compare() {
 	local text=$1 story=$2
 	shift 2
 	lab_try "$@"
-	echo "$story" >"$LAB_STATE/output"
+	: >"$LAB_STATE/output"
 	lab_verdict "$LAB_TRIED" "$text" "$story"
 }
 

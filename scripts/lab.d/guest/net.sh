@@ -40,6 +40,7 @@ host_enter() {
 	local name=$1 dir=$LAB_STATE/hosts/$1 ns=$LAB_STATE/ns/$1
 	: >"$ns.mnt"
 	: >"$ns.uts"
+	# shellcheck disable=SC2016 # expanded by the inner shell
 	nsenter --net="/run/netns/$name" unshare --mount="$ns.mnt" --uts="$ns.uts" sh -e -c '
 		mount --bind "$1/etc" /etc
 		mount --bind "$1/lib" /var/lib

@@ -107,11 +107,10 @@ now_ms() {
 
 # took CMD...: run it, print the milliseconds it took
 took() {
-	local t0 t1
-	t0=$(date +%s%N)
+	local t0=${EPOCHREALTIME/./} t1
 	"$@" >/dev/null
-	t1=$(date +%s%N)
-	echo $(((t1 - t0) / 1000000))
+	t1=${EPOCHREALTIME/./}
+	echo $(((t1 - t0) / 1000))
 }
 
 # capture HOST NET|IF NAME [FILTER...]: packets into NAME.pcap
@@ -119,7 +118,7 @@ capture() {
 	local host=$1 dev=$2 name=$3
 	shift 3
 	[ ! -e "$LAB_STATE/links/$host@$dev" ] || dev=$(if_of "$host" "$dev")
-	bg "$host" "capture-$name" tcpdump -i "$dev" -U -s 0 -w "$(captured "$name")" "$@"
+	bg "$host" "capture-$name" tcpdump -Z root --immediate-mode -i "$dev" -U -s 0 -w "$(captured "$name")" "$@"
 	echo "$host" >"$LAB_STATE/procs/capture.$name"
 	eventually 10 grep -q 'listening on' "$LAB_OUT/$host/capture-$name.log" ||
 		lab_die "capture: tcpdump does not start: $(logs "$host" "capture-$name")"
@@ -142,5 +141,5 @@ captured() {
 packets() {
 	local name=$1
 	shift
-	tcpdump -n -r "$(captured "$name")" "$@" 2>/dev/null | wc -l
+	tcpdump -Z root -n -r "$(captured "$name")" "$@" 2>/dev/null | wc -l
 }

@@ -4,22 +4,40 @@ LAB_STATE=/mnt/state
 if [ -z "${LAB_NAME:-}" ]; then
 	LAB_NAME=shell LAB_OUT=/mnt/out/shell
 fi
+# shellcheck source=/dev/null
 . /mnt/lab/conf
+# shellcheck source=scripts/lab.d/guest/tap.sh
 . /mnt/lab/guest/tap.sh
+# shellcheck source=scripts/lab.d/guest/net.sh
 . /mnt/lab/guest/net.sh
+# shellcheck source=scripts/lab.d/guest/proc.sh
 . /mnt/lab/guest/proc.sh
+# shellcheck source=scripts/lab.d/guest/assert.sh
 . /mnt/lab/guest/assert.sh
+# shellcheck source=scripts/lab.d/guest/ntm.sh
 . /mnt/lab/guest/ntm.sh
 mkdir -p "$LAB_STATE"/{hosts,nets,links,ns,procs}
 PATH=/mnt/lab/bin:$PATH
 
 # A mistake in a scenario must not pass for a success
 lab_abort() {
-	local rc=$? line=$1 cmd=$2
+	local rc=$?
 	trap - ERR
-	tap_point "not ok" "$LAB_NAME: line $line: $cmd (exit status $rc)"
+	tap_point "not ok" "$LAB_NAME: line $(lab_line): '$1' failed (exit status $rc)"
 	tap_diag_file "$LAB_OUT/log"
 	exit 1
+}
+
+# The line of the scenario that is being run, whatever function of the language it is in
+lab_line() {
+	local i
+	for ((i = 1; i < ${#BASH_SOURCE[@]}; i++)); do
+		if [ "${BASH_SOURCE[i]}" = "${LAB_SCENARIO:-}" ]; then
+			echo "${BASH_LINENO[i - 1]}"
+			return
+		fi
+	done
+	echo '?'
 }
 
 lab_die() {
@@ -30,7 +48,7 @@ lab_die() {
 if [ $# -gt 0 ]; then
 	LAB_SCENARIO=$1
 	set -Eeuo pipefail
-	trap 'lab_abort "${BASH_LINENO[${#BASH_LINENO[@]}-3]:-$LINENO}" "$BASH_COMMAND"' ERR
+	trap 'lab_abort "$BASH_COMMAND"' ERR
 	cd /tmp
 	# shellcheck disable=SC1090
 	. "$LAB_SCENARIO"

@@ -1,0 +1,26 @@
+# Programs in the background: start, stop, kill, start again.
+# module: no
+
+host a b
+bg a sleeper sleep 1000
+check "a program runs in the background" running a sleeper
+check_not "on its host only" running b sleeper
+stop a sleeper
+check_not "it can be stopped" running a sleeper
+again a sleeper
+check "and be started again" running a sleeper
+kill9 a sleeper
+check_not "it can be killed" running a sleeper
+
+bg a talker sh -c 'echo said; sleep 0.5'
+wait_for a talker
+is "its output is kept" "$(logs a talker)" said
+at_least "time can be measured" "$(took sleep 0.3)" 300
+check_not "waiting for a condition ends" eventually 1 false
+check "on passes arguments untouched" on a test "a  b" = "a  b"
+exits "on passes the exit status" 7 on a sh -c 'exit 7'
+
+bg a bash bash -c 'trap "echo asked; exit 0" TERM; while :; do sleep 0.1; done'
+sleep 0.5
+stop a bash
+is "stopping is by SIGTERM" "$(logs a bash)" asked
