@@ -2,9 +2,12 @@
 /*
  * The data path "kernel": ntmobile.ko, by generic netlink.
  *
- * Two sockets. Requests go by @req and are answered at once. @ev gets the events; it is also the one that
- * sends DEV_SET, since the kernel sends caught DNS queries to the port that did, and lets DNS go its own way when that
- * port closes. Events that come in while a DEV_SET waits for its answer are put aside and handed out from the
+ * Two sockets. Requests go by @req and are answered at once. @ev gets the events; it is also the
+ * one that
+ * sends DEV_SET, since the kernel sends caught DNS queries to the port that did, and lets DNS go
+ * its own way when that
+ * port closes. Events that come in while a DEV_SET waits for its answer are put aside and handed
+ * out from the
  * loop: nothing above is called from within an operation.
  */
 #include <errno.h>
@@ -27,7 +30,7 @@
 #define NO_CHANGE (-2) /* of a socket in dev_set() */
 
 const char *const ntm_dp_drop_names[NTM_DP_DROPS] = {
-	"short", "path", "key", "auth", "replay", "source", "inner",
+	"short",   "path",   "key",	"auth", "replay",    "source",	 "inner",
 	"no-path", "no-key", "too-big", "loop", "no-memory", "no-route",
 };
 
@@ -59,7 +62,8 @@ struct deferred {
 /**
  * struct ntm_datapath - one interface of kind "ntm"
  * @handles:	libuv handles that are not closed yet; the last one frees all this
- * @later:	runs at once from the loop: deferred events, recovery from lost ones, the loss of the interface
+ * @later: runs at once from the loop: deferred events, recovery from lost ones, the
+ *		loss of the interface
  * @told_lost:	events->lost() was called; nothing more is
  */
 struct ntm_datapath {
@@ -83,7 +87,8 @@ struct ntm_datapath {
 
 /* Requests */
 
-static struct nlmsghdr *start(struct ntm_datapath *dp, union ntm_nl_buf *buf, uint8_t cmd, uint16_t flags)
+static struct nlmsghdr *start(struct ntm_datapath *dp, union ntm_nl_buf *buf, uint8_t cmd,
+			      uint16_t flags)
 {
 	struct nlmsghdr *nlh = ntm_genl_start(buf, &dp->family, cmd, NTM_GENL_VERSION, flags);
 
@@ -91,7 +96,8 @@ static struct nlmsghdr *start(struct ntm_datapath *dp, union ntm_nl_buf *buf, ui
 	return nlh;
 }
 
-static int call(struct ntm_datapath *dp, const char *what, struct nlmsghdr *nlh, ntm_nl_fn *fn, void *ctx)
+static int call(struct ntm_datapath *dp, const char *what, struct nlmsghdr *nlh, ntm_nl_fn *fn,
+		void *ctx)
 {
 	int err = ntm_nl_call(&dp->req, nlh, fn, ctx);
 
@@ -118,8 +124,9 @@ static void put_keys(struct nlmsghdr *nlh, const struct ntm_dp_keys *keys)
 	mnl_attr_nest_end(nlh, nest);
 }
 
-static int kernel_path_set(struct ntm_datapath *dp, uint32_t path_id, const struct in_addr *virtual4,
-			   const struct in6_addr *virtual6, const union ntm_addr *peer, const struct ntm_dp_keys *keys)
+static int kernel_path_set(struct ntm_datapath *dp, uint32_t path_id,
+			   const struct in_addr *virtual4, const struct in6_addr *virtual6,
+			   const union ntm_addr *peer, const struct ntm_dp_keys *keys)
 {
 	union ntm_nl_buf buf;
 	struct nlmsghdr *nlh;
@@ -156,15 +163,16 @@ static uint64_t get_stat(const struct nlattr *const *tb, unsigned int type, uint
 }
 
 /* The nest of counters of an answer; -EBADMSG if there is none */
-static int parse_stats(struct ntm_datapath *dp, const struct nlmsghdr *nlh, const struct nlattr **tb,
-		       const struct nlattr **stats)
+static int parse_stats(struct ntm_datapath *dp, const struct nlmsghdr *nlh,
+		       const struct nlattr **tb, const struct nlattr **stats)
 {
 	int cmd = ntm_genl_attrs(nlh, &dp->family, attr_rules, tb, NTM_A_MAX + 1);
 
 	if (cmd < 0 || !tb[NTM_A_STATS])
 		return -EBADMSG;
-	return ntm_nl_parse(mnl_attr_get_payload(tb[NTM_A_STATS]), mnl_attr_get_payload_len(tb[NTM_A_STATS]), stats_rules,
-			    stats, NTM_STATS_MAX + 1);
+	return ntm_nl_parse(mnl_attr_get_payload(tb[NTM_A_STATS]),
+			    mnl_attr_get_payload_len(tb[NTM_A_STATS]), stats_rules, stats,
+			    NTM_STATS_MAX + 1);
 }
 
 static int get_peer(const struct nlattr *attr, union ntm_addr *addr)
@@ -233,9 +241,11 @@ static int kernel_drops(struct ntm_datapath *dp, uint64_t drops[NTM_DP_DROPS])
 	struct stats_call sc = { .dp = dp, .drops = drops };
 	union ntm_nl_buf buf;
 
-	_Static_assert(NTM_STATS_DROP_NO_ROUTE - NTM_STATS_DROP_SHORT + 1 == NTM_DP_DROPS, "as many names as counters");
+	_Static_assert(NTM_STATS_DROP_NO_ROUTE - NTM_STATS_DROP_SHORT + 1 == NTM_DP_DROPS,
+		       "as many names as counters");
 	memset(drops, 0, NTM_DP_DROPS * sizeof(*drops));
-	return call(dp, "read the drop counters", start(dp, &buf, NTM_CMD_DEV_GET, 0), dev_answer, &sc);
+	return call(dp, "read the drop counters", start(dp, &buf, NTM_CMD_DEV_GET, 0), dev_answer,
+		    &sc);
 }
 
 static int kernel_miss_done(struct ntm_datapath *dp, int family, const void *virt, int err)
@@ -259,7 +269,10 @@ static struct nlmsghdr *start_dns(struct ntm_datapath *dp, union ntm_nl_buf *buf
 	return nlh;
 }
 
-/* A query that is not held any more (its asker gave up, or the kernel let it go after its 5 s) is no news */
+/*
+ * A query that is not held any more (its asker gave up, or the kernel let it go after its 5 s) is
+ * no news
+ */
 static int call_dns(struct ntm_datapath *dp, struct nlmsghdr *nlh)
 {
 	return ntm_nl_call(&dp->req, nlh, NULL, NULL);
@@ -312,14 +325,16 @@ static void event_key(struct ntm_datapath *dp, const struct nlattr *const *tb,
 static void event_auth_burst(struct ntm_datapath *dp, const struct nlattr *const *tb)
 {
 	if (tb[NTM_A_DROPS])
-		dp->events->auth_burst(dp->ctx, tb[NTM_A_PATH_ID] ? mnl_attr_get_u32(tb[NTM_A_PATH_ID]) : 0,
+		dp->events->auth_burst(dp->ctx,
+				       tb[NTM_A_PATH_ID] ? mnl_attr_get_u32(tb[NTM_A_PATH_ID]) : 0,
 				       mnl_attr_get_u32(tb[NTM_A_DROPS]));
 }
 
 static void event_mtu(struct ntm_datapath *dp, const struct nlattr *const *tb)
 {
 	if (tb[NTM_A_PATH_ID] && tb[NTM_A_MTU])
-		dp->events->mtu(dp->ctx, mnl_attr_get_u32(tb[NTM_A_PATH_ID]), mnl_attr_get_u32(tb[NTM_A_MTU]));
+		dp->events->mtu(dp->ctx, mnl_attr_get_u32(tb[NTM_A_PATH_ID]),
+				mnl_attr_get_u32(tb[NTM_A_MTU]));
 }
 
 static void event_dns(struct ntm_datapath *dp, const struct nlattr *const *tb)
@@ -330,7 +345,10 @@ static void event_dns(struct ntm_datapath *dp, const struct nlattr *const *tb)
 				mnl_attr_get_payload_len(tb[NTM_A_DNS_PACKET]));
 }
 
-/* No event, but a path of the dump after lost events: where its peer is, and its key, as if just learnt */
+/*
+ * No event, but a path of the dump after lost events: where its peer is, and its key, as if just
+ * learnt
+ */
 static void event_recovered(struct ntm_datapath *dp, const struct nlattr *const *tb)
 {
 	event_peer_moved(dp, tb);
@@ -433,7 +451,8 @@ static int recover_path(void *ctx, const struct nlmsghdr *nlh)
 }
 
 /*
- * The kernel could not deliver events. Misses, rekeys and held queries come again by themselves (once a
+ * The kernel could not deliver events. Misses, rekeys and held queries come again by themselves
+ * (once a
  * second, with the next packet, with the application's next try); what a path became does not.
  */
 static void recover(struct ntm_datapath *dp)
@@ -443,7 +462,8 @@ static void recover(struct ntm_datapath *dp)
 
 	ntm_warn("the kernel had to drop events; reading the paths anew");
 	for (int i = 0; i < DUMP_TRIES && err == -EINTR; i++)
-		err = call(dp, "read the paths", start(dp, &buf, NTM_CMD_PATH_GET, NLM_F_DUMP), recover_path, dp);
+		err = call(dp, "read the paths", start(dp, &buf, NTM_CMD_PATH_GET, NLM_F_DUMP),
+			   recover_path, dp);
 	if (err)
 		ntm_err("cannot read the paths: %s", strerror(-err));
 }
@@ -475,7 +495,10 @@ static void ev_readable(uv_poll_t *poll, int status, int events)
 
 	(void)events;
 	read_events(dp);
-	/* libuv stops a handle whose socket has an error pending: netlink's way to tell of lost events, read above */
+	/*
+	 * libuv stops a handle whose socket has an error pending: netlink's way to tell of lost
+	 * events, read above
+	 */
 	if (status < 0 && !dp->closing)
 		(void)uv_poll_start(poll, UV_READABLE, ev_readable);
 }
@@ -541,8 +564,10 @@ static bool gcm_is_fast(void)
 }
 
 /*
- * A path nobody uses, with a key of the suite: proves that this kernel, this module and this code understand each other
- * before anything depends on it, and that the cipher is there. The address is in the discard prefix (RFC 6666).
+ * A path nobody uses, with a key of the suite: proves that this kernel, this module and this code
+ * understand each other
+ * before anything depends on it, and that the cipher is there. The address is in the discard prefix
+ * (RFC 6666).
  */
 static int probe_suite(struct ntm_datapath *dp, uint8_t suite)
 {
@@ -589,12 +614,14 @@ static int open_interface(struct ntm_datapath *dp, char *why, size_t size)
 	int err = ntm_netif_create(dp->ifname, &dp->ifindex);
 
 	if (err == -EOPNOTSUPP)
-		snprintf(why, size, "the kernel knows no interfaces of kind " NTM_LINK_KIND
+		snprintf(why, size,
+			 "the kernel knows no interfaces of kind " NTM_LINK_KIND
 			 ": load the module (insmod ntmobile.ko, or modprobe ntmobile)");
 	else if (err == -EPERM)
 		snprintf(why, size, "making an interface needs root, or CAP_NET_ADMIN");
 	else if (err)
-		snprintf(why, size, "cannot create the interface %s: %s", dp->ifname, strerror(-err));
+		snprintf(why, size, "cannot create the interface %s: %s", dp->ifname,
+			 strerror(-err));
 	return err;
 }
 
@@ -676,8 +703,9 @@ static void kernel_close(struct ntm_datapath *dp)
 	uv_close((uv_handle_t *)&dp->poll, handle_closed);
 }
 
-static int kernel_open(struct ntm_datapath **out, uv_loop_t *loop, const char *ifname, struct ntm_udp *udp,
-		       const struct ntm_dp_events *events, void *ctx, char *why, size_t size)
+static int kernel_open(struct ntm_datapath **out, uv_loop_t *loop, const char *ifname,
+		       struct ntm_udp *udp, const struct ntm_dp_events *events, void *ctx,
+		       char *why, size_t size)
 {
 	struct ntm_datapath *dp;
 	int err;
@@ -695,7 +723,8 @@ static int kernel_open(struct ntm_datapath **out, uv_loop_t *loop, const char *i
 	if (!err) {
 		err = open_loop(dp, loop);
 		if (err)
-			snprintf(why, size, "cannot wait for the kernel's events: %s", strerror(-err));
+			snprintf(why, size, "cannot wait for the kernel's events: %s",
+				 strerror(-err));
 	}
 	if (!err)
 		err = open_interface(dp, why, size);
@@ -715,8 +744,8 @@ static uint32_t kernel_suites(struct ntm_datapath *dp)
 }
 
 /* Take away what the old lease had and the new one has not, add what is new */
-static int change_addr(struct ntm_datapath *dp, int family, bool had, const void *old, uint8_t old_prefix, bool has,
-		       const void *new, uint8_t new_prefix)
+static int change_addr(struct ntm_datapath *dp, int family, bool had, const void *old,
+		       uint8_t old_prefix, bool has, const void *new, uint8_t new_prefix)
 {
 	size_t len = family == AF_INET ? 4 : 16;
 	int err;
@@ -736,11 +765,11 @@ static int kernel_configure(struct ntm_datapath *dp, const struct ntm_dp_lease *
 	const struct ntm_dp_lease *old = &dp->lease;
 	int err;
 
-	err = change_addr(dp, AF_INET, old->has4, &old->virtual4, old->prefix4, lease->has4, &lease->virtual4,
-			  lease->prefix4);
+	err = change_addr(dp, AF_INET, old->has4, &old->virtual4, old->prefix4, lease->has4,
+			  &lease->virtual4, lease->prefix4);
 	if (!err)
-		err = change_addr(dp, AF_INET6, old->has6, &old->virtual6, old->prefix6, lease->has6, &lease->virtual6,
-				  lease->prefix6);
+		err = change_addr(dp, AF_INET6, old->has6, &old->virtual6, old->prefix6,
+				  lease->has6, &lease->virtual6, lease->prefix6);
 	if (!err)
 		err = dev_set(dp, NO_CHANGE, NO_CHANGE, lease->zone);
 	if (!err)

@@ -15,7 +15,8 @@ static bool attr_is(const struct nlattr *attr, const char *text)
 {
 	size_t len = strlen(text) + 1;
 
-	return attr && mnl_attr_get_payload_len(attr) == len && !memcmp(mnl_attr_get_payload(attr), text, len);
+	return attr && mnl_attr_get_payload_len(attr) == len &&
+	       !memcmp(mnl_attr_get_payload(attr), text, len);
 }
 
 static int lookup_group(struct lookup *l, const struct nlattr *groups)
@@ -27,8 +28,8 @@ static int lookup_group(struct lookup *l, const struct nlattr *groups)
 	const struct nlattr *tb[CTRL_ATTR_MCAST_GRP_MAX + 1], *group;
 
 	mnl_attr_for_each_nested(group, groups) {
-		if (ntm_nl_parse(mnl_attr_get_payload(group), mnl_attr_get_payload_len(group), rules, tb,
-				 CTRL_ATTR_MCAST_GRP_MAX + 1))
+		if (ntm_nl_parse(mnl_attr_get_payload(group), mnl_attr_get_payload_len(group),
+				 rules, tb, CTRL_ATTR_MCAST_GRP_MAX + 1))
 			return -EBADMSG;
 		if (tb[CTRL_ATTR_MCAST_GRP_ID] && attr_is(tb[CTRL_ATTR_MCAST_GRP_NAME], l->group))
 			l->family->group = mnl_attr_get_u32(tb[CTRL_ATTR_MCAST_GRP_ID]);
@@ -54,7 +55,8 @@ static int lookup_answer(void *ctx, const struct nlmsghdr *nlh)
 	return tb[CTRL_ATTR_MCAST_GROUPS] ? lookup_group(l, tb[CTRL_ATTR_MCAST_GROUPS]) : 0;
 }
 
-int ntm_genl_lookup(struct ntm_nl *nl, const char *name, const char *group, struct ntm_genl_family *family)
+int ntm_genl_lookup(struct ntm_nl *nl, const char *name, const char *group,
+		    struct ntm_genl_family *family)
 {
 	static const struct ntm_genl_family ctrl = { .id = GENL_ID_CTRL };
 	struct lookup l = { .family = family, .group = group };
@@ -72,8 +74,8 @@ int ntm_genl_lookup(struct ntm_nl *nl, const char *name, const char *group, stru
 	return family->id && family->group ? 0 : -ENOENT;
 }
 
-struct nlmsghdr *ntm_genl_start(union ntm_nl_buf *buf, const struct ntm_genl_family *family, uint8_t cmd,
-				uint8_t version, uint16_t flags)
+struct nlmsghdr *ntm_genl_start(union ntm_nl_buf *buf, const struct ntm_genl_family *family,
+				uint8_t cmd, uint8_t version, uint16_t flags)
 {
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
 	struct genlmsghdr *gh = mnl_nlmsg_put_extra_header(nlh, sizeof(*gh));
@@ -85,8 +87,8 @@ struct nlmsghdr *ntm_genl_start(union ntm_nl_buf *buf, const struct ntm_genl_fam
 	return nlh;
 }
 
-int ntm_genl_attrs(const struct nlmsghdr *nlh, const struct ntm_genl_family *family, const struct ntm_nl_rule *rules,
-		   const struct nlattr **tb, unsigned int count)
+int ntm_genl_attrs(const struct nlmsghdr *nlh, const struct ntm_genl_family *family,
+		   const struct ntm_nl_rule *rules, const struct nlattr **tb, unsigned int count)
 {
 	const struct genlmsghdr *gh = mnl_nlmsg_get_payload(nlh);
 	size_t len = mnl_nlmsg_get_payload_len(nlh);

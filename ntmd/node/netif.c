@@ -33,7 +33,8 @@ static int netif_call(const char *what, struct nlmsghdr *nlh, ntm_nl_fn *fn, voi
 	return err;
 }
 
-static struct nlmsghdr *link_start(union ntm_nl_buf *buf, uint16_t type, uint16_t flags, unsigned int ifindex)
+static struct nlmsghdr *link_start(union ntm_nl_buf *buf, uint16_t type, uint16_t flags,
+				   unsigned int ifindex)
 {
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
 	struct ifinfomsg *ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
@@ -53,28 +54,32 @@ struct link_info {
 
 static bool is_our_kind(const struct nlattr *info)
 {
-	static const struct ntm_nl_rule rules[IFLA_INFO_KIND + 1] = { [IFLA_INFO_KIND] = { 1, IFNAMSIZ } };
+	static const struct ntm_nl_rule rules[IFLA_INFO_KIND + 1] = { [IFLA_INFO_KIND] = {
+									      1, IFNAMSIZ } };
 	const struct nlattr *tb[IFLA_INFO_KIND + 1];
 	const size_t len = strlen(NTM_LINK_KIND);
 
-	if (ntm_nl_parse(mnl_attr_get_payload(info), mnl_attr_get_payload_len(info), rules, tb, IFLA_INFO_KIND + 1) ||
+	if (ntm_nl_parse(mnl_attr_get_payload(info), mnl_attr_get_payload_len(info), rules, tb,
+			 IFLA_INFO_KIND + 1) ||
 	    !tb[IFLA_INFO_KIND])
 		return false;
 	/* With or without a final NUL, depending on the kernel */
-	return strnlen(mnl_attr_get_payload(tb[IFLA_INFO_KIND]), mnl_attr_get_payload_len(tb[IFLA_INFO_KIND])) == len &&
+	return strnlen(mnl_attr_get_payload(tb[IFLA_INFO_KIND]),
+		       mnl_attr_get_payload_len(tb[IFLA_INFO_KIND])) == len &&
 	       !memcmp(mnl_attr_get_payload(tb[IFLA_INFO_KIND]), NTM_LINK_KIND, len);
 }
 
 static int link_read(const struct nlmsghdr *nlh, struct link_info *link)
 {
-	static const struct ntm_nl_rule rules[IFLA_LINKINFO + 1] = { [IFLA_LINKINFO] = { 0, UINT16_MAX } };
+	static const struct ntm_nl_rule rules[IFLA_LINKINFO + 1] = { [IFLA_LINKINFO] = {
+									     0, UINT16_MAX } };
 	const struct nlattr *tb[IFLA_LINKINFO + 1];
 	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
 	size_t len = mnl_nlmsg_get_payload_len(nlh);
 
 	if (nlh->nlmsg_type != RTM_NEWLINK || len < sizeof(*ifi) ||
-	    ntm_nl_parse((const uint8_t *)ifi + MNL_ALIGN(sizeof(*ifi)), len - sizeof(*ifi), rules, tb,
-			 IFLA_LINKINFO + 1))
+	    ntm_nl_parse((const uint8_t *)ifi + MNL_ALIGN(sizeof(*ifi)), len - sizeof(*ifi), rules,
+			 tb, IFLA_LINKINFO + 1))
 		return -EBADMSG;
 	link->index = (unsigned int)ifi->ifi_index;
 	link->flags = ifi->ifi_flags;
@@ -143,7 +148,8 @@ int ntm_netif_delete(unsigned int ifindex)
 {
 	union ntm_nl_buf buf;
 
-	return netif_call("delete the interface", link_start(&buf, RTM_DELLINK, 0, ifindex), NULL, NULL);
+	return netif_call("delete the interface", link_start(&buf, RTM_DELLINK, 0, ifindex), NULL,
+			  NULL);
 }
 
 int ntm_netif_up(unsigned int ifindex, unsigned int mtu)
@@ -174,7 +180,8 @@ int ntm_netif_addr(unsigned int ifindex, int family, const void *addr, uint8_t p
 	ifa->ifa_prefixlen = prefix;
 	ifa->ifa_index = ifindex;
 	ifa->ifa_scope = RT_SCOPE_UNIVERSE;
-	ifa->ifa_flags = IFA_F_NODAD; /* the DC gives each address to one node; waiting for a duplicate is for links */
+	ifa->ifa_flags =
+		IFA_F_NODAD; /* the DC gives each address to one node; waiting for a duplicate is for links */
 	mnl_attr_put(nlh, IFA_LOCAL, len, addr);
 	mnl_attr_put(nlh, IFA_ADDRESS, len, addr);
 	return netif_call(add ? "add an address" : "take an address away", nlh, NULL, NULL);
@@ -218,7 +225,10 @@ struct collect {
 	uint16_t port;
 };
 
-/* The machine's own end of an address: IFA_LOCAL, where that differs from IFA_ADDRESS (point to point) */
+/*
+ * The machine's own end of an address: IFA_LOCAL, where that differs from IFA_ADDRESS (point to
+ * point)
+ */
 static const void *own_address(const struct nlattr *const *tb, size_t len)
 {
 	const struct nlattr *attr = tb[IFA_LOCAL] ? tb[IFA_LOCAL] : tb[IFA_ADDRESS];
@@ -262,9 +272,11 @@ static int collect_addr(void *ctx, const struct nlmsghdr *nlh)
 	const void *own;
 
 	if (nlh->nlmsg_type != RTM_NEWADDR || len < sizeof(*ifa) ||
-	    ntm_nl_parse((const uint8_t *)ifa + MNL_ALIGN(sizeof(*ifa)), len - sizeof(*ifa), rules, tb, IFA_FLAGS + 1))
+	    ntm_nl_parse((const uint8_t *)ifa + MNL_ALIGN(sizeof(*ifa)), len - sizeof(*ifa), rules,
+			 tb, IFA_FLAGS + 1))
 		return -EBADMSG;
-	if (ifa->ifa_scope != RT_SCOPE_UNIVERSE || !is_usable_link(c->links, ifa->ifa_index) || c->count >= c->max)
+	if (ifa->ifa_scope != RT_SCOPE_UNIVERSE || !is_usable_link(c->links, ifa->ifa_index) ||
+	    c->count >= c->max)
 		return 0;
 	if (ifa->ifa_family != AF_INET && ifa->ifa_family != AF_INET6)
 		return 0;
@@ -300,7 +312,10 @@ static int collect_addrs(struct ntm_nl *nl, struct usable *links, struct collect
 {
 	int err = -EINTR;
 
-	/* A dump that was overtaken by a change is asked for again; the change has its event besides */
+	/*
+	 * A dump that was overtaken by a change is asked for again; the change has its event
+	 * besides
+	 */
 	for (int i = 0; i < DUMP_TRIES && err == -EINTR; i++) {
 		err = dump_links(nl, links);
 		if (!err)
@@ -309,7 +324,8 @@ static int collect_addrs(struct ntm_nl *nl, struct usable *links, struct collect
 	return err;
 }
 
-unsigned int ntm_netif_addresses(union ntm_addr *out, unsigned int max, unsigned int skip_ifindex, uint16_t port)
+unsigned int ntm_netif_addresses(union ntm_addr *out, unsigned int max, unsigned int skip_ifindex,
+				 uint16_t port)
 {
 	struct usable links = { .skip = skip_ifindex };
 	struct collect c = { .out = out, .max = max, .links = &links, .port = port };
@@ -350,10 +366,16 @@ static void watch_readable(uv_poll_t *poll, int status, int events)
 	(void)events;
 	watch->seen = false;
 	err = ntm_nl_read_events(&watch->nl);
-	/* libuv stops a handle whose socket has an error pending: netlink's way to tell of lost events, read above */
+	/*
+	 * libuv stops a handle whose socket has an error pending: netlink's way to tell of lost
+	 * events, read above
+	 */
 	if (status < 0)
 		(void)uv_poll_start(poll, UV_READABLE, watch_readable);
-	/* Any failure, lost events above all, may hide a change: looking once too often does no harm */
+	/*
+	 * Any failure, lost events above all, may hide a change: looking once too often does no
+	 * harm
+	 */
 	if (watch->seen || err)
 		watch->changed(watch->ctx);
 }
@@ -368,7 +390,8 @@ static void watch_closed(uv_handle_t *handle)
 
 static int watch_subscribe(struct ntm_netif_watch *watch)
 {
-	static const unsigned int groups[] = { RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR };
+	static const unsigned int groups[] = { RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR,
+					       RTNLGRP_IPV6_IFADDR };
 	int err;
 
 	err = ntm_nl_open(&watch->nl, NETLINK_ROUTE);
@@ -381,7 +404,8 @@ static int watch_subscribe(struct ntm_netif_watch *watch)
 	return err;
 }
 
-int ntm_netif_watch_open(struct ntm_netif_watch **out, uv_loop_t *loop, ntm_netif_changed_fn *changed, void *ctx)
+int ntm_netif_watch_open(struct ntm_netif_watch **out, uv_loop_t *loop,
+			 ntm_netif_changed_fn *changed, void *ctx)
 {
 	struct ntm_netif_watch *watch = calloc(1, sizeof(*watch));
 	int err;

@@ -11,7 +11,8 @@
 #include <sys/time.h>
 
 /*
- * The kernel answers at once. The time-out is for one that does not (a bug, a lock held for long): the daemon
+ * The kernel answers at once. The time-out is for one that does not (a bug, a lock held for long):
+ * the daemon
  * must not hang with it.
  */
 #define NL_TIMEOUT_S 5
@@ -59,7 +60,9 @@ int ntm_nl_join(struct ntm_nl *nl, unsigned int group)
 {
 	int value = (int)group;
 
-	return mnl_socket_setsockopt(nl->sock, NETLINK_ADD_MEMBERSHIP, &value, sizeof(value)) < 0 ? -errno : 0;
+	return mnl_socket_setsockopt(nl->sock, NETLINK_ADD_MEMBERSHIP, &value, sizeof(value)) < 0 ?
+		       -errno :
+		       0;
 }
 
 int ntm_nl_fd(const struct ntm_nl *nl)
@@ -67,7 +70,10 @@ int ntm_nl_fd(const struct ntm_nl *nl)
 	return mnl_socket_get_fd(nl->sock);
 }
 
-/* One datagram from the kernel. Returns its length, or a negative errno; 0: it came from somebody else. */
+/*
+ * One datagram from the kernel. Returns its length, or a negative errno; 0: it came from somebody
+ * else.
+ */
 static int nl_recv(struct ntm_nl *nl, void *buf, size_t size, int flags)
 {
 	struct sockaddr_nl from = { 0 };
@@ -93,7 +99,10 @@ static int nl_recv(struct ntm_nl *nl, void *buf, size_t size, int flags)
 	return (int)len;
 }
 
-/* The text of an extended acknowledgement, which stands behind the error (and the request, unless capped) */
+/*
+ * The text of an extended acknowledgement, which stands behind the error (and the request, unless
+ * capped)
+ */
 static void keep_why(struct ntm_nl *nl, const struct nlmsghdr *nlh)
 {
 	static const struct ntm_nl_rule rules[NLMSGERR_ATTR_MSG + 1] = {
@@ -110,10 +119,12 @@ static void keep_why(struct ntm_nl *nl, const struct nlmsghdr *nlh)
 			return;
 		skip += MNL_ALIGN(err->msg.nlmsg_len) - sizeof(err->msg);
 	}
-	if (skip > len || ntm_nl_parse((const uint8_t *)err + skip, len - skip, rules, tb, NLMSGERR_ATTR_MSG + 1))
+	if (skip > len ||
+	    ntm_nl_parse((const uint8_t *)err + skip, len - skip, rules, tb, NLMSGERR_ATTR_MSG + 1))
 		return;
 	if (tb[NLMSGERR_ATTR_MSG])
-		snprintf(nl->why, sizeof(nl->why), "%.*s", mnl_attr_get_payload_len(tb[NLMSGERR_ATTR_MSG]),
+		snprintf(nl->why, sizeof(nl->why), "%.*s",
+			 mnl_attr_get_payload_len(tb[NLMSGERR_ATTR_MSG]),
 			 (const char *)mnl_attr_get_payload(tb[NLMSGERR_ATTR_MSG]));
 }
 
@@ -140,7 +151,9 @@ static int read_done(const struct nlmsghdr *nlh)
 	return result < 0 ? result : 1;
 }
 
-/* What a request waits for; @failed: the first error of its callback, kept while the rest is read */
+/*
+ * What a request waits for; @failed: the first error of its callback, kept while the rest is read
+ */
 struct call {
 	ntm_nl_fn *fn;
 	void *ctx;
@@ -226,7 +239,10 @@ int ntm_nl_read_events(struct ntm_nl *nl)
 		nl->overrun = false;
 		return -ENOBUFS;
 	}
-	/* Bounded, so that a flood of events leaves time for everything else; poll comes back for the rest */
+	/*
+	 * Bounded, so that a flood of events leaves time for everything else; poll comes back for
+	 * the rest
+	 */
 	for (int i = 0; i < 64; i++) {
 		left = nl_recv(nl, &buf, sizeof(buf), MSG_DONTWAIT);
 		if (left == -EAGAIN)
@@ -242,8 +258,8 @@ int ntm_nl_read_events(struct ntm_nl *nl)
 	return 0;
 }
 
-int ntm_nl_parse(const void *first, size_t len, const struct ntm_nl_rule *rules, const struct nlattr **tb,
-		 unsigned int count)
+int ntm_nl_parse(const void *first, size_t len, const struct ntm_nl_rule *rules,
+		 const struct nlattr **tb, unsigned int count)
 {
 	const struct nlattr *attr = first;
 	uint16_t type, size;

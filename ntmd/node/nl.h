@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * A netlink socket (libmnl) with synchronous requests: a request goes out, its answer is read up to
- * the acknowledgement, and the kernel's reason for an error (extack) is kept as text. Messages that belong
+ * the acknowledgement, and the kernel's reason for an error (extack) is kept as text. Messages that
+ * belong
  * to no request (events) are handed to whoever wants them.
  */
 #ifndef NTM_NL_H
@@ -21,7 +22,8 @@ typedef int ntm_nl_fn(void *ctx, const struct nlmsghdr *nlh);
 
 /**
  * struct ntm_nl - one socket
- * @events:	gets messages that answer no request (may be NULL); also during a request, so it must
+ * @events:        gets messages that answer no request (may be NULL); also during a
+ *		request, so it must
  *		not start another one on the same socket
  * @overrun:	the kernel had to drop events during a request; ntm_nl_read_events() reports it
  * @why:	extack text of the last failed request, "" if there was none
@@ -50,7 +52,8 @@ int ntm_nl_fd(const struct ntm_nl *nl);
 
 /**
  * ntm_nl_call() - send a request, wait for its end
- * @nlh:	the request; sequence number, port, and NLM_F_REQUEST | NLM_F_ACK (a dump: no ACK) are set here
+ * @nlh:   the request; sequence number, port, and NLM_F_REQUEST | NLM_F_ACK (a dump:
+ *		no ACK) are set here
  * @fn:		called for each message of the answer but the last; may be NULL
  *
  * Returns -EINTR for a dump that changed while it ran: the caller asks again.
@@ -78,8 +81,8 @@ struct ntm_nl_rule {
  *
  * Returns 0, or -EBADMSG if one does not keep its rule (@tb is not to be used then).
  */
-int ntm_nl_parse(const void *first, size_t len, const struct ntm_nl_rule *rules, const struct nlattr **tb,
-		 unsigned int count);
+int ntm_nl_parse(const void *first, size_t len, const struct ntm_nl_rule *rules,
+		 const struct nlattr **tb, unsigned int count);
 /** ntm_nl_put() - mnl_attr_put() within the bounds of a union ntm_nl_buf; false: no room */
 bool ntm_nl_put(struct nlmsghdr *nlh, uint16_t type, size_t len, const void *data);
 void ntm_nl_wipe(union ntm_nl_buf *buf);

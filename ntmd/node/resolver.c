@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* DNS messages of the zone, by ldns. A query is parsed again for its answer: the question goes back letter by letter. */
+/*
+ * DNS messages of the zone, by ldns. A query is parsed again for its answer: the question goes
+ * back letter by letter.
+ */
 #include "resolver.h"
 
 #include <ctype.h>
@@ -8,7 +11,7 @@
 #include <string.h>
 
 #define HEADER_LEN 12
-#define PLAIN_MAX 512 /* an answer to a query without EDNS */
+#define PLAIN_MAX 512	    /* an answer to a query without EDNS */
 #define EXT_RCODE_BADVERS 1 /* upper bits of rcode 16 */
 #define SOA_REFRESH 3600
 #define SOA_RETRY 600
@@ -19,8 +22,9 @@ static bool is_plain_query(const uint8_t *msg, size_t len)
 {
 	if (len < HEADER_LEN || len > sizeof(((struct ntm_dns_query *)NULL)->raw))
 		return false;
-	return !LDNS_QR_WIRE(msg) && !LDNS_TC_WIRE(msg) && LDNS_OPCODE_WIRE(msg) == LDNS_PACKET_QUERY &&
-	       LDNS_QDCOUNT(msg) == 1 && LDNS_ANCOUNT(msg) == 0 && LDNS_NSCOUNT(msg) == 0 && LDNS_ARCOUNT(msg) <= 2;
+	return !LDNS_QR_WIRE(msg) && !LDNS_TC_WIRE(msg) &&
+	       LDNS_OPCODE_WIRE(msg) == LDNS_PACKET_QUERY && LDNS_QDCOUNT(msg) == 1 &&
+	       LDNS_ANCOUNT(msg) == 0 && LDNS_NSCOUNT(msg) == 0 && LDNS_ARCOUNT(msg) <= 2;
 }
 
 /* The only question of a query */
@@ -29,7 +33,10 @@ static const ldns_rr *question_of(const ldns_pkt *pkt)
 	return ldns_rr_list_rr(ldns_pkt_question(pkt), 0);
 }
 
-/* A name as text. Same length as on the wire, so it fits: what no host name may have becomes a '?', never an escape. */
+/*
+ * A name as text. Same length as on the wire, so it fits: what no host name may have becomes a
+ * '?', never an escape.
+ */
 static int name_to_text(const ldns_rdf *dname, char out[254])
 {
 	const uint8_t *wire = ldns_rdf_data(dname);
@@ -45,7 +52,9 @@ static int name_to_text(const ldns_rdf *dname, char out[254])
 		if (n)
 			out[n++] = '.';
 		for (; label; label--, i++)
-			out[n++] = isalnum(wire[i]) || wire[i] == '-' || wire[i] == '_' ? (char)tolower(wire[i]) : '?';
+			out[n++] = isalnum(wire[i]) || wire[i] == '-' || wire[i] == '_' ?
+					   (char)tolower(wire[i]) :
+					   '?';
 	}
 	out[n] = 0;
 	return 0;
@@ -84,7 +93,10 @@ int ntm_dns_parse(struct ntm_dns_query *q, const uint8_t *msg, size_t len)
 	return err;
 }
 
-/** struct answer - one answer in the making; @failed: memory ran out on the way, the whole is worth nothing */
+/**
+ * struct answer - one answer in the making; @failed: memory ran out on the way, the whole is worth
+ * nothing
+ */
 struct answer {
 	const struct ntm_dns_query *q;
 	ldns_pkt *pkt;
@@ -102,7 +114,8 @@ static void add_rdf(struct answer *a, ldns_rr *rr, ldns_rdf *rdf)
 }
 
 /* A record without data yet, owned by the answer's section; NULL if memory ran out */
-static ldns_rr *add_rr(struct answer *a, ldns_pkt_section section, const ldns_rdf *owner, ldns_rr_type type)
+static ldns_rr *add_rr(struct answer *a, ldns_pkt_section section, const ldns_rdf *owner,
+		       ldns_rr_type type)
 {
 	ldns_rr *rr = ldns_rr_new();
 	ldns_rdf *name = ldns_rdf_clone(owner);
@@ -120,7 +133,8 @@ static ldns_rr *add_rr(struct answer *a, ldns_pkt_section section, const ldns_rd
 	return rr;
 }
 
-static void add_address(struct answer *a, ldns_rr_type type, ldns_rdf_type rdf_type, const void *addr, size_t len)
+static void add_address(struct answer *a, ldns_rr_type type, ldns_rdf_type rdf_type,
+			const void *addr, size_t len)
 {
 	ldns_rr *rr = add_rr(a, LDNS_SECTION_ANSWER, a->qname, type);
 
@@ -141,7 +155,8 @@ static ldns_rdf *soa_mailbox(const ldns_rdf *zone)
 {
 	ldns_rdf *label = ldns_dname_new_frm_str("hostmaster"), *name;
 
-	name = label && ldns_rdf_size(zone) + 11 <= 255 ? ldns_dname_cat_clone(label, zone) : ldns_rdf_clone(zone);
+	name = label && ldns_rdf_size(zone) + 11 <= 255 ? ldns_dname_cat_clone(label, zone) :
+							  ldns_rdf_clone(zone);
 	ldns_rdf_deep_free(label);
 	return name;
 }
@@ -164,8 +179,10 @@ static void add_soa(struct answer *a, const char *zone_text)
 			add_rdf(a, rr, ldns_rdf_clone(zone));
 			add_rdf(a, rr, soa_mailbox(zone));
 			for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-				add_rdf(a, rr, ldns_native2rdf_int32(i ? LDNS_RDF_TYPE_PERIOD : LDNS_RDF_TYPE_INT32,
-								     numbers[i]));
+				add_rdf(a, rr,
+					ldns_native2rdf_int32(i ? LDNS_RDF_TYPE_PERIOD :
+								  LDNS_RDF_TYPE_INT32,
+							      numbers[i]));
 		}
 	}
 	ldns_rdf_deep_free(zone);
@@ -204,8 +221,8 @@ static enum ntm_dns_rcode rcode_for(const struct ntm_dns_query *q, enum ntm_dns_
 	return rcode;
 }
 
-static void add_records(struct answer *a, const char *zone, const struct in_addr *v4, const struct in6_addr *v6,
-			const char *ptr)
+static void add_records(struct answer *a, const char *zone, const struct in_addr *v4,
+			const struct in6_addr *v6, const char *ptr)
 {
 	const uint16_t type = a->q->qtype;
 	const bool any = type == LDNS_RR_TYPE_ANY;
@@ -271,8 +288,9 @@ static int build(struct answer *a, const ldns_rr *question, size_t size, uint8_t
 	return len == -EMSGSIZE ? to_wire_truncated(a->pkt, out, size_limit(a->q, size)) : len;
 }
 
-int ntm_dns_answer(const struct ntm_dns_query *q, enum ntm_dns_rcode rcode, const char *zone, const struct in_addr *v4,
-		   const struct in6_addr *v6, const char *ptr, uint32_t ttl, uint8_t *out, size_t size)
+int ntm_dns_answer(const struct ntm_dns_query *q, enum ntm_dns_rcode rcode, const char *zone,
+		   const struct in_addr *v4, const struct in6_addr *v6, const char *ptr,
+		   uint32_t ttl, uint8_t *out, size_t size)
 {
 	struct answer a = { .q = q, .ttl = ttl };
 	ldns_pkt *query = NULL;

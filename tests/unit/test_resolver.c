@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
-/* DNS messages: what is taken for a query, and what an answer looks like byte for byte where that matters. */
+/*
+ * DNS messages: what is taken for a query, and what an answer looks like byte for byte where that
+ * matters.
+ *
+ * with: ntmd/node/resolver.c
+ */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <ldns/ldns.h>
@@ -105,7 +110,8 @@ struct reply {
 	ldns_pkt *pkt;
 };
 
-static void answer(struct reply *r, const struct ntm_dns_query *q, enum ntm_dns_rcode rcode, const char *ptr)
+static void answer(struct reply *r, const struct ntm_dns_query *q, enum ntm_dns_rcode rcode,
+		   const char *ptr)
 {
 	r->len = ntm_dns_answer(q, rcode, zone, &v4, &v6, ptr, TTL, r->bytes, sizeof(r->bytes));
 	assert_true(r->len > 12);
@@ -115,7 +121,8 @@ static void answer(struct reply *r, const struct ntm_dns_query *q, enum ntm_dns_
 	assert_int_equal(ldns_pkt_qdcount(r->pkt), 1);
 }
 
-static void ask(struct reply *r, const char *name, uint16_t type, enum ntm_dns_rcode rcode, const char *ptr)
+static void ask(struct reply *r, const char *name, uint16_t type, enum ntm_dns_rcode rcode,
+		const char *ptr)
 {
 	struct wire w = query(name, type, LDNS_RR_CLASS_IN);
 	struct ntm_dns_query q;
@@ -220,14 +227,14 @@ static void test_malformed(void **state)
 	expect_refused(w, 2, 0x81); /* a response */
 	expect_refused(w, 2, 0x21); /* opcode 4 */
 	expect_refused(w, 2, 0x03); /* truncated */
-	expect_refused(w, 5, 0); /* no question */
-	expect_refused(w, 5, 2); /* two, one of them missing */
-	expect_refused(w, 7, 1); /* an answer in a query */
+	expect_refused(w, 5, 0);    /* no question */
+	expect_refused(w, 5, 2);    /* two, one of them missing */
+	expect_refused(w, 7, 1);    /* an answer in a query */
 	expect_refused(w, 9, 1);
-	expect_refused(w, 11, 1); /* an additional record that is not there */
+	expect_refused(w, 11, 1);    /* an additional record that is not there */
 	expect_refused(w, 12, 0x40); /* reserved label type */
-	expect_refused(w, 12, 63); /* a label past the end */
-	w.bytes[12] = 0xc0; /* a name that points at itself */
+	expect_refused(w, 12, 63);   /* a label past the end */
+	w.bytes[12] = 0xc0;	     /* a name that points at itself */
 	w.bytes[13] = 12;
 	assert_int_equal(parse(&q, w.bytes, w.len), -EBADMSG);
 	memset(&w, 0, sizeof(w));
@@ -235,7 +242,10 @@ static void test_malformed(void **state)
 	assert_int_equal(parse(&q, w.bytes, 513), -EBADMSG);
 }
 
-/* Whatever is made of a query, neither parser nor answer may step out of bounds (ASan and UBSan look on) */
+/*
+ * Whatever is made of a query, neither parser nor answer may step out of bounds (ASan and UBSan
+ * look on)
+ */
 static void test_random(void **state)
 {
 	uint8_t out[NTM_DNS_ANSWER_MAX];
@@ -250,8 +260,8 @@ static void test_random(void **state)
 		for (int flips = rand_r(&seed) % 4; flips >= 0; flips--)
 			w.bytes[(unsigned int)rand_r(&seed) % w.len] = (uint8_t)rand_r(&seed);
 		if (!parse(&q, w.bytes, w.len - (unsigned int)rand_r(&seed) % 8))
-			assert_true(ntm_dns_answer(&q, NTM_DNS_NOERROR, zone, &v4, &v6, NULL, TTL, out, sizeof(out)) <=
-				    (int)sizeof(out));
+			assert_true(ntm_dns_answer(&q, NTM_DNS_NOERROR, zone, &v4, &v6, NULL, TTL,
+						   out, sizeof(out)) <= (int)sizeof(out));
 	}
 }
 
@@ -459,7 +469,9 @@ static void test_size(void **state)
 	assert_false(ldns_pkt_tc(r.pkt));
 	assert_int_equal(ldns_pkt_ancount(r.pkt), 1);
 	ldns_pkt_free(r.pkt);
-	assert_int_equal(ntm_dns_answer(&q, NTM_DNS_NOERROR, zone, &v4, &v6, target, TTL, r.bytes, 20), -EMSGSIZE);
+	assert_int_equal(ntm_dns_answer(&q, NTM_DNS_NOERROR, zone, &v4, &v6, target, TTL, r.bytes,
+					20),
+			 -EMSGSIZE);
 }
 
 /* A zone as long as a name may be leaves no room for the mailbox's label */
@@ -476,7 +488,8 @@ static void test_long_zone(void **state)
 	snprintf(name, sizeof(name), "%s.%s.%s.%.61s", label, label, label, label);
 	w = query(name, LDNS_RR_TYPE_MX, LDNS_RR_CLASS_IN);
 	parse_ok(&q, &w);
-	assert_true(ntm_dns_answer(&q, NTM_DNS_NOERROR, name, NULL, NULL, NULL, TTL, out, sizeof(out)) > 0);
+	assert_true(ntm_dns_answer(&q, NTM_DNS_NOERROR, name, NULL, NULL, NULL, TTL, out,
+				   sizeof(out)) > 0);
 }
 
 static int setup(void **state)
@@ -490,15 +503,24 @@ static int setup(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_parse),	    cmocka_unit_test(test_parse_edns),
-		cmocka_unit_test(test_names),	    cmocka_unit_test(test_truncated),
-		cmocka_unit_test(test_malformed),   cmocka_unit_test(test_random),
-		cmocka_unit_test(test_a),	    cmocka_unit_test(test_aaaa),
-		cmocka_unit_test(test_any),	    cmocka_unit_test(test_case),
-		cmocka_unit_test(test_nodata),	    cmocka_unit_test(test_nxdomain),
-		cmocka_unit_test(test_servfail),    cmocka_unit_test(test_ptr),
-		cmocka_unit_test(test_refused),	    cmocka_unit_test(test_edns_answer),
-		cmocka_unit_test(test_edns_version), cmocka_unit_test(test_size),
+		cmocka_unit_test(test_parse),
+		cmocka_unit_test(test_parse_edns),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_truncated),
+		cmocka_unit_test(test_malformed),
+		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_a),
+		cmocka_unit_test(test_aaaa),
+		cmocka_unit_test(test_any),
+		cmocka_unit_test(test_case),
+		cmocka_unit_test(test_nodata),
+		cmocka_unit_test(test_nxdomain),
+		cmocka_unit_test(test_servfail),
+		cmocka_unit_test(test_ptr),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_edns_answer),
+		cmocka_unit_test(test_edns_version),
+		cmocka_unit_test(test_size),
 		cmocka_unit_test(test_long_zone),
 	};
 
