@@ -1,0 +1,565 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * One table says what each TLV looks like and where it lives in struct
+ * ntm_msg, another what each message needs; encoder and decoder walk them.
+ */
+#include "common/msg.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <string.h>
+
+#define HDR_LEN 8
+#define TLV_HDR_LEN 4
+#define TLV_OPTIONAL 0x8000 /* unknown with this bit: passed over */
+#define VALUE_MAX 253
+
+#define BIT(tlv) (1u << NTM_TLV_##tlv)
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+enum shape { NONE, U8, U32, U64, BYTES, NAME, PREFIX4, PREFIX6, ADDRESS, STATUS, TARGET };
+
+struct tlv_spec {
+	enum shape shape;
+	uint8_t len; /* of BYTES */
+	size_t at;
+};
+
+#define AT(field) offsetof(struct ntm_msg, field)
+
+static const struct tlv_spec specs[NTM_TLV_MAX] = {
+	[NTM_TLV_NAME] = { NAME, 0, AT(name) },
+	[NTM_TLV_TOKEN] = { BYTES, 16, AT(token) },
+	[NTM_TLV_VIRTUAL4] = { PREFIX4, 5, 0 },
+	[NTM_TLV_VIRTUAL6] = { PREFIX6, 17, 0 },
+	[NTM_TLV_LIFETIME] = { U32, 4, AT(lifetime) },
+	[NTM_TLV_OBSERVED] = { ADDRESS, 0, AT(observed) },
+	[NTM_TLV_CANDIDATE] = { ADDRESS, 0, AT(candidates) },
+	[NTM_TLV_STATUS] = { STATUS, 0, 0 },
+	[NTM_TLV_PATH_ID] = { U32, 4, AT(path_id) },
+	[NTM_TLV_ROLE] = { U8, 1, AT(role) },
+	[NTM_TLV_PEER_KEY] = { BYTES, 32, AT(peer_key) },
+	[NTM_TLV_PATH_PSK] = { BYTES, 32, AT(path_psk) },
+	[NTM_TLV_SUITES] = { U32, 4, AT(suites) },
+	[NTM_TLV_SUITE] = { U8, 1, AT(suite) },
+	[NTM_TLV_EPOCH] = { U32, 4, AT(epoch) },
+	[NTM_TLV_SESSION_ID] = { U32, 4, AT(session_id) },
+	[NTM_TLV_ZONE] = { NAME, 0, AT(zone) },
+	[NTM_TLV_KEEPALIVE] = { U32, 4, AT(keepalive) },
+	[NTM_TLV_TARGET] = { TARGET, 0, 0 },
+	[NTM_TLV_TIMESTAMP] = { U64, 8, AT(timestamp) },
+};
+
+#define VIRTUAL (BIT(VIRTUAL4) | BIT(VIRTUAL6))
+
+/* struct msg_spec - what a message must carry: all of @all, and some of @any if there is one */
+struct msg_spec {
+	const char *name;
+	uint32_t all;
+	uint32_t any;
+};
+
+static const struct msg_spec messages[] = {
+	[NTM_MSG_REGISTRATION_REQUEST] = { "Registration Request", BIT(LIFETIME) | BIT(SUITES), 0 },
+	[NTM_MSG_REGISTRATION_RESPONSE] = { "Registration Response", BIT(STATUS), 0 },
+	[NTM_MSG_KEEP_ALIVE] = { "Keep Alive", BIT(TIMESTAMP), 0 },
+	[NTM_MSG_KEEP_ALIVE_RESPONSE] = { "Keep Alive Response", BIT(TIMESTAMP) | BIT(OBSERVED),
+					  0 },
+	[NTM_MSG_DIRECTION_REQUEST] = { "Direction Request", 0, BIT(NAME) | BIT(TARGET) },
+	[NTM_MSG_REFUSAL] = { "Refusal", BIT(STATUS), 0 },
+	[NTM_MSG_ROUTE_DIRECTION] = { "Route Direction",
+				      BIT(PATH_ID) | BIT(ROLE) | BIT(PATH_PSK) | BIT(NAME) |
+					      BIT(PEER_KEY) | BIT(SUITES) | BIT(CANDIDATE),
+				      VIRTUAL },
+	[NTM_MSG_ROUTE_DIRECTION_CONFIRMATION] = { "Route Direction Confirmation",
+						   BIT(PATH_ID) | BIT(STATUS), 0 },
+	[NTM_MSG_TUNNEL_CLOSE] = { "Tunnel Close", BIT(STATUS), 0 },
+};
+
+/* A Registration Response that says yes. */
+static const struct msg_spec lease = {
+	NULL,
+	BIT(NAME) | BIT(ZONE) | BIT(LIFETIME) | BIT(KEEPALIVE) | BIT(OBSERVED),
+	VIRTUAL,
+};
+
+static const struct msg_spec *message(uint8_t type)
+{
+	return type < ARRAY_SIZE(messages) && messages[type].name ? &messages[type] : NULL;
+}
+
+static bool meets(const struct ntm_msg *m, const struct msg_spec *spec)
+{
+	return (m->has & spec->all) == spec->all && (!spec->any || (m->has & spec->any));
+}
+
+static bool complete(const struct ntm_msg *m)
+{
+	const struct msg_spec *spec = message(m->type);
+
+	if (!spec || !meets(m, spec))
+		return false;
+	switch (m->type) {
+	case NTM_MSG_REGISTRATION_RESPONSE:
+		return m->status != NTM_ST_OK || meets(m, &lease);
+	case NTM_MSG_DIRECTION_REQUEST:
+		return (m->has & spec->any) != spec->any; /* one of the two */
+	default:
+		return true;
+	}
+}
+
+/* --- values */
+
+static void put16(uint8_t *p, uint16_t v)
+{
+	v = htobe16(v);
+	memcpy(p, &v, sizeof(v));
+}
+
+static void put32(uint8_t *p, uint32_t v)
+{
+	v = htobe32(v);
+	memcpy(p, &v, sizeof(v));
+}
+
+static void put64(uint8_t *p, uint64_t v)
+{
+	v = htobe64(v);
+	memcpy(p, &v, sizeof(v));
+}
+
+static uint16_t get16(const uint8_t *p)
+{
+	uint16_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return be16toh(v);
+}
+
+static uint32_t get32(const uint8_t *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return be32toh(v);
+}
+
+static uint64_t get64(const uint8_t *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return be64toh(v);
+}
+
+/* Address form: kind, family, port, address. */
+static int put_address(const struct ntm_candidate *c, uint8_t *out)
+{
+	out[0] = (uint8_t)c->kind;
+	switch (c->addr.sa.sa_family) {
+	case AF_INET:
+		out[1] = 4;
+		memcpy(out + 2, &c->addr.v4.sin_port, 2);
+		memcpy(out + 4, &c->addr.v4.sin_addr, 4);
+		return 8;
+	case AF_INET6:
+		out[1] = 6;
+		memcpy(out + 2, &c->addr.v6.sin6_port, 2);
+		memcpy(out + 4, &c->addr.v6.sin6_addr, 16);
+		return 20;
+	default:
+		return -EINVAL;
+	}
+}
+
+static int get_address(struct ntm_candidate *c, const uint8_t *in, size_t len)
+{
+	if (len < 8 || in[0] > NTM_CAND_RELAYED)
+		return -EBADMSG;
+	c->kind = in[0];
+	memset(&c->addr, 0, sizeof(c->addr));
+	if (in[1] == 4 && len == 8) {
+		c->addr.v4.sin_family = AF_INET;
+		memcpy(&c->addr.v4.sin_port, in + 2, 2);
+		memcpy(&c->addr.v4.sin_addr, in + 4, 4);
+		return 0;
+	}
+	if (in[1] != 6 || len != 20)
+		return -EBADMSG;
+	c->addr.v6.sin6_family = AF_INET6;
+	memcpy(&c->addr.v6.sin6_port, in + 2, 2);
+	memcpy(&c->addr.v6.sin6_addr, in + 4, 16);
+	/* One address, one form: an IPv4 address in IPv6's clothes is refused. */
+	return IN6_IS_ADDR_V4MAPPED(&c->addr.v6.sin6_addr) ? -EBADMSG : 0;
+}
+
+/* Bytes of the UTF-8 character at @s, 0 if it is none or a control character. */
+static size_t utf8_len(const uint8_t *s, size_t left)
+{
+	size_t n = s[0] < 0x80	   ? 1 :
+		   s[0] >> 5 == 6  ? 2 :
+		   s[0] >> 4 == 14 ? 3 :
+		   s[0] >> 3 == 30 ? 4 :
+				     0;
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	uint32_t c;
+
+	if (!n || n > left)
+		return 0;
+	c = n == 1 ? s[0] : s[0] & (0x7fu >> n);
+	for (size_t i = 1; i < n; i++) {
+		if (s[i] >> 6 != 2)
+			return 0;
+		c = c << 6 | (s[i] & 0x3f);
+	}
+	if (c < least[n] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
+		return 0;
+	return c < ' ' || (c >= 0x7f && c < 0xa0) ? 0 : n;
+}
+
+static bool text_valid(const uint8_t *text, size_t len)
+{
+	size_t n;
+
+	for (; len; text += n, len -= n) {
+		n = utf8_len(text, len);
+		if (!n)
+			return false;
+	}
+	return true;
+}
+
+static int put_status(const struct ntm_msg *m, uint8_t *out)
+{
+	size_t len = strnlen(m->text, sizeof(m->text));
+
+	if (len > NTM_TEXT_MAX || !text_valid((const uint8_t *)m->text, len))
+		return -EINVAL;
+	put16(out, m->status);
+	memcpy(out + 2, m->text, len);
+	return (int)(2 + len);
+}
+
+static int get_status(struct ntm_msg *m, const uint8_t *in, size_t len)
+{
+	if (len < 2 || len > 2 + NTM_TEXT_MAX || !text_valid(in + 2, len - 2))
+		return -EBADMSG;
+	m->status = get16(in);
+	memcpy(m->text, in + 2, len - 2);
+	m->text[len - 2] = '\0';
+	return 0;
+}
+
+static int put_name(const char *name, uint8_t *out)
+{
+	size_t len;
+
+	if (!ntm_name_valid(name))
+		return -EINVAL;
+	len = strlen(name);
+	memcpy(out, name, len);
+	return (int)len;
+}
+
+static int get_name(char *name, const uint8_t *in, size_t len)
+{
+	if (len < 1 || len > NTM_NAME_MAX)
+		return -EBADMSG;
+	memcpy(name, in, len);
+	name[len] = '\0';
+	return strlen(name) == len && ntm_name_valid(name) ? 0 : -EBADMSG;
+}
+
+/* Writes the value of the TLV @type (@index: which of a repeated one); its length or -EINVAL. */
+static int put_value(const struct ntm_msg *m, unsigned int type, unsigned int index,
+		     uint8_t out[VALUE_MAX])
+{
+	const struct tlv_spec *spec = &specs[type];
+	const uint8_t *at = (const uint8_t *)m + spec->at;
+
+	switch (spec->shape) {
+	case U8:
+		out[0] = *at;
+		return 1;
+	case U32:
+		put32(out, *(const uint32_t *)(const void *)at);
+		return 4;
+	case U64:
+		put64(out, *(const uint64_t *)(const void *)at);
+		return 8;
+	case BYTES:
+		memcpy(out, at, spec->len);
+		return spec->len;
+	case NAME:
+		return put_name((const char *)at, out);
+	case PREFIX4:
+		memcpy(out, &m->virtual4, 4);
+		out[4] = m->prefix4;
+		return m->prefix4 <= 32 ? 5 : -EINVAL;
+	case PREFIX6:
+		memcpy(out, &m->virtual6, 16);
+		out[16] = m->prefix6;
+		return m->prefix6 <= 128 ? 17 : -EINVAL;
+	case ADDRESS:
+		return put_address((const struct ntm_candidate *)(const void *)at + index, out);
+	case STATUS:
+		return put_status(m, out);
+	case TARGET:
+		memcpy(out, m->target, sizeof(m->target));
+		return m->target_len == 4 || m->target_len == 16 ? m->target_len : -EINVAL;
+	case NONE:
+		break;
+	}
+	return -EINVAL;
+}
+
+static int get_value(struct ntm_msg *m, unsigned int type, unsigned int index, const uint8_t *in,
+		     size_t len)
+{
+	const struct tlv_spec *spec = &specs[type];
+	uint8_t *at = (uint8_t *)m + spec->at;
+
+	if (spec->len && spec->len != len)
+		return -EBADMSG;
+	switch (spec->shape) {
+	case U8:
+		*at = in[0];
+		return 0;
+	case U32:
+		*(uint32_t *)(void *)at = get32(in);
+		return 0;
+	case U64:
+		*(uint64_t *)(void *)at = get64(in);
+		return 0;
+	case BYTES:
+		memcpy(at, in, len);
+		return 0;
+	case NAME:
+		return get_name((char *)at, in, len);
+	case PREFIX4:
+		memcpy(&m->virtual4, in, 4);
+		m->prefix4 = in[4];
+		return m->prefix4 <= 32 ? 0 : -EBADMSG;
+	case PREFIX6:
+		memcpy(&m->virtual6, in, 16);
+		m->prefix6 = in[16];
+		return m->prefix6 <= 128 ? 0 : -EBADMSG;
+	case ADDRESS:
+		return get_address((struct ntm_candidate *)(void *)at + index, in, len);
+	case STATUS:
+		return get_status(m, in, len);
+	case TARGET:
+		if (len != 4 && len != 16)
+			return -EBADMSG;
+		memcpy(m->target, in, len);
+		m->target_len = (uint8_t)len;
+		return 0;
+	case NONE:
+		break;
+	}
+	return -EBADMSG;
+}
+
+/* Values that no message may carry, whoever made it. */
+static bool values_valid(const struct ntm_msg *m)
+{
+	if (NTM_HAS(m, PATH_ID) && !m->path_id)
+		return false;
+	if (NTM_HAS(m, SESSION_ID) && !m->session_id)
+		return false;
+	return !NTM_HAS(m, ROLE) || m->role == NTM_ROLE_INITIATOR || m->role == NTM_ROLE_RESPONDER;
+}
+
+/* --- TLVs */
+
+static int put_tlv(const struct ntm_msg *m, unsigned int type, unsigned int index, uint8_t *out,
+		   size_t size)
+{
+	uint8_t value[VALUE_MAX];
+	int len = put_value(m, type, index, value);
+	size_t padded;
+
+	if (len < 0)
+		return len;
+	padded = ((size_t)len + 3) & ~(size_t)3;
+	if (size < TLV_HDR_LEN + padded)
+		return -EMSGSIZE;
+	put16(out, (uint16_t)type);
+	put16(out + 2, (uint16_t)len);
+	memcpy(out + TLV_HDR_LEN, value, (size_t)len);
+	memset(out + TLV_HDR_LEN + len, 0, padded - (size_t)len);
+	return (int)(TLV_HDR_LEN + padded);
+}
+
+static unsigned int repeats(const struct ntm_msg *m, unsigned int type)
+{
+	if (!(m->has >> type & 1u))
+		return 0;
+	return type == NTM_TLV_CANDIDATE ? m->candidate_count : 1;
+}
+
+int ntm_msg_encode_payload(const struct ntm_msg *m, uint8_t *out, size_t size)
+{
+	size_t used = 0;
+	int len;
+
+	if (!values_valid(m) || m->candidate_count > NTM_CANDIDATES_MAX)
+		return -EINVAL;
+	for (unsigned int type = 1; type < NTM_TLV_MAX; type++) {
+		for (unsigned int i = 0; i < repeats(m, type); i++) {
+			len = put_tlv(m, type, i, out + used, size - used);
+			if (len < 0)
+				return len;
+			used += (size_t)len;
+		}
+	}
+	return (int)used;
+}
+
+static int take_tlv(struct ntm_msg *m, unsigned int type, const uint8_t *value, size_t len)
+{
+	unsigned int index = 0;
+
+	if (type == 0 || type >= NTM_TLV_MAX)
+		return type & TLV_OPTIONAL ? 0 : -EBADMSG;
+	if (type == NTM_TLV_CANDIDATE) {
+		if (m->candidate_count == NTM_CANDIDATES_MAX)
+			return -EBADMSG;
+		index = m->candidate_count++;
+	} else if (m->has >> type & 1u) {
+		return -EBADMSG;
+	}
+	m->has |= 1u << type;
+	return get_value(m, type, index, value, len);
+}
+
+static bool all_zero(const uint8_t *p, size_t len)
+{
+	uint8_t any = 0;
+
+	while (len--)
+		any |= *p++;
+	return !any;
+}
+
+static int take_tlvs(struct ntm_msg *m, const uint8_t *in, size_t left)
+{
+	size_t len, padded;
+
+	for (; left; in += TLV_HDR_LEN + padded, left -= TLV_HDR_LEN + padded) {
+		if (left < TLV_HDR_LEN)
+			return -EBADMSG;
+		len = get16(in + 2);
+		padded = (len + 3) & ~(size_t)3;
+		if (padded > left - TLV_HDR_LEN)
+			return -EBADMSG;
+		if (!all_zero(in + TLV_HDR_LEN + len, padded - len))
+			return -EBADMSG;
+		if (take_tlv(m, get16(in), in + TLV_HDR_LEN, len))
+			return -EBADMSG;
+	}
+	return values_valid(m) ? 0 : -EBADMSG;
+}
+
+int ntm_msg_decode_payload(struct ntm_msg *m, const uint8_t *in, size_t len)
+{
+	memset(m, 0, sizeof(*m));
+	return take_tlvs(m, in, len);
+}
+
+/* --- messages */
+
+int ntm_msg_encode(const struct ntm_msg *m, uint8_t *out, size_t size)
+{
+	int len;
+
+	if (!complete(m) ||
+	    (NTM_HAS(m, CANDIDATE) && !m->candidate_count && m->type == NTM_MSG_ROUTE_DIRECTION))
+		return -EINVAL;
+	if (size < HDR_LEN)
+		return -EMSGSIZE;
+	len = ntm_msg_encode_payload(m, out + HDR_LEN, size - HDR_LEN);
+	if (len < 0)
+		return len;
+	if (len > UINT16_MAX)
+		return -EMSGSIZE;
+	out[0] = m->type;
+	out[1] = 0;
+	put16(out + 2, (uint16_t)len);
+	put32(out + 4, m->request_id);
+	return HDR_LEN + len;
+}
+
+int ntm_msg_decode(struct ntm_msg *m, const uint8_t *in, size_t len)
+{
+	memset(m, 0, sizeof(*m));
+	if (len < HDR_LEN || in[1] != 0 || get16(in + 2) != len - HDR_LEN)
+		return -EBADMSG;
+	m->type = in[0];
+	m->request_id = get32(in + 4);
+	if (!message(m->type) || take_tlvs(m, in + HDR_LEN, len - HDR_LEN))
+		return -EBADMSG;
+	return complete(m) ? 0 : -EBADMSG;
+}
+
+const char *ntm_msg_name(uint8_t type)
+{
+	const struct msg_spec *spec = message(type);
+
+	return spec ? spec->name : "unknown message";
+}
+
+const char *ntm_status_name(uint16_t status)
+{
+	static const char *const names[] = {
+		[NTM_ST_OK] = "ok",
+		[NTM_ST_UNKNOWN_NODE] = "unknown node",
+		[NTM_ST_REVOKED] = "revoked",
+		[NTM_ST_TOKEN] = "token unknown, used or expired",
+		[NTM_ST_NAME_TAKEN] = "name belongs to another node",
+		[NTM_ST_POOL_EMPTY] = "address pool empty",
+		[NTM_ST_UNKNOWN_NAME] = "unknown name",
+		[NTM_ST_OFFLINE] = "peer offline",
+		[NTM_ST_REFUSED] = "refused",
+		[NTM_ST_BUSY] = "busy, try later",
+		[NTM_ST_UNSUPPORTED] = "unsupported",
+		[NTM_ST_STORAGE] = "storage failed",
+		[NTM_ST_GOING_AWAY] = "going away",
+	};
+
+	return status < ARRAY_SIZE(names) ? names[status] : "unknown status";
+}
+
+static bool is_alnum(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
+static bool label_valid(const char *label, size_t len)
+{
+	if (len < 1 || len > 63 || !is_alnum(label[0]) || !is_alnum(label[len - 1]))
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		if (!is_alnum(label[i]) && label[i] != '-')
+			return false;
+	}
+	return true;
+}
+
+bool ntm_name_valid(const char *name)
+{
+	size_t total = strnlen(name, NTM_NAME_MAX + 1);
+	size_t len;
+
+	if (total < 1 || total > NTM_NAME_MAX)
+		return false;
+	for (;;) {
+		len = strcspn(name, ".");
+		if (!label_valid(name, len))
+			return false;
+		if (!name[len])
+			return true;
+		name += len + 1;
+	}
+}
