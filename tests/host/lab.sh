@@ -1,0 +1,58 @@
+#!/bin/bash
+# The lab must see what is wrong: runs tests/lab/fail/*.sh, which all fail, and looks at what it says.
+# tap: yes
+cd "$(dirname "$0")/../.." || exit 1
+out=$(mktemp)
+trap 'rm -f "$out"' EXIT
+n=0
+
+# says TEXT REGEX: a line of the output matches
+says() {
+	n=$((n + 1))
+	if grep -qE "$2" "$out"; then
+		echo "ok $n - lab: $1"
+	else
+		echo "not ok $n - lab: $1"
+		sed 's/^/# /' "$out"
+	fi
+}
+
+says_not() {
+	n=$((n + 1))
+	if grep -qE "$2" "$out"; then
+		echo "not ok $n - lab: $1"
+		grep -E "$2" "$out" | sed 's/^/# /'
+	else
+		echo "ok $n - lab: $1"
+	fi
+}
+
+fails=tests/lab/fail
+scripts/lab run "$fails"/{nothing,mistake,slow,splat,checks,dies,after}.sh >"$out" 2>&1
+status=$?
+echo "exit status $status" >>"$out"
+
+says "a failed run has exit status 1" '^exit status 1$'
+says "a scenario that checks nothing fails" '^not ok [0-9]+ - nothing: checks anything'
+says "a mistake fails with its line" '^not ok [0-9]+ - mistake: line 5:'
+says "a mistake is explained" "there is no network 'nowhere'"
+says_not "nothing runs after a mistake" 'it is not reached'
+says "a scenario that takes too long fails" '^not ok [0-9]+ - slow: takes less than 3 s'
+says "a complaint of the kernel fails" '^not ok [0-9]+ - splat: the kernel does not complain'
+says "and is shown" '#.*WARNING: this is only a test'
+for text in false true one same like least most empty status; do
+	says "a check that fails ($text)" "^not ok [0-9]+ - checks: $text\$"
+done
+says "a failed check shows the output" '^# +some output$'
+says "and what the programs of the hosts said" '^# +last words$'
+says "a function that fails is a failure" '^not ok [0-9]+ - checks: a failure within a function'
+says "the scenario goes on after a check" '^ok [0-9]+ - checks: the scenario goes on'
+says "and ends after a requirement" '^not ok [0-9]+ - checks: enough'
+says "a guest that dies fails" '^not ok [0-9]+ - the guest ended in the middle of .*dies'
+says "with its last words" 'sysrq triggered crash|sysrq: Trigger a crash'
+says "the next scenarios run in another guest" '^ok [0-9]+ - after: life goes on'
+plan=$(sed -n 's/^1\.\.//p' "$out")
+points=$(grep -cE '^(not )?ok ' "$out")
+echo "planned $plan, seen $points" >>"$out"
+says "the plan counts every point" "planned $points, seen $points"
+echo "1..$n"

@@ -1,0 +1,3 @@
+# After a guest that died the rest runs in another.
+# module: no
+check "life goes on" true

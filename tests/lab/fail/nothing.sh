@@ -1,0 +1,3 @@
+# A scenario that checks nothing fails.
+# module: no
+host a
