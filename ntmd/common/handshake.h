@@ -100,6 +100,7 @@ struct ntm_hs_resp {
 	uint8_t packet_type;
 	uint32_t remote_id;
 	uint32_t path_id;
+	size_t request_len;    /* no answer is longer than what caused it */
 	uint8_t initiator[32]; /* authenticated static public key */
 	uint8_t ephemeral[32]; /* to recognise a repeated request */
 	struct ntm_msg payload;

@@ -104,6 +104,8 @@ static bool complete(const struct ntm_msg *m)
 		return m->status != NTM_ST_OK || meets(m, &lease);
 	case NTM_MSG_DIRECTION_REQUEST:
 		return (m->has & spec->any) != spec->any; /* one of the two */
+	case NTM_MSG_ROUTE_DIRECTION:
+		return m->candidate_count > 0;
 	default:
 		return true;
 	}
@@ -405,6 +407,9 @@ int ntm_msg_encode_payload(const struct ntm_msg *m, uint8_t *out, size_t size)
 	int len;
 
 	if (!values_valid(m) || m->candidate_count > NTM_CANDIDATES_MAX)
+		return -EINVAL;
+	/* Somebody forgot NTM_SET(): better a loud error than lost candidates. */
+	if (m->candidate_count && !NTM_HAS(m, CANDIDATE))
 		return -EINVAL;
 	for (unsigned int type = 1; type < NTM_TLV_MAX; type++) {
 		for (unsigned int i = 0; i < repeats(m, type); i++) {

@@ -118,7 +118,8 @@ struct ntm_msg {
 /**
  * ntm_msg_encode() - write a message: header and the TLVs of @has, in ascending type
  *
- * Returns the length, or -EMSGSIZE if @size is too small, -EINVAL if the type's needed TLVs are not all there.
+ * Returns the length, or -EMSGSIZE if @size is too small, -EINVAL if the type's needed TLVs are not all there or a
+ * value is one that ntm_msg_decode() would refuse (also: candidate_count without NTM_SET(m, CANDIDATE)).
  */
 int ntm_msg_encode(const struct ntm_msg *m, uint8_t *out, size_t size);
 /** ntm_msg_decode() - 0 or -EBADMSG; @m is only valid on 0. Checks the TLVs each type needs. */
