@@ -25,10 +25,12 @@ int ntm_udp_open(struct ntm_udp **udp, uv_loop_t *loop, const union ntm_addr *li
 /** ntm_udp_adopt() - the same with sockets from a parent process (-1: none); they are owned from then on */
 int ntm_udp_adopt(struct ntm_udp **udp, uv_loop_t *loop, int fd4, int fd6, bool gro,
 		  ntm_udp_recv_fn *recv, void *ctx);
-/** ntm_udp_send() - 0 or a negative errno; a full socket buffer drops (UDP), counted */
+/** ntm_udp_send() - 0 or a negative errno; a full socket buffer drops (0 all the same: this is UDP), counted */
 int ntm_udp_send(struct ntm_udp *udp, const union ntm_addr *to, const uint8_t *packet, size_t len);
+uint64_t ntm_udp_dropped(const struct ntm_udp *udp);   /* packets that found a full socket buffer */
 int ntm_udp_fd(const struct ntm_udp *udp, int family); /* -1: none */
 uint16_t ntm_udp_port(const struct ntm_udp *udp);
+/** ntm_udp_close() - closes the sockets at once (the loop must run on to free memory); NULL: nothing. Also from the callback. */
 void ntm_udp_close(struct ntm_udp *udp);
 
 #endif

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Tells systemd (Type=notify) how the service is; does nothing where no one listens. */
+#ifndef NTM_NOTIFY_H
+#define NTM_NOTIFY_H
+
+/** ntm_notify() - e.g. "READY=1", "RELOADING=1", "STOPPING=1", "STATUS=..."; 0 or a negative errno */
+int ntm_notify(const char *state);
+
+#endif
