@@ -11,10 +11,11 @@
 #define NTM_KEY_H
 
 #include <linux/kref.h>
+#include <linux/llist.h>
 #include <linux/rcupdate.h>
-#include <linux/workqueue.h>
 #include <crypto/aead.h>
 #include <ntmobile/wire.h>
+#include "order.h"
 #include "replay.h"
 
 struct netlink_ext_ack;
@@ -26,6 +27,8 @@ struct netlink_ext_ack;
  * @tx_ctr:	counter of the next packet to send; atomic64_fetch_add() takes
  *		as many as a packet has segments
  * @replay:	window of received counters
+ * @tx_order:	packets being encrypted
+ * @rx_order:	packets being decrypted
  * @epoch:	full epoch; the wire carries it modulo NTM_WIRE_EPOCHS
  * @suite:	enum ntm_suite
  * @born:	jiffies64 at creation
@@ -37,6 +40,8 @@ struct ntm_key {
 	struct crypto_aead *rx;
 	atomic64_t tx_ctr;
 	struct ntm_replay replay;
+	struct ntm_order tx_order;
+	struct ntm_order rx_order;
 	u32 epoch;
 	u8 suite;
 	u64 born;
@@ -44,7 +49,7 @@ struct ntm_key {
 	struct kref ref;
 	union {
 		struct rcu_head rcu;
-		struct work_struct work;
+		struct llist_node dead;
 	};
 };
 

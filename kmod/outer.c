@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/netdevice.h>
+#include <linux/udp.h>
+#include <net/addrconf.h>
+#include <net/dst_cache.h>
+#include <net/inet_ecn.h>
+#include <net/ipv6_stubs.h>
+#include <net/route.h>
+#include <net/udp_tunnel.h>
+#include "dev.h"
+#include "outer.h"
+
+static struct rtable *ntm_outer_lookup4(struct ntm_path *path,
+					struct ntm_route *rt, struct sock *sk)
+{
+	struct flowi4 fl4 = {
+		.daddr = rt->dst4,
+		.saddr = rt->src4,
+		.fl4_sport = rt->sport,
+		.fl4_dport = rt->dport,
+		.flowi4_proto = IPPROTO_UDP,
+	};
+	struct rtable *res;
+
+	res = ip_route_output_flow(path->ndev->net, &fl4, sk);
+	if (IS_ERR(res) && fl4.saddr) {
+		/* The address the peer knew may have gone with a link. */
+		fl4.saddr = 0;
+		res = ip_route_output_flow(path->ndev->net, &fl4, sk);
+	}
+	if (!IS_ERR(res))
+		rt->src4 = fl4.saddr;
+	return res;
+}
+
+static struct dst_entry *ntm_outer_lookup6(struct ntm_path *path,
+					   const struct ntm_endpoint *ep,
+					   struct ntm_route *rt, struct sock *sk)
+{
+	struct flowi6 fl6 = {
+		.daddr = rt->dst6,
+		.saddr = rt->src6,
+		.fl6_sport = rt->sport,
+		.fl6_dport = rt->dport,
+		.flowi6_proto = IPPROTO_UDP,
+		.flowi6_oif = ep->addr.v6.sin6_scope_id,
+	};
+	struct dst_entry *res;
+
+	if (!ipv6_addr_any(&fl6.saddr) &&
+	    !ipv6_chk_addr(path->ndev->net, &fl6.saddr, NULL, 0))
+		fl6.saddr = in6addr_any;
+	res = ipv6_stub->ipv6_dst_lookup_flow(path->ndev->net, sk, &fl6, NULL);
+	if (!IS_ERR(res))
+		rt->src6 = fl6.saddr;
+	return res;
+}
+
+static int ntm_outer_route4(struct ntm_path *path, struct ntm_endpoint *ep,
+			    const struct ntm_sockets *socks, struct ntm_route *rt)
+{
+	struct rtable *res;
+
+	if (!socks->sk4)
+		return -EAFNOSUPPORT;
+	rt->sport = socks->port4;
+	rt->dport = ep->addr.v4.sin_port;
+	rt->dst4 = ep->addr.v4.sin_addr.s_addr;
+	res = dst_cache_get_ip4(&ep->cache, &rt->src4);
+	if (!res) {
+		rt->src4 = ep->src4.s_addr;
+		res = ntm_outer_lookup4(path, rt, socks->sk4);
+		if (IS_ERR(res))
+			return PTR_ERR(res);
+		dst_cache_set_ip4(&ep->cache, &res->dst, rt->src4);
+	}
+	rt->dst = &res->dst;
+	return 0;
+}
+
+static int ntm_outer_route6(struct ntm_path *path, struct ntm_endpoint *ep,
+			    const struct ntm_sockets *socks, struct ntm_route *rt)
+{
+	if (!socks->sk6)
+		return -EAFNOSUPPORT;
+	rt->sport = socks->port6;
+	rt->dport = ep->addr.v6.sin6_port;
+	rt->dst6 = ep->addr.v6.sin6_addr;
+	rt->dst = dst_cache_get_ip6(&ep->cache, &rt->src6);
+	if (!rt->dst) {
+		rt->src6 = ep->src6;
+		rt->dst = ntm_outer_lookup6(path, ep, rt, socks->sk6);
+		if (IS_ERR(rt->dst))
+			return PTR_ERR(rt->dst);
+		dst_cache_set_ip6(&ep->cache, rt->dst, &rt->src6);
+	}
+	return 0;
+}
+
+int ntm_outer_route(struct ntm_path *path, struct ntm_route *rt)
+{
+	const struct ntm_sockets *socks = rcu_dereference(path->ndev->sockets);
+	struct ntm_endpoint *ep = rcu_dereference(path->endpoint);
+	int err;
+
+	if (!ep || !socks)
+		return NTM_DROP_NO_ROUTE + 1;
+
+	rt->family = ep->addr.sa.sa_family;
+	if (rt->family == AF_INET)
+		err = ntm_outer_route4(path, ep, socks, rt);
+	else
+		err = ntm_outer_route6(path, ep, socks, rt);
+	if (err)
+		return NTM_DROP_NO_ROUTE + 1;
+
+	if (rt->dst->dev == path->ndev->dev) {
+		ntm_outer_route_put(rt);
+		return NTM_DROP_LOOP + 1;
+	}
+	return 0;
+}
+
+void ntm_outer_route_put(struct ntm_route *rt)
+{
+	dst_release(rt->dst);
+}
+
+void ntm_outer_route_get(struct ntm_route *rt)
+{
+	dst_hold(rt->dst);
+}
+
+unsigned int ntm_outer_hdr_len(const struct ntm_route *rt)
+{
+	return sizeof(struct udphdr) + (rt->family == AF_INET ?
+		sizeof(struct iphdr) : sizeof(struct ipv6hdr));
+}
+
+unsigned int ntm_outer_headroom(const struct ntm_route *rt)
+{
+	return LL_RESERVED_SPACE(rt->dst->dev) + rt->dst->header_len +
+	       ntm_outer_hdr_len(rt);
+}
+
+unsigned int ntm_outer_mtu(const struct ntm_route *rt)
+{
+	unsigned int overhead = ntm_outer_hdr_len(rt) + NTM_WIRE_OVERHEAD;
+	unsigned int mtu = dst_mtu(rt->dst);
+
+	return mtu > overhead ? mtu - overhead : 0;
+}
+
+/* What __udp_gso_segment() and a driver with UDP GSO want to find. */
+static void ntm_outer_gso_csum(struct sk_buff *skb)
+{
+	skb->ip_summed = CHECKSUM_PARTIAL;
+	skb->csum_start = skb_headroom(skb) - sizeof(struct udphdr);
+	skb->csum_offset = offsetof(struct udphdr, check);
+}
+
+void ntm_outer_xmit(struct ntm_path *path, struct ntm_route *rt,
+		    struct sk_buff *skb, u8 tos)
+{
+	const struct ntm_sockets *socks = rcu_dereference(path->ndev->sockets);
+	struct sock *sk = NULL;
+
+	if (socks)
+		sk = rt->family == AF_INET ? socks->sk4 : socks->sk6;
+	if (skb_is_gso(skb))
+		ntm_outer_gso_csum(skb);
+
+	/* The inner packet's sender may be let go on, it is not asked twice. */
+	skb->ignore_df = 0;
+	if (rt->family == AF_INET)
+		udp_tunnel_xmit_skb(dst_rtable(rt->dst), sk, skb, rt->src4,
+				    rt->dst4, tos, ip4_dst_hoplimit(rt->dst),
+				    htons(IP_DF), rt->sport, rt->dport,
+				    false, false);
+	else
+		udp_tunnel6_xmit_skb(rt->dst, sk, skb, NULL, &rt->src6,
+				     &rt->dst6, tos, ip6_dst_hoplimit(rt->dst),
+				     0, rt->sport, rt->dport, false);
+}

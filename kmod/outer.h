@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The outer side of sending: route, outer headers, UDP (GSO) transmit. */
+#ifndef NTM_OUTER_H
+#define NTM_OUTER_H
+
+#include <linux/in.h>
+#include <linux/in6.h>
+#include "stats.h"
+
+struct dst_entry;
+struct ntm_path;
+struct sk_buff;
+
+/**
+ * struct ntm_route - where and how an outer packet goes; good until put
+ * @dst:	route, referenced
+ * @family:	AF_INET or AF_INET6
+ * @src4, @dst4, @src6, @dst6: addresses
+ * @sport, @dport: ports
+ */
+struct ntm_route {
+	struct dst_entry *dst;
+	sa_family_t family;
+	__be16 sport, dport;
+	union {
+		struct {
+			__be32 src4, dst4;
+		};
+		struct {
+			struct in6_addr src6, dst6;
+		};
+	};
+};
+
+/**
+ * ntm_outer_route() - find the way to a path's endpoint
+ *
+ * Softirq, under RCU. Returns 0, or the (positive) enum ntm_drop plus one that
+ * says why not.
+ */
+int ntm_outer_route(struct ntm_path *path, struct ntm_route *rt);
+void ntm_outer_route_put(struct ntm_route *rt);
+void ntm_outer_route_get(struct ntm_route *rt);
+
+/* Bytes of room to leave in front of the UDP payload. */
+unsigned int ntm_outer_headroom(const struct ntm_route *rt);
+/* Bytes of outer IP and UDP header. */
+unsigned int ntm_outer_hdr_len(const struct ntm_route *rt);
+/* The largest inner packet that fits the route. */
+unsigned int ntm_outer_mtu(const struct ntm_route *rt);
+
+/**
+ * ntm_outer_xmit() - put the outer headers on and send
+ * @path:	only for the socket and the namespace
+ * @rt:		route; the reference is taken over
+ * @skb:	UDP payload, GSO fields set where it is more than one datagram
+ * @tos:	inner TOS or traffic class byte
+ *
+ * DSCP is copied to the outer header (RFC 2983: the network may treat the
+ * packet as its sender asked for; on the way out the inner one is kept). ECN is
+ * copied too, the normal mode of RFC 6040.
+ */
+void ntm_outer_xmit(struct ntm_path *path, struct ntm_route *rt,
+		    struct sk_buff *skb, u8 tos);
+
+#endif
