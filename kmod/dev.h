@@ -6,11 +6,16 @@
 #ifndef NTM_DEV_H
 #define NTM_DEV_H
 
+#include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/netdevice.h>
 #include <net/gro_cells.h>
 #include "path.h"
 #include "stats.h"
+
+#define NTM_DEV_MTU		1428	/* 1500 less IPv6, UDP, header and tag */
+#define NTM_DEV_MTU_MIN		1280
+#define NTM_DEV_MTU_MAX		(65535 - 72)
 
 /**
  * struct ntm_sockets - the UDP sockets of a device; immutable, RCU
@@ -31,11 +36,14 @@ struct ntm_miss;
 
 /**
  * struct ntm_dev - an interface of kind "ntm" (netdev_priv)
- * @dev:	the net_device
+ * @dev:	the net_device; its per-CPU tstats are counted by send and receive
+ *		(dev_sw_netstats_tx_add(), dev_sw_netstats_rx_add())
  * @net:	namespace of creation: sockets, hooks and netlink live here. The
  *		device is NETNS_LOCAL, so dev_net(dev) is the same
  * @list:	in ntm_net's list of devices, RCU
- * @lock:	serialises netlink changes of this device
+ * @lock:	serialises netlink changes of this device. Taken inside RTNL, never
+ *		the other way round
+ * @dead:	under @lock: the device is being removed, nothing may be added
  * @paths:	path tables
  * @sockets:	RCU, NULL until DEV_SET
  * @portid:	netlink port of ntmd, 0 if none; READ_ONCE
@@ -43,12 +51,14 @@ struct ntm_miss;
  * @miss:	held packets (miss.c)
  * @drops:	per-CPU drop counters
  * @gro:	entry of decrypted packets into the stack
+ * @auth_drops, @auth_since: forged packets in the second that began then
  */
 struct ntm_dev {
 	struct net_device *dev;
 	struct net *net;
 	struct list_head list;
 	struct mutex lock;
+	bool dead;
 	struct ntm_path_tables paths;
 	struct ntm_sockets __rcu *sockets;
 	u32 portid;
@@ -56,17 +66,22 @@ struct ntm_dev {
 	struct ntm_miss *miss;
 	struct ntm_drops __percpu *drops;
 	struct gro_cells gro;
+	atomic_t auth_drops;
+	unsigned long auth_since;
 };
 
 /** struct ntm_net - per network namespace: the devices in it */
 struct ntm_net {
-	struct list_head devs;	/* RCU list; changed under RTNL */
+	struct list_head devs;
 };
 
 extern unsigned int ntm_net_id;
 
 int ntm_dev_register(void);	/* pernet and rtnl link operations */
 void ntm_dev_unregister(void);
+
+/* The devices of a namespace: a list under RCU, changed under RTNL. */
+struct ntm_net *ntm_net(const struct net *net);
 
 /* Under RTNL or RCU. NULL if @dev is not of our kind. */
 struct ntm_dev *ntm_dev_from(struct net_device *dev);
@@ -80,5 +95,10 @@ struct ntm_dev *ntm_dev_from(struct net_device *dev);
  */
 int ntm_dev_set_sockets(struct ntm_dev *ndev, int fd4, int fd6,
 			struct netlink_ext_ack *extack);
+#define NTM_FD_NONE	(-1)
+#define NTM_FD_KEEP	(-2)
+
+/* The netlink socket @portid closed: no device in @net belongs to it any more. */
+void ntm_dev_owner_gone(struct net *net, u32 portid);
 
 #endif

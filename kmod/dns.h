@@ -6,11 +6,25 @@
 struct ntm_dev;
 struct net;
 
-int ntm_dns_init(struct ntm_dev *ndev);
-void ntm_dns_destroy(struct ntm_dev *ndev);	/* may sleep; lets held queries pass */
+struct netlink_ext_ack;
+struct ntm_zone;
 
-/* Process context, ndev->lock held. @zone: lower case, "" to catch nothing. */
-int ntm_dns_set_zone(struct ntm_dev *ndev, const char *zone);
+int ntm_dns_init(struct ntm_dev *ndev);
+/* May sleep: held queries pass, none is caught any more. */
+void ntm_dns_stop(struct ntm_dev *ndev);
+/* After a grace period behind ntm_dns_stop(). */
+void ntm_dns_free(struct ntm_dev *ndev);
+
+/*
+ * Makes a zone of its name ("" gives NULL: catch nothing) or an ERR_PTR().
+ * ntm_dns_set_zone() takes it over: two halves, so that a request fails
+ * before it has changed anything. The latter needs ndev->lock.
+ */
+struct ntm_zone *ntm_zone_new(const char *name, struct netlink_ext_ack *extack);
+void ntm_zone_free(struct ntm_zone *zone);
+void ntm_dns_set_zone(struct ntm_dev *ndev, struct ntm_zone *zone);
+/* The zone's name, "" for none. @name: NTM_ZONE_MAX + 1 bytes. */
+void ntm_dns_get_zone(struct ntm_dev *ndev, char *name);
 /* Answers the held query @tag with a DNS message; -ENOENT if it is gone. */
 int ntm_dns_reply(struct ntm_dev *ndev, u64 tag, const void *msg, size_t len);
 int ntm_dns_pass(struct ntm_dev *ndev, u64 tag);

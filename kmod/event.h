@@ -3,12 +3,18 @@
 #ifndef NTM_EVENT_H
 #define NTM_EVENT_H
 
+#include <net/genetlink.h>
 #include "path.h"
 
 struct ntm_dev;
 
+extern struct genl_family ntm_genl_family;
+
 int ntm_netlink_register(void);
 void ntm_netlink_unregister(void);
+
+/* Fills in a PEER_ADDR or DNS_SRC of the right length. */
+int ntm_event_put_addr(struct sk_buff *msg, int attr, const union ntm_addr *addr);
 
 /* Returns -ESRCH if nobody listens. */
 int ntm_event_miss(struct ntm_dev *ndev, sa_family_t family, const void *virt);

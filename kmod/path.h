@@ -13,6 +13,7 @@
 #include <linux/in.h>
 #include <linux/in6.h>
 #include <linux/kref.h>
+#include <linux/rbtree.h>
 #include <linux/rhashtable.h>
 #include <net/dst_cache.h>
 #include <ntmobile/wire.h>
@@ -47,7 +48,8 @@ struct ntm_endpoint {
 /**
  * struct ntm_path - one tunnel
  * @by_id, @by_v4, @by_v6: nodes of the device's tables
- * @ndev:	the device; it outlives its paths
+ * @order:	node in the order of Path IDs, for dumps
+ * @ndev:	the device; it outlives its paths, since each holds a reference
  * @id:		Path ID, network order
  * @v4, @v6:	the peer's virtual addresses; inner packets of the peer must
  *		carry one of them as source
@@ -60,6 +62,8 @@ struct ntm_endpoint {
  * @lock:	BH spinlock around changes of @endpoint, @tx and @rx
  * @last_rx, @last_tx: jiffies64 of the newest authenticated packet received
  *		and of the last inner packet sent, 0 for never
+ * @mtu_told:	MTU of the last NTM_EV_MTU, 0 for none
+ * @key_asked:	jiffies of the last NTM_EV_REKEY for want of a key
  * @stats:	per-CPU counters
  * @ref:	tables hold one; packets in flight hold one each
  */
@@ -67,6 +71,7 @@ struct ntm_path {
 	struct rhash_head by_id;
 	struct rhash_head by_v4;
 	struct rhash_head by_v6;
+	struct rb_node order;
 	struct ntm_dev *ndev;
 	__be32 id;
 	struct in_addr v4;
@@ -78,6 +83,8 @@ struct ntm_path {
 	struct ntm_key __rcu *rx[NTM_WIRE_EPOCHS];
 	spinlock_t lock;
 	u64 last_rx, last_tx;
+	u32 mtu_told;
+	unsigned long key_asked;
 	struct ntm_stats __percpu *stats;
 	struct kref ref;
 	struct rcu_head rcu;
@@ -85,11 +92,19 @@ struct ntm_path {
 
 /**
  * struct ntm_path_tables - the tables of one device
+ * @by_id, @by_v4, @by_v6: hash tables, read under RCU
+ * @order:	all paths by ID (host order). Only under ndev->lock: a dump takes up
+ *		behind the last ID it showed, whatever changed meanwhile
+ * @count:	number of paths; READ_ONCE
+ * @gen:	changes with each path inserted or removed, never 0
  */
 struct ntm_path_tables {
 	struct rhashtable by_id;
 	struct rhashtable by_v4;
 	struct rhashtable by_v6;
+	struct rb_root order;
+	u32 count;
+	u32 gen;
 };
 
 int ntm_path_tables_init(struct ntm_path_tables *t);
@@ -110,6 +125,8 @@ struct ntm_path *ntm_path_new(struct ntm_dev *ndev, __be32 id);
 int ntm_path_insert(struct ntm_path *path, struct netlink_ext_ack *extack);
 void ntm_path_remove(struct ntm_path *path);
 void ntm_path_remove_all(struct ntm_dev *ndev);
+/* The path of the smallest ID that is not less than @id (host order), or NULL. */
+struct ntm_path *ntm_path_from(struct ntm_path_tables *t, u32 id);
 
 /* Any context; the last put frees after a grace period. */
 void ntm_path_put(struct ntm_path *path);
@@ -125,6 +142,16 @@ void ntm_path_put(struct ntm_path *path);
 int ntm_path_move(struct ntm_path *path, const union ntm_addr *addr,
 		  const union ntm_addr *local);
 
+/*
+ * The two halves of ntm_path_move(), for a caller that must not fail between
+ * them: make an endpoint (not yet published: ntm_endpoint_free() is for that
+ * case only), and publish it.
+ */
+struct ntm_endpoint *ntm_endpoint_new(const union ntm_addr *addr,
+				      const union ntm_addr *local, gfp_t gfp);
+void ntm_endpoint_free(struct ntm_endpoint *ep);
+void ntm_path_set_endpoint(struct ntm_path *path, struct ntm_endpoint *ep);
+
 /**
  * ntm_path_add_key() - give a path the keys of its next epoch
  * @path:	the path
@@ -133,7 +160,8 @@ int ntm_path_move(struct ntm_path *path, const union ntm_addr *addr,
  * @extack:	reason of a failure
  *
  * Keys older than the one before the current are dropped. -EEXIST if the epoch is
- * not the next one. Process context.
+ * not the next one after the sending key's. A pending key that nobody has
+ * confirmed has never been used, so another may take its place. Process context.
  */
 int ntm_path_add_key(struct ntm_path *path, struct ntm_key *key, bool confirmed,
 		     struct netlink_ext_ack *extack);

@@ -21,6 +21,13 @@
 #define NTM_ZONE_MAX		253	/* bytes of a DNS zone, no final dot, no NUL */
 #define NTM_DNS_MAX		512	/* bytes of a caught DNS query */
 
+/*
+ * SO_MARK of a socket whose DNS queries are never caught: ntmd's own, when it
+ * asks the DNS itself. Caught are UDP queries of local sockets only; a name
+ * asked for over TCP goes its way.
+ */
+#define NTM_DNS_MARK		0x4e544d
+
 /**
  * enum ntm_cmd - commands and events
  * @NTM_CMD_DEV_SET: bind a device: IFINDEX; SOCKET4 and/or SOCKET6 (file

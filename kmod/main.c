@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-2.0
+/* NTMobile: init and exit of ntmobile.ko. */
+#include <linux/module.h>
+#include <net/genetlink.h>
+#include <net/rtnetlink.h>
+#include <ntmobile/uapi.h>
+#include "dev.h"
+#include "event.h"
+#include "key.h"
+
+static int __init ntm_init(void)
+{
+	int err;
+
+	err = ntm_dev_register();
+	if (err)
+		return err;
+	err = ntm_netlink_register();
+	if (err)
+		goto err_dev;
+	return 0;
+
+err_dev:
+	ntm_dev_unregister();
+	return err;
+}
+
+/*
+ * Netlink first, so that nothing new comes; then the devices with all that
+ * belongs to them. What they gave to call_rcu() must have run before our code
+ * goes, and the keys it put must be freed.
+ */
+static void __exit ntm_exit(void)
+{
+	ntm_netlink_unregister();
+	ntm_dev_unregister();
+	rcu_barrier();
+	ntm_key_barrier();
+}
+
+module_init(ntm_init);
+module_exit(ntm_exit);
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("NTMobile: encrypted tunnels between nodes that move");
+MODULE_ALIAS_RTNL_LINK(NTM_LINK_KIND);
+MODULE_ALIAS_GENL_FAMILY(NTM_GENL_NAME);

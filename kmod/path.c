@@ -1,0 +1,401 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The path table.
+ *
+ * A path is made by netlink, completed (endpoint, keys) while nobody else sees
+ * it, and then inserted into the tables. Packets find it there under RCU. To
+ * remove it, it is unlinked from every table and its keys are given back at
+ * once; the structure itself goes with its last reference and a grace period
+ * after that, so a reader that found it may use it until rcu_read_unlock().
+ *
+ * Each path holds a reference to its device, given back with the last
+ * reference to the path. A packet inside an asynchronous AEAD holds the path,
+ * and so unregister_netdevice() waits for it.
+ */
+#include <linux/slab.h>
+#include <linux/netdevice.h>
+#include <net/ipv6.h>
+#include "dev.h"
+#include "key.h"
+#include "path.h"
+
+static const struct rhashtable_params ntm_by_id = {
+	.key_len = sizeof_field(struct ntm_path, id),
+	.key_offset = offsetof(struct ntm_path, id),
+	.head_offset = offsetof(struct ntm_path, by_id),
+	.automatic_shrinking = true,
+};
+
+static const struct rhashtable_params ntm_by_v4 = {
+	.key_len = sizeof_field(struct ntm_path, v4),
+	.key_offset = offsetof(struct ntm_path, v4),
+	.head_offset = offsetof(struct ntm_path, by_v4),
+	.automatic_shrinking = true,
+};
+
+static const struct rhashtable_params ntm_by_v6 = {
+	.key_len = sizeof_field(struct ntm_path, v6),
+	.key_offset = offsetof(struct ntm_path, v6),
+	.head_offset = offsetof(struct ntm_path, by_v6),
+	.automatic_shrinking = true,
+};
+
+int ntm_path_tables_init(struct ntm_path_tables *t)
+{
+	int err;
+
+	t->order = RB_ROOT;
+	t->count = 0;
+	t->gen = 1;
+	err = rhashtable_init(&t->by_id, &ntm_by_id);
+	if (err)
+		return err;
+	err = rhashtable_init(&t->by_v4, &ntm_by_v4);
+	if (err)
+		goto err_id;
+	err = rhashtable_init(&t->by_v6, &ntm_by_v6);
+	if (err)
+		goto err_v4;
+	return 0;
+
+err_v4:
+	rhashtable_destroy(&t->by_v4);
+err_id:
+	rhashtable_destroy(&t->by_id);
+	return err;
+}
+
+void ntm_path_tables_destroy(struct ntm_path_tables *t)
+{
+	WARN_ON_ONCE(t->count);
+	rhashtable_destroy(&t->by_v6);
+	rhashtable_destroy(&t->by_v4);
+	rhashtable_destroy(&t->by_id);
+}
+
+struct ntm_path *ntm_path_by_id(struct ntm_path_tables *t, __be32 id)
+{
+	return rhashtable_lookup(&t->by_id, &id, ntm_by_id);
+}
+
+struct ntm_path *ntm_path_by_v4(struct ntm_path_tables *t, __be32 virt)
+{
+	return rhashtable_lookup(&t->by_v4, &virt, ntm_by_v4);
+}
+
+struct ntm_path *ntm_path_by_v6(struct ntm_path_tables *t, const struct in6_addr *virt)
+{
+	return rhashtable_lookup(&t->by_v6, virt, ntm_by_v6);
+}
+
+struct ntm_path *ntm_path_from(struct ntm_path_tables *t, u32 id)
+{
+	struct rb_node *node = t->order.rb_node;
+	struct ntm_path *found = NULL;
+
+	while (node) {
+		struct ntm_path *path = rb_entry(node, struct ntm_path, order);
+
+		if (be32_to_cpu(path->id) < id) {
+			node = node->rb_right;
+		} else {
+			found = path;
+			node = node->rb_left;
+		}
+	}
+	return found;
+}
+
+static bool ntm_path_less(struct rb_node *a, const struct rb_node *b)
+{
+	return be32_to_cpu(rb_entry(a, struct ntm_path, order)->id) <
+	       be32_to_cpu(rb_entry(b, struct ntm_path, order)->id);
+}
+
+static void ntm_path_changed(struct ntm_path_tables *t, int by)
+{
+	WRITE_ONCE(t->count, t->count + by);
+	if (!++t->gen)
+		t->gen = 1;
+}
+
+struct ntm_path *ntm_path_new(struct ntm_dev *ndev, __be32 id)
+{
+	struct ntm_path *path = kzalloc(sizeof(*path), GFP_KERNEL);
+
+	if (!path)
+		return NULL;
+	path->stats = netdev_alloc_pcpu_stats(struct ntm_stats);
+	if (!path->stats) {
+		kfree(path);
+		return NULL;
+	}
+	path->id = id;
+	path->mtu = READ_ONCE(ndev->dev->mtu);
+	path->ndev = ndev;
+	dev_hold(ndev->dev);
+	spin_lock_init(&path->lock);
+	kref_init(&path->ref);
+	return path;
+}
+
+/* Takes the path out of the address tables, as far as it is in them. */
+static void ntm_path_unhash_virtual(struct ntm_path *path, bool v4, bool v6)
+{
+	struct ntm_path_tables *t = &path->ndev->paths;
+
+	if (v4)
+		rhashtable_remove_fast(&t->by_v4, &path->by_v4, ntm_by_v4);
+	if (v6)
+		rhashtable_remove_fast(&t->by_v6, &path->by_v6, ntm_by_v6);
+}
+
+/*
+ * The table by ID comes last: a packet in finds the path by it, and its inner
+ * source is checked against addresses that must be in the tables by then.
+ */
+int ntm_path_insert(struct ntm_path *path, struct netlink_ext_ack *extack)
+{
+	struct ntm_path_tables *t = &path->ndev->paths;
+	int err;
+
+	if (path->has_v4) {
+		err = rhashtable_lookup_insert_fast(&t->by_v4, &path->by_v4, ntm_by_v4);
+		if (err) {
+			NL_SET_ERR_MSG(extack, "another path has this virtual IPv4 address");
+			return err;
+		}
+	}
+	if (path->has_v6) {
+		err = rhashtable_lookup_insert_fast(&t->by_v6, &path->by_v6, ntm_by_v6);
+		if (err) {
+			NL_SET_ERR_MSG(extack, "another path has this virtual IPv6 address");
+			goto err_v4;
+		}
+	}
+	err = rhashtable_lookup_insert_fast(&t->by_id, &path->by_id, ntm_by_id);
+	if (err) {
+		NL_SET_ERR_MSG(extack, "a path with this ID exists");
+		goto err_v6;
+	}
+	rb_add(&path->order, &t->order, ntm_path_less);
+	ntm_path_changed(t, 1);
+	return 0;
+
+err_v6:
+	ntm_path_unhash_virtual(path, false, path->has_v6);
+err_v4:
+	ntm_path_unhash_virtual(path, path->has_v4, false);
+	return err;
+}
+
+/* Gives every key back; each is wiped with its last reference. */
+static void ntm_path_drop_keys(struct ntm_path *path)
+{
+	struct ntm_key *old[NTM_WIRE_EPOCHS];
+	int i;
+
+	spin_lock_bh(&path->lock);
+	RCU_INIT_POINTER(path->tx, NULL);
+	for (i = 0; i < NTM_WIRE_EPOCHS; i++)
+		old[i] = rcu_replace_pointer(path->rx[i], NULL,
+					     lockdep_is_held(&path->lock));
+	spin_unlock_bh(&path->lock);
+	for (i = 0; i < NTM_WIRE_EPOCHS; i++)
+		if (old[i])
+			ntm_key_put(old[i]);
+}
+
+void ntm_path_remove(struct ntm_path *path)
+{
+	struct ntm_path_tables *t = &path->ndev->paths;
+
+	rhashtable_remove_fast(&t->by_id, &path->by_id, ntm_by_id);
+	ntm_path_unhash_virtual(path, path->has_v4, path->has_v6);
+	rb_erase(&path->order, &t->order);
+	ntm_path_changed(t, -1);
+	ntm_path_drop_keys(path);
+	ntm_path_put(path);
+}
+
+void ntm_path_remove_all(struct ntm_dev *ndev)
+{
+	struct rb_node *node;
+
+	while ((node = rb_first(&ndev->paths.order))) {
+		ntm_path_remove(rb_entry(node, struct ntm_path, order));
+		cond_resched();
+	}
+}
+
+static void ntm_path_free_rcu(struct rcu_head *rcu)
+{
+	struct ntm_path *path = container_of(rcu, struct ntm_path, rcu);
+	struct ntm_endpoint *ep = rcu_dereference_protected(path->endpoint, true);
+
+	if (ep)
+		ntm_endpoint_free(ep);
+	free_percpu(path->stats);
+	kfree(path);
+}
+
+/*
+ * Readers that found the path before it was unlinked may still look at it and
+ * at path->ndev. The device cannot go before them: unregister_netdevice() waits
+ * for a grace period after ndo_uninit, which unlinks the last path.
+ */
+static void ntm_path_release(struct kref *ref)
+{
+	struct ntm_path *path = container_of(ref, struct ntm_path, ref);
+
+	ntm_path_drop_keys(path);
+	dev_put(path->ndev->dev);
+	call_rcu(&path->rcu, ntm_path_free_rcu);
+}
+
+void ntm_path_put(struct ntm_path *path)
+{
+	kref_put(&path->ref, ntm_path_release);
+}
+
+struct ntm_endpoint *ntm_endpoint_new(const union ntm_addr *addr,
+				      const union ntm_addr *local, gfp_t gfp)
+{
+	struct ntm_endpoint *ep = kzalloc(sizeof(*ep), gfp);
+
+	if (!ep)
+		return NULL;
+	if (dst_cache_init(&ep->cache, gfp)) {
+		kfree(ep);
+		return NULL;
+	}
+	if (addr->sa.sa_family == AF_INET) {
+		ep->addr.v4 = addr->v4;
+		if (local && local->sa.sa_family == AF_INET)
+			ep->src4 = local->v4.sin_addr;
+	} else {
+		ep->addr.v6 = addr->v6;
+		if (local && local->sa.sa_family == AF_INET6)
+			ep->src6 = local->v6.sin6_addr;
+	}
+	return ep;
+}
+
+void ntm_endpoint_free(struct ntm_endpoint *ep)
+{
+	dst_cache_destroy(&ep->cache);
+	kfree(ep);
+}
+
+static void ntm_endpoint_free_rcu(struct rcu_head *rcu)
+{
+	ntm_endpoint_free(container_of(rcu, struct ntm_endpoint, rcu));
+}
+
+void ntm_path_set_endpoint(struct ntm_path *path, struct ntm_endpoint *ep)
+{
+	struct ntm_endpoint *old;
+
+	spin_lock_bh(&path->lock);
+	old = rcu_replace_pointer(path->endpoint, ep, lockdep_is_held(&path->lock));
+	spin_unlock_bh(&path->lock);
+	if (old)
+		call_rcu(&old->rcu, ntm_endpoint_free_rcu);
+}
+
+int ntm_path_move(struct ntm_path *path, const union ntm_addr *addr,
+		  const union ntm_addr *local)
+{
+	struct ntm_endpoint *ep = ntm_endpoint_new(addr, local, GFP_ATOMIC);
+
+	if (!ep)
+		return -ENOMEM;
+	ntm_path_set_endpoint(path, ep);
+	return 0;
+}
+
+#define ntm_path_slot(path, i) \
+	rcu_dereference_protected((path)->rx[i], lockdep_is_held(&(path)->lock))
+#define ntm_path_tx(path) \
+	rcu_dereference_protected((path)->tx, lockdep_is_held(&(path)->lock))
+
+/*
+ * Empties the slots of all keys that are no longer valid beside @tx: valid are
+ * @tx itself, the one before it, and the one after it, which is pending. The
+ * emptied keys go to @old, to be put once the lock is released.
+ */
+static void ntm_path_prune(struct ntm_path *path, const struct ntm_key *tx,
+			   struct ntm_key *old[NTM_WIRE_EPOCHS])
+{
+	int i;
+
+	lockdep_assert_held(&path->lock);
+	for (i = 0; i < NTM_WIRE_EPOCHS; i++) {
+		struct ntm_key *key = ntm_path_slot(path, i);
+
+		old[i] = NULL;
+		if (!key || (tx && key->epoch - tx->epoch + 1 <= 2))
+			continue;
+		RCU_INIT_POINTER(path->rx[i], NULL);
+		old[i] = key;
+	}
+}
+
+int ntm_path_add_key(struct ntm_path *path, struct ntm_key *key, bool confirmed,
+		     struct netlink_ext_ack *extack)
+{
+	u32 slot = key->epoch % NTM_WIRE_EPOCHS;
+	struct ntm_key *old[NTM_WIRE_EPOCHS];
+	struct ntm_key *tx, *pending;
+	int i;
+
+	spin_lock_bh(&path->lock);
+	tx = ntm_path_tx(path);
+	if (tx && key->epoch != tx->epoch + 1) {
+		spin_unlock_bh(&path->lock);
+		NL_SET_ERR_MSG(extack, "epoch is not the one after the current key's");
+		return -EEXIST;
+	}
+	/* Without a sending key all there can be is pending, and falls. */
+	ntm_path_prune(path, tx && confirmed ? key : tx, old);
+	pending = ntm_path_slot(path, slot);
+	rcu_assign_pointer(path->rx[slot], key);
+	if (confirmed)
+		rcu_assign_pointer(path->tx, key);
+	spin_unlock_bh(&path->lock);
+
+	if (pending)
+		ntm_key_put(pending);
+	for (i = 0; i < NTM_WIRE_EPOCHS; i++)
+		if (old[i])
+			ntm_key_put(old[i]);
+	return 0;
+}
+
+bool ntm_path_confirm(struct ntm_path *path, struct ntm_key *key)
+{
+	struct ntm_key *old[NTM_WIRE_EPOCHS] = {};
+	bool was_pending = false;
+	struct ntm_key *tx;
+	int i;
+
+	/* The usual case, without the lock: the key is the sending key. */
+	if (likely(rcu_access_pointer(path->tx) == key))
+		return false;
+
+	spin_lock_bh(&path->lock);
+	tx = ntm_path_tx(path);
+	if (tx != key &&
+	    ntm_path_slot(path, key->epoch % NTM_WIRE_EPOCHS) == key &&
+	    (!tx || (s32)(key->epoch - tx->epoch) > 0)) {
+		was_pending = true;
+		rcu_assign_pointer(path->tx, key);
+		ntm_path_prune(path, key, old);
+	}
+	spin_unlock_bh(&path->lock);
+
+	for (i = 0; i < NTM_WIRE_EPOCHS; i++)
+		if (old[i])
+			ntm_key_put(old[i]);
+	return was_pending;
+}
