@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "dc/cli.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <libsmartcols.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include "common/control.h"
+#include "dc/admin.h"
+
+#define CALL_MS 30000
+#define PATIENCE \
+	100 /* times 100 ms: a coordinator that loads its nodes has its lock and not yet its socket */
+
+/** struct line - how to reach the coordinator during one command; a core of our own stays open for all calls */
+struct line {
+	const struct ntm_dc_config *config;
+	struct ntm_core core;
+	bool own_core;
+};
+
+static int complain(int code, const char *text)
+{
+	fprintf(stderr, "ntm-dc: %s\n", text);
+	return code;
+}
+
+/* Files that root would leave in the state directory must stay usable for the daemon's user. */
+static int become_owner(const char *state)
+{
+	struct stat st;
+
+	if (geteuid() != 0 || stat(state, &st) || st.st_uid == 0)
+		return 0;
+	if (setgroups(0, NULL) || setgid(st.st_gid) || setuid(st.st_uid))
+		return -errno;
+	return 0;
+}
+
+static int open_own_core(struct line *l, char *error, size_t size)
+{
+	int err = become_owner(l->config->state);
+
+	if (err) {
+		snprintf(error, size, "cannot become the owner of %s: %s", l->config->state,
+			 strerror(-err));
+		return err;
+	}
+	err = ntm_core_open(&l->core, l->config, 0, error, size);
+	l->own_core = !err;
+	return err;
+}
+
+static bool nobody_listens(int err)
+{
+	return err == ECONNREFUSED || err == ENOENT;
+}
+
+/* Ask a running coordinator, or else open the store; whoever holds its lock will listen soon or be gone. */
+static json_t *ask(struct line *l, json_t *request)
+{
+	const struct timespec pause = { 0, 100000000 };
+	char error[512] = "";
+	int tries;
+
+	if (l->own_core)
+		return ntm_admin_run(&l->core, request, false, 0);
+	for (tries = 0; tries < PATIENCE; tries++) {
+		json_t *response = ntm_control_call(l->config->control, request, CALL_MS);
+		int err;
+
+		if (response)
+			return response;
+		if (!nobody_listens(errno)) {
+			fprintf(stderr, "ntm-dc: %s: %s\n", l->config->control, strerror(errno));
+			return NULL;
+		}
+		err = open_own_core(l, error, sizeof(error));
+		if (!err)
+			return ntm_admin_run(&l->core, request, false, 0);
+		if (err != -EWOULDBLOCK)
+			break;
+		nanosleep(&pause, NULL);
+	}
+	complain(NTM_EXIT_ERROR, error);
+	return NULL;
+}
+
+static void hang_up(struct line *l)
+{
+	if (l->own_core)
+		ntm_core_close(&l->core, 0);
+}
+
+/* NTM_EXIT_OK, or an exit code after the reason was told. */
+static int check(json_t *response)
+{
+	const char *text = json_string_value(json_object_get(response, "error"));
+	int code = (int)json_integer_value(json_object_get(response, "code"));
+
+	if (!response)
+		return NTM_EXIT_ERROR;
+	if (json_is_true(json_object_get(response, "ok")))
+		return NTM_EXIT_OK;
+	return complain(code ? code : NTM_EXIT_ERROR, text ? text : "refused");
+}
+
+static int invite_names(struct line *l, json_t *names)
+{
+	json_t *request = json_pack("{s:s,s:O}", "command", "invite", "names", names);
+	json_t *response = ask(l, request), *join;
+	int code = check(response);
+	size_t i;
+
+	json_array_foreach(json_object_get(response, "joins"), i, join)
+		puts(json_string_value(join));
+	json_decref(response);
+	json_decref(request);
+	return code;
+}
+
+static int finish_output(int code)
+{
+	if (fflush(stdout) || ferror(stdout))
+		return complain(NTM_EXIT_ERROR, "cannot write to standard output");
+	return code;
+}
+
+int ntm_cli_invite(const struct ntm_dc_config *config, const char *name)
+{
+	struct line l = { .config = config };
+	json_t *names = json_pack("[s]", name);
+	int code = names ? invite_names(&l, names) :
+			   complain(NTM_EXIT_USAGE, "the name is not UTF-8");
+
+	json_decref(names);
+	hang_up(&l);
+	return finish_output(code);
+}
+
+static int invite_lines(struct line *l, FILE *in)
+{
+	json_t *names = json_array();
+	char *text = NULL;
+	size_t size = 0;
+	ssize_t len;
+	int code = NTM_EXIT_OK;
+
+	while (code == NTM_EXIT_OK && (len = getline(&text, &size, in)) >= 0) {
+		text[strcspn(text, " \t\r\n")] = '\0';
+		if (!text[0])
+			continue;
+		if (json_array_append_new(names, json_string(text)))
+			code = complain(NTM_EXIT_USAGE, "a name is not UTF-8");
+		else if (json_array_size(names) == NTM_ADMIN_BATCH) {
+			code = invite_names(l, names);
+			json_array_clear(names);
+		}
+	}
+	if (code == NTM_EXIT_OK && json_array_size(names))
+		code = invite_names(l, names);
+	free(text);
+	json_decref(names);
+	return code;
+}
+
+int ntm_cli_invite_batch(const struct ntm_dc_config *config, const char *file)
+{
+	struct line l = { .config = config };
+	FILE *in = strcmp(file, "-") ? fopen(file, "re") : stdin;
+	int code;
+
+	if (!in) {
+		fprintf(stderr, "ntm-dc: %s: %s\n", file, strerror(errno));
+		return NTM_EXIT_ERROR;
+	}
+	code = invite_lines(&l, in);
+	if (in != stdin)
+		fclose(in);
+	hang_up(&l);
+	return finish_output(code);
+}
+
+static int all_nodes(const struct ntm_dc_config *config, json_t *nodes)
+{
+	struct line l = { .config = config };
+	bool more = true;
+	int code = NTM_EXIT_OK;
+
+	while (more && code == NTM_EXIT_OK) {
+		size_t count = json_array_size(nodes);
+		json_t *last = count ? json_object_get(json_array_get(nodes, count - 1), "name") :
+				       NULL;
+		json_t *request = json_pack("{s:s,s:s}", "command", "nodes", "after",
+					    last ? json_string_value(last) : "");
+		json_t *response = ask(&l, request);
+
+		code = check(response);
+		json_array_extend(nodes, json_object_get(response, "nodes"));
+		more = json_is_true(json_object_get(response, "more")) &&
+		       json_array_size(nodes) > count;
+		json_decref(response);
+		json_decref(request);
+	}
+	hang_up(&l);
+	return code;
+}
+
+enum column { NAME, VIRTUAL4, VIRTUAL6, STATE, OBSERVED, SEEN, COLUMNS };
+
+static const char *const headings[COLUMNS] = { "NAME",	"VIRTUAL4", "VIRTUAL6",
+					       "STATE", "OBSERVED", "LAST SEEN" };
+static const char *const fields[COLUMNS] = { "name",  "virtual4", "virtual6",
+					     "state", "observed", "last_seen" };
+
+static void set_cell(struct libscols_line *row, enum column column, const json_t *value)
+{
+	char text[64] = "-";
+	struct tm tm;
+	time_t t;
+
+	if (json_is_integer(value)) {
+		t = json_integer_value(value);
+		strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", localtime_r(&t, &tm));
+	}
+	scols_line_set_data(row, column, json_is_string(value) ? json_string_value(value) : text);
+}
+
+static int print_table(const json_t *nodes)
+{
+	struct libscols_table *table = scols_new_table();
+	size_t i, column;
+	json_t *node;
+	int code;
+
+	for (column = 0; table && column < COLUMNS; column++)
+		scols_table_new_column(table, headings[column], 0, 0);
+	json_array_foreach(nodes, i, node) {
+		struct libscols_line *row = table ? scols_table_new_line(table, NULL) : NULL;
+
+		for (column = 0; row && column < COLUMNS; column++)
+			set_cell(row, column, json_object_get(node, fields[column]));
+	}
+	code = table && !scols_print_table(table) ?
+		       NTM_EXIT_OK :
+		       complain(NTM_EXIT_ERROR, "cannot print the table");
+	scols_unref_table(table);
+	return code;
+}
+
+static int print_json(json_t *value)
+{
+	if (json_dumpf(value, stdout, JSON_INDENT(2) | JSON_SORT_KEYS))
+		return complain(NTM_EXIT_ERROR, "cannot write to standard output");
+	putchar('\n');
+	return NTM_EXIT_OK;
+}
+
+int ntm_cli_nodes(const struct ntm_dc_config *config, bool json)
+{
+	json_t *nodes = json_array();
+	int code = all_nodes(config, nodes);
+
+	if (code == NTM_EXIT_OK && json) {
+		json_t *all = json_pack("{s:i,s:O}", "version", 1, "nodes", nodes);
+
+		code = print_json(all);
+		json_decref(all);
+	} else if (code == NTM_EXIT_OK) {
+		code = print_table(nodes);
+	}
+	json_decref(nodes);
+	return finish_output(code);
+}
+
+int ntm_cli_revoke(const struct ntm_dc_config *config, const char *name)
+{
+	struct line l = { .config = config };
+	json_t *request = json_pack("{s:s,s:s}", "command", "revoke", "name", name);
+	json_t *response;
+	int code;
+
+	if (!request)
+		return complain(NTM_EXIT_USAGE, "the name is not UTF-8");
+	response = ask(&l, request);
+	code = check(response);
+	json_decref(response);
+	json_decref(request);
+	hang_up(&l);
+	return code;
+}
+
+static void print_pool(const char *name, const json_t *pool)
+{
+	if (json_is_object(pool))
+		printf("%s: %s, %lld of %lld given out\n", name,
+		       json_string_value(json_object_get(pool, "prefix")),
+		       (long long)json_integer_value(json_object_get(pool, "used")),
+		       (long long)json_integer_value(json_object_get(pool, "size")));
+}
+
+static void print_status(json_t *status)
+{
+	const char *key;
+	json_t *value;
+
+	printf("zone: %s\nkey: %s\n", json_string_value(json_object_get(status, "zone")),
+	       json_string_value(json_object_get(status, "key")));
+	print_pool("pool4", json_object_get(status, "pool4"));
+	print_pool("pool6", json_object_get(status, "pool6"));
+	json_object_foreach(status, key, value) {
+		if (json_is_integer(value) && strcmp(key, "version"))
+			printf("%s: %lld\n", key, (long long)json_integer_value(value));
+	}
+	json_object_foreach(json_object_get(status, "counters"), key, value)
+		printf("%s: %lld\n", key, (long long)json_integer_value(value));
+}
+
+int ntm_cli_status(const struct ntm_dc_config *config, bool json)
+{
+	json_t *request = json_pack("{s:s}", "command", "status");
+	json_t *response = ntm_control_call(config->control, request, CALL_MS);
+	int err = errno, code;
+
+	json_decref(request);
+	if (!response) {
+		fprintf(stderr, "ntm-dc: %s: %s\n", config->control,
+			nobody_listens(err) ? "ntm-dc is not running" : strerror(err));
+		return nobody_listens(err) ? NTM_EXIT_NOT_RUNNING : NTM_EXIT_ERROR;
+	}
+	code = check(response);
+	if (code == NTM_EXIT_OK && json)
+		code = print_json(response);
+	else if (code == NTM_EXIT_OK)
+		print_status(response);
+	json_decref(response);
+	return finish_output(code);
+}
