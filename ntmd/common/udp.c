@@ -174,10 +174,12 @@ static void on_event(uv_poll_t *poll, int status, int events)
 	int n = 0;
 
 	(void)events;
-	/* libuv has stopped the handle then: POLLERR, and nothing says that it will pass. */
-	if (status < 0) {
+	if (status < 0) { /* POLLERR: libuv has stopped the handle */
 		n = take_error(f->fd);
-		rest(udp, f, n ? n : status);
+		if (n)
+			watch(f);
+		else
+			rest(udp, f, status);
 		return;
 	}
 	for (int i = 0; i < BATCHES && !udp->closing; i++) {
