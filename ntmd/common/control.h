@@ -24,10 +24,12 @@ void ntm_control_answer(struct ntm_control_reply *reply, json_t *response);
 /* {"ok": false, ...} */
 void ntm_control_fail(struct ntm_control_reply *reply, int code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+/* Removes the socket; the loop must run on to free memory. NULL: nothing. */
 void ntm_control_close(struct ntm_control *control);
 
 /**
  * ntm_control_call() - client side, blocking
+ * @request:	borrowed: the caller goes on owning it
  *
  * Returns the response (caller's reference), or NULL with errno: ECONNREFUSED/ENOENT nobody listens, ETIMEDOUT, EPROTO.
  */

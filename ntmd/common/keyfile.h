@@ -6,7 +6,11 @@
 #include "common/noise.h"
 
 int ntm_keyfile_write(const char *path, const void *data, size_t len);
-/** ntm_keyfile_load() - load the static key (base64 text), or make one if there is none; refuses a file others can read */
+/**
+ * ntm_keyfile_load() - load the static key (base64url text), or make one if there is none
+ *
+ * Returns 0, -EPERM if others can read the file, -EINVAL if it holds no key, or another negative errno.
+ */
 int ntm_keyfile_load(const char *path, struct ntm_noise_keypair *pair);
 
 #define NTM_KEY_STR 44 /* base64url of 32 bytes without padding, NUL */
