@@ -67,6 +67,9 @@ stage() {
 	for file in ntmd ntm-dc ntm-rs ntmctl; do
 		[ ! -x "$LAB_BUILD/bin/$file" ] || cp "$LAB_BUILD/bin/$file" "$in/bin/"
 	done
+	for file in "$LAB_BUILD"/tests/tools/*; do
+		[ ! -x "$file" ] || [ -d "$file" ] || cp "$file" "$in/bin/"
+	done
 	ko=$(module_file "$LAB_TARGET")
 	[ -z "$ko" ] || cp "$ko" "$in/ntmobile.ko"
 	{

@@ -55,7 +55,7 @@ uml_prepare_locked() {
 uml_make() {
 	local dir=$1
 	shift
-	make -s -C "$(uml_source)" ARCH=um O="$dir" "$@"
+	make -s -C "$(uml_source)" ARCH=um O="$dir" KBUILD_BUILD_USER=lab KBUILD_BUILD_HOST=lab "$@"
 }
 
 uml_prepare() {

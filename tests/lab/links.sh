@@ -12,11 +12,16 @@ rtt() {
 }
 
 rate_of() {
-	on a iperf3 -c 192.0.2.20 -t 3 --json "$@" | sed -nE '/"end"/,$ { /"sum_received"/,/}/ s/.*"bits_per_second":[^0-9]*([0-9]+).*/\1/p }'
+	on a iperf3 -c 192.0.2.20 -O 1 -t 4 --json "$@" | sed -nE '/"end"/,$ { /"sum_received"/,/}/ s/.*"bits_per_second":[^0-9]*([0-9]+).*/\1/p }'
 }
 
 lacks_carrier() {
 	ip -n a link show dev eth0 | grep -q NO-CARRIER
+}
+
+# The longest packet that b sees, without its Ethernet header
+longest() {
+	tcpdump -Z root -nner "$(captured "$1")" 2>/dev/null | sed -nE 's/.* length ([0-9]+): .*/\1/p' | sort -n | tail -n 1
 }
 
 is "the interface of a link is eth0" "$(if_of a internet)" eth0
@@ -26,7 +31,10 @@ at_most "and there only" "$rtt" 60
 
 bg b iperf iperf3 -s
 require "iperf3 starts" eventually 10 listens b tcp 5201
+capture b internet wire tcp
 up=$(rate_of)
+capture_stop wire
+at_most "a rate carries single packets, not aggregates" "$(longest wire)" 1514
 at_most "a rate holds up" "$up" 20000000
 at_least "a rate is reached up" "$up" 15000000
 down=$(rate_of -R)

@@ -191,22 +191,29 @@ bits() {
 }
 
 # Uses the variables rate, delay, jitter, loss, queue of its caller.
-# A token bucket too small for an aggregate cuts it into what a wire carries, so that loss and delay act on single packets.
+# A token bucket with a peak rate cuts aggregates into what a wire carries, so that loss and delay act on single packets;
+# its burst of 5 ms makes up for a timer that is late.
 shape_device() {
-	local ns=$1 dev=$2 burst=3200 bps netem=() limit=10000
+	local ns=$1 dev=$2 burst bps netem=() tbf=()
 	tc -n "$ns" qdisc del dev "$dev" root 2>/dev/null || true
 	[ -z "$loss" ] || rate=${rate:-100mbit}
-	[ -z "$delay$jitter$loss" ] || netem=(netem limit "$limit" delay "${delay:-0ms}")
-	[ -z "$jitter" ] || netem+=("$jitter" distribution normal)
+	[ -z "$delay$jitter$loss" ] || netem=(netem limit 10000 delay "${delay:-0ms}")
+	[ -z "$jitter" ] || netem+=("$jitter")
 	[ -z "$loss" ] || netem+=(loss "$loss")
 	if [ -n "$rate" ]; then
 		bps=$(bits "$rate")
-		[ "$bps" -le 200000000 ] || burst=$((bps / 8 / 1000))
-		tc -n "$ns" qdisc add dev "$dev" root handle 1: tbf rate "$rate" burst "$burst" latency "${queue:-50ms}"
+		burst=$((bps / 8 / 200))
+		tbf=(tbf rate "$rate" burst $((burst > 5000 ? burst : 5000)) latency "${queue:-50ms}")
+		[ "$bps" -gt 200000000 ] || tbf+=(peakrate 10gbit mtu $(($(mtu_of "$ns" "$dev") + 200)))
+		tc -n "$ns" qdisc add dev "$dev" root handle 1: "${tbf[@]}"
 		[ ${#netem[@]} = 0 ] || tc -n "$ns" qdisc add dev "$dev" parent 1: handle 2: "${netem[@]}"
 	elif [ ${#netem[@]} -gt 0 ]; then
 		tc -n "$ns" qdisc add dev "$dev" root handle 2: "${netem[@]}"
 	fi
+}
+
+mtu_of() {
+	ip -n "$1" -o link show dev "$2" | sed -nE 's/.* mtu ([0-9]+).*/\1/p'
 }
 
 # unplug HOST NET, plug HOST NET: the cable; the interface stays, without carrier

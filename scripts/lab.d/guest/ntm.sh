@@ -110,17 +110,20 @@ virtual6() {
 
 # kunit FILE.ko: load a module with KUnit suites; each of its cases is a check
 kunit() {
-	local file=$1 mark lines
+	local mark line
 	mark="lab: kunit $(next_number kunit)"
 	echo "<6>$mark" >/dev/kmsg
 	modprobe kunit 2>/dev/null || true
-	load_module "$file"
-	lines=$(dmesg | sed 's/^\[[^]]*\] *//' | awk -v mark="$mark" 'index($0, mark) { on = 1; next } on')
+	load_module "$1"
+	dmesg | sed 's/^\[[^]]*\] //' | awk -v mark="$mark" 'index($0, mark) { on = 1; next } on' >"$LAB_STATE/ktap"
+	grep -qE '^ +(not )?ok ' "$LAB_STATE/ktap" || lab_die "kunit: $(basename "$1") has run no KUnit case: $(cat "$LAB_STATE/ktap")"
 	while IFS= read -r line; do
-		: >"$LAB_STATE/output"
-		case $line in
-		"ok "*) lab_verdict 0 "${line#ok }" kunit ;;
-		"not ok "*) printf '%s\n' "$lines" >"$LAB_STATE/output" && lab_verdict 1 "${line#not ok }" kunit ;;
-		esac
-	done < <(printf '%s\n' "$lines" | sed -nE 's/^ +((not )?ok [0-9]+ .*)/\1/p')
+		if [[ $line = ok* ]]; then
+			: >"$LAB_STATE/output"
+			lab_verdict 0 "${line#ok * }" kunit
+		else
+			cp "$LAB_STATE/ktap" "$LAB_STATE/output"
+			lab_verdict 1 "${line#not ok * }" "kunit $1"
+		fi
+	done < <(sed -nE 's/^ +((not )?ok [0-9]+ .*)/\1/p' "$LAB_STATE/ktap")
 }
