@@ -14,6 +14,8 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -177,25 +179,6 @@ static bool take_line(struct connection *c)
 	return true;
 }
 
-static void take_lines(struct connection *c)
-{
-	/* An answer given at once comes back here; the loop below goes on with it. */
-	if (c->scanning)
-		return;
-	c->scanning = true;
-	while (!busy(c) && take_line(c))
-		;
-	c->scanning = false;
-	if (busy(c))
-		return;
-	if (c->last) {
-		close_connection(c);
-	} else if (c->used == sizeof(c->line)) {
-		c->last = true;
-		respond(c, failure(NTM_EXIT_USAGE, "request too long"));
-	}
-}
-
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
 	struct connection *c = handle->data;
@@ -210,11 +193,8 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 	struct connection *c = stream->data;
 
 	(void)buf;
-	if (n == UV_ENOBUFS) { /* the buffer is full and its line not yet done with */
-		if (!busy(c))
-			close_connection(c);
-		else
-			uv_read_stop(stream);
+	if (n == UV_ENOBUFS) { /* the buffer is full, its line not yet done with */
+		uv_read_stop(stream);
 		return;
 	}
 	if (n < 0) {
@@ -228,6 +208,36 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 	}
 	if (!c->closing)
 		take_lines(c);
+}
+
+static void start_reading(struct connection *c)
+{
+	int err = uv_read_start((uv_stream_t *)&c->pipe, on_alloc, on_read);
+
+	if (err && err != UV_EALREADY)
+		close_connection(c);
+}
+
+static void take_lines(struct connection *c)
+{
+	/* An answer given at once comes back here; the loop below goes on with it. */
+	if (c->scanning)
+		return;
+	c->scanning = true;
+	while (!busy(c) && take_line(c))
+		;
+	c->scanning = false;
+	if (busy(c))
+		return;
+	if (c->last) {
+		close_connection(c);
+	} else if (c->used == sizeof(c->line)) {
+		uv_read_stop((uv_stream_t *)&c->pipe);
+		c->last = true;
+		respond(c, failure(NTM_EXIT_USAGE, "request too long"));
+	} else {
+		start_reading(c); /* it stopped if the line was full */
+	}
 }
 
 static void on_connection(uv_stream_t *listener, int status)
@@ -255,8 +265,8 @@ static void on_connection(uv_stream_t *listener, int status)
 	} else if (control->count > CONNECTIONS_MAX) {
 		c->last = true;
 		respond(c, failure(NTM_EXIT_ERROR, "too many connections"));
-	} else if (uv_read_start((uv_stream_t *)&c->pipe, on_alloc, on_read)) {
-		close_connection(c);
+	} else {
+		start_reading(c);
 	}
 }
 
