@@ -578,8 +578,9 @@ json_t *ntm_control_call(const char *path, json_t *request, int timeout_ms)
 	int64_t deadline = now_ms() + timeout_ms;
 	json_t *response = NULL;
 	char *buf = NULL;
-	size_t len;
-	int err, fd;
+	size_t len = 0;
+	int fd = -1;
+	int err;
 
 	err = connect_to(path, &fd);
 	if (err) {
