@@ -24,6 +24,7 @@ CTL_SRC := $(sort $(wildcard ntmd/ctl/*.c))
 UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 UNITS := $(UNIT_SRC:%.c=$(B)/%)
+TOOLS := $(patsubst tests/tools/%.c,$(B)/tests/tools/%,$(sort $(wildcard tests/tools/*.c)))
 FUZZERS := $(FUZZ_SRC:%.c=$(B)/%)
 
 # Libraries are asked for only where something is compiled.
@@ -47,7 +48,7 @@ SAN := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize
 SAN_CFLAGS = $(LANGUAGE) $(WARNINGS) $(PKG_CFLAGS) $(SAN) -I tests/unit -MMD -MP
 FUZZ_CFLAGS = $(LANGUAGE) $(PKG_CFLAGS) $(SAN) -fsanitize=fuzzer-no-link -MMD -MP
 
-.PHONY: all userspace module install uninstall test test-long unit demo bench-quick fuzz fuzz-run \
+.PHONY: all userspace module install uninstall test test-long unit tools demo bench-quick fuzz fuzz-run \
 	check lint clean help prerequisites
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -99,14 +100,21 @@ $(B)/tests/noise: $(B)/obj/tests/noise.o $(COMMON_SRC:%.c=$(B)/obj/%.o)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
+# Small programs that scenarios use; the lab takes them into its guests.
+$(TOOLS): $(B)/tests/tools/%: $(B)/obj/tests/tools/%.o
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< -lmnl
+
+tools: $(TOOLS)
+
 unit: $(UNITS) $(B)/tests/noise
 	@failed=0; for t in $(UNITS); do $$t || failed=1; done; \
 	$(B)/tests/noise tests/vectors/*.json || failed=1; exit $$failed
 
-test: userspace $(UNITS) $(B)/tests/noise
+test: userspace $(UNITS) $(B)/tests/noise $(TOOLS)
 	tests/run $(T)
 
-test-long: userspace $(UNITS) $(B)/tests/noise fuzz-run
+test-long: userspace $(UNITS) $(B)/tests/noise $(TOOLS) fuzz-run
 	TEST_LONG=1 tests/run $(T)
 
 demo:
@@ -136,7 +144,7 @@ fuzz-run: fuzz
 
 # --- checks of the source itself
 
-C_FILES = $(sort $(wildcard ntmd/*/*.[ch] tests/*.[ch] tests/unit/*.[ch] tests/fuzz/*.[ch]))
+C_FILES = $(sort $(wildcard ntmd/*/*.[ch] tests/*.[ch] tests/unit/*.[ch] tests/fuzz/*.[ch] tests/tools/*.[ch]))
 SHELL_FILES = $(shell grep -lsE '^\#!.*\b(ba|da)?sh\b' .ci/* scripts/* scripts/*/* tests/* tests/*/*)
 
 lint:
