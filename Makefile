@@ -83,12 +83,13 @@ module:
 
 # --- tests
 
-# A unit test is linked with common/ and with what its line "with: FILE.c ..." names.
+# A unit test is linked with common/ and with what the lines "with: FILE.c ..."
+# among its first twelve name (patterns too; a main.c is left out).
+with_files = $(filter-out %/main.c,$(wildcard $(shell sed -n '1,12s|.*with: *\(.*\.c\).*|\1|p' $(1))))
+with_objects = $(patsubst %.c,$(B)/san/%.o,$(with_files))
 
 .SECONDEXPANSION:
-unit_files = $(shell sed -n '1,10s|.*with: *\([^*]*\).*|\1|p' $(1))
-$(UNITS): $(B)/%: $(B)/san/%.o $(COMMON_SRC:%.c=$(B)/san/%.o) \
-		$$(patsubst %.c,$(B)/san/%.o,$$(call unit_files,$$*.c))
+$(UNITS): $(B)/%: $(B)/san/%.o $(COMMON_SRC:%.c=$(B)/san/%.o) $$(call with_objects,$$*.c)
 	@mkdir -p $(@D)
 	$(CC) $(SAN) -o $@ $^ $(PKG_LIBS) -lcmocka
 
