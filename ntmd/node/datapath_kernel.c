@@ -26,6 +26,7 @@
 #include "ntmobile/wire.h"
 
 #define DEFERRED_MAX 256
+#define IFACE_MTU (1500 - 20 - 8 - NTM_WIRE_OVERHEAD) /* over IPv4; the module knows what IPv6 leaves */
 #define DUMP_TRIES 8
 #define NO_CHANGE (-2) /* of a socket in dev_set() */
 
@@ -645,7 +646,7 @@ static int open_module(struct ntm_datapath *dp, struct ntm_udp *udp, char *why, 
 	}
 	if (!err) {
 		step = "set the interface up";
-		err = ntm_netif_up(dp->ifindex, 0);
+		err = ntm_netif_up(dp->ifindex, IFACE_MTU);
 	}
 	if (err)
 		snprintf(why, size, "cannot %s: %s", step, strerror(-err));
