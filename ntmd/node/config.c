@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/conf.h"
+#include "common/keyfile.h"
+#include "ntmobile/wire.h"
+
+static const char *parse_path(char *out, size_t size, const char *value)
+{
+	if (value[0] != '/')
+		return "must be an absolute path";
+	return ntm_conf_string(value, out, size);
+}
+
+static const char *parse_number(const char *value, unsigned long min, unsigned long max, unsigned int *out)
+{
+	unsigned long number = 0;
+	const char *reason = ntm_conf_uint(value, min, max, &number);
+
+	*out = (unsigned int)number;
+	return reason;
+}
+
+static const char *parse_state(void *target, const char *value)
+{
+	struct ntm_node_config *config = target;
+
+	return parse_path(config->state, sizeof(config->state), value);
+}
+
+static const char *parse_control(void *target, const char *value)
+{
+	struct ntm_node_config *config = target;
+
+	return parse_path(config->control, sizeof(config->control), value);
+}
+
+static const char *parse_port(void *target, const char *value)
+{
+	struct ntm_node_config *config = target;
+	unsigned int port;
+	const char *reason = parse_number(value, 1, 65535, &port);
+
+	config->port = (uint16_t)port;
+	return reason;
+}
+
+static const char *parse_datapath(void *target, const char *value)
+{
+	struct ntm_node_config *config = target;
+
+	if (strcmp(value, "kernel"))
+		return "must be \"kernel\"";
+	return ntm_conf_string(value, config->datapath, sizeof(config->datapath));
+}
+
+static const char *parse_interface(void *target, const char *value)
+{
+	struct ntm_node_config *config = target;
+
+	if (!value[0] || strlen(value) >= IFNAMSIZ || strpbrk(value, "/ \t:%") || !strcmp(value, ".") ||
+	    !strcmp(value, ".."))
+		return "must be an interface name of 1 to 15 characters";
+	return ntm_conf_string(value, config->interface, sizeof(config->interface));
+}
+
+static const char *parse_log_level(void *target, const char *value)
+{
+	struct ntm_node_config *config = target;
+	int level = ntm_log_parse_level(value);
+
+	if (level < 0)
+		return "must be error, warning, info or debug";
+	config->log_level = (enum ntm_log_level)level;
+	return NULL;
+}
+
+static const char *parse_idle(void *target, const char *value)
+{
+	return parse_number(value, 5, 86400, &((struct ntm_node_config *)target)->idle_s);
+}
+
+static const char *parse_rekey(void *target, const char *value)
+{
+	return parse_number(value, 10, 120, &((struct ntm_node_config *)target)->rekey_s);
+}
+
+static const char *parse_dc(void *target, const char *value)
+{
+	struct ntm_node_config *config = target;
+
+	if (ntm_addr_parse(&config->dc.addrs[0], value, NTM_WIRE_PORT) || !ntm_addr_usable(&config->dc.addrs[0]))
+		return "must be ADDRESS:PORT";
+	config->dc.addr_count = 1;
+	config->has_dc = true;
+	return NULL;
+}
+
+static const char *parse_dc_key(void *target, const char *value)
+{
+	struct ntm_node_config *config = target;
+
+	if (ntm_key_parse(value, config->dc.dc_key))
+		return "must be a public key: 43 characters of base64url";
+	config->has_dc_key = true;
+	return NULL;
+}
+
+static const struct ntm_conf_option options[] = {
+	{ "node", "state", parse_state },
+	{ "node", "control", parse_control },
+	{ "node", "port", parse_port },
+	{ "node", "datapath", parse_datapath },
+	{ "node", "interface", parse_interface },
+	{ "node", "log-level", parse_log_level },
+	{ "node", "idle-timeout", parse_idle },
+	{ "node", "rekey-after", parse_rekey },
+	{ "node", "dc", parse_dc },
+	{ "node", "dc-key", parse_dc_key },
+	{ NULL, NULL, NULL },
+};
+
+static void set_defaults(struct ntm_node_config *config)
+{
+	*config = (struct ntm_node_config){
+		.state = "/var/lib/ntmd",
+		.control = NTM_NODE_CONTROL,
+		.port = NTM_WIRE_PORT,
+		.datapath = "kernel",
+		.interface = "ntm0",
+		.log_level = NTM_LOG_INFO,
+		.idle_s = 300,
+		.rekey_s = 120,
+	};
+}
+
+int ntm_node_config_load(struct ntm_node_config *config, const char *path, char *error, size_t size)
+{
+	int err;
+
+	set_defaults(config);
+	err = ntm_conf_load(path, options, config, error, size);
+	if (err)
+		return err;
+	if (config->has_dc == config->has_dc_key)
+		return 0;
+	snprintf(error, size, "%s: dc and dc-key are only good together", path);
+	return -EINVAL;
+}

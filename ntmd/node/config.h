@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* ntmd.conf(5): section [node]. */
+#ifndef NTM_NODE_CONFIG_H
+#define NTM_NODE_CONFIG_H
+
+#include <limits.h>
+#include <net/if.h>
+#include "common/join.h"
+#include "common/log.h"
+
+#define NTM_NODE_CONF "/etc/ntmobile/ntmd.conf"
+#define NTM_NODE_CONTROL "/run/ntmd.sock"
+
+struct ntm_node_config {
+	char state[PATH_MAX - 32];
+	char control[108]; /* sun_path */
+	uint16_t port;
+	char datapath[16];
+	char interface[IFNAMSIZ];
+	enum ntm_log_level log_level;
+	unsigned int idle_s;
+	unsigned int rekey_s;
+	bool has_dc, has_dc_key;
+	struct ntm_join dc; /* one address and the key, where the file gives them */
+};
+
+/** ntm_node_config_load() - defaults, then the file; 0, or a negative errno and "FILE:LINE: reason" */
+int ntm_node_config_load(struct ntm_node_config *config, const char *path, char *error, size_t size);
+
+#endif

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The peers that something is known of or waited for, found by name, virtual address, Path ID and session ID.
+ *
+ * A peer has at most two tunnels: @cur, which carries packets, and @next, which is being set up and takes
+ * its place once it stands. A peer without tunnels, queries and request is freed by ntm_peers_tidy().
+ */
+#ifndef NTM_PEERS_H
+#define NTM_PEERS_H
+
+#include "queries.h"
+#include "table.h"
+#include "tunnel.h"
+
+struct ntm_peer;
+
+/**
+ * struct ntm_slot - a tunnel of a peer
+ * @in_datapath: a path of its ID is there
+ * @timer:	belongs to the node, which frees it before the slot
+ */
+struct ntm_slot {
+	struct ntm_tunnel tunnel;
+	struct ntm_peer *peer;
+	bool in_datapath;
+	void *timer;
+	struct ntm_link by_path;
+	struct ntm_link by_id[NTM_TUNNEL_IDS];
+	uint32_t ids[NTM_TUNNEL_IDS];
+};
+
+/**
+ * struct ntm_peer
+ * @request:	outstanding Direction Request, 0: none
+ * @waiting:	for a tunnel to stand
+ * @pings:	for a Keep Alive Response
+ */
+struct ntm_peer {
+	char name[NTM_NAME_MAX + 1];
+	bool has4, has6;
+	struct in_addr virtual4;
+	struct in6_addr virtual6;
+	struct ntm_slot *cur, *next;
+	uint32_t request;
+	struct ntm_queries waiting;
+	struct ntm_queries pings;
+	struct ntm_link by_name, by_virtual4, by_virtual6;
+	struct ntm_peers *all;
+	struct ntm_peer *newer, *older; /* all peers */
+};
+
+struct ntm_peers {
+	struct ntm_table names, virtuals, paths, ids;
+	struct ntm_peer *newest;
+	unsigned int count;
+};
+
+void ntm_peers_init(struct ntm_peers *peers);
+void ntm_peers_done(struct ntm_peers *peers); /* all peers must be gone */
+
+struct ntm_peer *ntm_peers_by_name(const struct ntm_peers *peers, const char *name);
+struct ntm_peer *ntm_peers_by_virtual(const struct ntm_peers *peers, int family, const void *virt);
+struct ntm_slot *ntm_peers_by_path(const struct ntm_peers *peers, uint32_t path_id);
+struct ntm_slot *ntm_peers_by_id(const struct ntm_peers *peers, uint32_t session_id);
+
+/** ntm_peers_get() - find by name or make; NULL: no memory */
+struct ntm_peer *ntm_peers_get(struct ntm_peers *peers, const char *name);
+/**
+ * ntm_peers_address() - the peer's virtual addresses, from a Route Direction
+ *
+ * An address that another peer had is this one's from now on: the DC gives each only once.
+ */
+void ntm_peers_address(struct ntm_peers *peers, struct ntm_peer *peer, const struct ntm_msg *direction);
+/** ntm_peers_slot_new() - a tunnel for the peer as its @next, which must be free; NULL: no memory */
+struct ntm_slot *ntm_peers_slot_new(struct ntm_peers *peers, struct ntm_peer *peer, uint32_t path_id);
+/** ntm_peers_reindex() - the tunnel's session IDs may have changed */
+void ntm_peers_reindex(struct ntm_peers *peers, struct ntm_slot *slot);
+/** ntm_peers_slot_free() - take a tunnel off its peer, and wipe it */
+void ntm_peers_slot_free(struct ntm_peers *peers, struct ntm_slot *slot);
+/** ntm_peers_tidy() - free the peer if nothing keeps it; true: it is gone */
+bool ntm_peers_tidy(struct ntm_peers *peers, struct ntm_peer *peer);
+bool ntm_peer_stands(const struct ntm_peer *peer);
+
+#endif

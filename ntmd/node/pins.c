@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "pins.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/keyfile.h"
+#include "state.h"
+
+int ntm_pins_open(struct ntm_pins *pins, const char *path)
+{
+	int err;
+
+	snprintf(pins->path, sizeof(pins->path), "%s", path);
+	pins->keys = NULL;
+	pins->refused = json_object();
+	err = ntm_state_read(path, &pins->keys);
+	if (err == -ENOENT) {
+		pins->keys = json_object();
+		err = 0;
+	}
+	if (!err && (!pins->keys || !pins->refused))
+		err = -ENOMEM;
+	if (err)
+		ntm_pins_close(pins);
+	return err;
+}
+
+void ntm_pins_close(struct ntm_pins *pins)
+{
+	json_decref(pins->refused);
+	json_decref(pins->keys);
+	pins->refused = NULL;
+	pins->keys = NULL;
+}
+
+bool ntm_pins_check(struct ntm_pins *pins, const char *name, const uint8_t key[32])
+{
+	const char *known = json_string_value(json_object_get(pins->keys, name));
+	char text[NTM_KEY_STR];
+
+	ntm_key_str(key, text);
+	if (!known || !strcmp(known, text))
+		return true;
+	json_object_set_new(pins->refused, name, json_string(text));
+	return false;
+}
+
+int ntm_pins_learn(struct ntm_pins *pins, const char *name, const uint8_t key[32])
+{
+	char text[NTM_KEY_STR];
+
+	if (json_object_get(pins->keys, name))
+		return 0;
+	ntm_key_str(key, text);
+	if (json_object_set_new(pins->keys, name, json_string(text)))
+		return -ENOMEM;
+	return ntm_state_write(pins->path, pins->keys);
+}
+
+int ntm_pins_forget(struct ntm_pins *pins, const char *name)
+{
+	json_object_del(pins->refused, name);
+	if (json_object_del(pins->keys, name))
+		return -ENOENT;
+	return ntm_state_write(pins->path, pins->keys);
+}
+
+json_t *ntm_pins_refused(const struct ntm_pins *pins)
+{
+	return pins->refused;
+}
