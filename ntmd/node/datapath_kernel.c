@@ -26,7 +26,8 @@
 #include "ntmobile/wire.h"
 
 #define DEFERRED_MAX 256
-#define IFACE_MTU (1500 - 20 - 8 - NTM_WIRE_OVERHEAD) /* over IPv4; the module knows what IPv6 leaves */
+#define IFACE_MTU \
+	(1500 - 20 - 8 - NTM_WIRE_OVERHEAD) /* over IPv4; the module knows what IPv6 leaves */
 #define DUMP_TRIES 8
 #define NO_CHANGE (-2) /* of a socket in dev_set() */
 

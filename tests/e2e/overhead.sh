@@ -34,7 +34,7 @@ largest6() {
 # transfer CLIENT SERVER NET ADDRESS: TCP that fills its packets, recorded inside and outside.
 # Segments are cut before they reach the wire, so that the capture shows packets and not aggregates.
 transfer() {
-	local client=$1 server=$2 net=$3 address=$4 dev
+	local client=$1 server=$2 net=$3 address=$4
 	on "$client" ethtool -K "$(if_of "$client" "$net")" tx-udp-segmentation off gro off >/dev/null
 	on "$client" ethtool -K ntm0 tso off gso off gro off >/dev/null
 	bg "$server" iperf3 iperf3 -s
@@ -53,15 +53,15 @@ is "over IPv4 a full-size inner packet is 1448 bytes" "$(largest4 inside-mn src 
 is "over IPv4 the outer packet is 1500 bytes" "$(largest4 outside-mn src 192.0.2.10)" 1500
 
 check "mn6 finds cn6" on mn6 getent hosts cn6.example.net
-on mn6 ping -M do -c 1 -W 2 -s 1420 "$(virtual4 cn6)" || true # whoever is first learns the path's MTU
+on mn6 ping -M 'do' -c 1 -W 2 -s 1420 "$(virtual4 cn6)" || true # whoever is first learns the path's MTU
 transfer mn6 cn6 six "$(virtual4 cn6)"
 is "over IPv6 a full-size inner packet is 1428 bytes" "$(largest4 inside-mn6 src "$(virtual4 mn6)")" 1428
 is "over IPv6 the outer packet is 1500 bytes" "$(largest6 outside-mn6 src 2001:db8::10)" 1500
 
 check "no outer packet is fragmented" test "$(packets outside-mn 'ip[6:2] & 0x3fff != 0')" = 0
 check "outer packets carry DF" test "$(packets outside-mn 'src 192.0.2.10 and ip[6] & 0x40 = 0')" = 0
-check "a packet of 1448 bytes passes over IPv4" on mn ping -M do -c 1 -W 2 -s 1420 "$(virtual4 cn)"
-check_not "one of 1449 bytes does not" on mn ping -M do -c 1 -W 2 -s 1421 "$(virtual4 cn)"
-check "a packet of 1428 bytes passes over IPv6" on mn6 ping -M do -c 1 -W 2 -s 1400 "$(virtual4 cn6)"
-check_not "one of 1429 bytes does not" on mn6 ping -M do -c 1 -W 2 -s 1401 "$(virtual4 cn6)"
+check "a packet of 1448 bytes passes over IPv4" on mn ping -M 'do' -c 1 -W 2 -s 1420 "$(virtual4 cn)"
+check_not "one of 1449 bytes does not" on mn ping -M 'do' -c 1 -W 2 -s 1421 "$(virtual4 cn)"
+check "a packet of 1428 bytes passes over IPv6" on mn6 ping -M 'do' -c 1 -W 2 -s 1400 "$(virtual4 cn6)"
+check_not "one of 1429 bytes does not" on mn6 ping -M 'do' -c 1 -W 2 -s 1401 "$(virtual4 cn6)"
 check "a larger one that may be fragmented passes" on mn6 ping -M dont -c 1 -W 2 -s 3000 "$(virtual4 cn6)"
