@@ -15,8 +15,6 @@
 #include "dc/admin.h"
 #include "common/notify.h"
 
-#define SOCKET_BUFFER (4 * 1024 * 1024) /* a restart brings all nodes back within seconds */
-
 enum { SIGNALS = 3 };
 
 struct serve {
@@ -150,21 +148,6 @@ static int catch_signals(struct serve *s)
 	return 0;
 }
 
-static void enlarge_buffers(const struct ntm_udp *udp)
-{
-	static const int families[] = { AF_INET, AF_INET6 };
-	int size = SOCKET_BUFFER;
-	unsigned int i;
-
-	for (i = 0; i < 2; i++) {
-		int fd = ntm_udp_fd(udp, families[i]);
-
-		/* As far as net.core.rmem_max allows; less is no error. */
-		if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)))
-			ntm_debug("cannot enlarge a receive buffer: %s", strerror(errno));
-	}
-}
-
 static int open_network(struct serve *s, char *error, size_t size)
 {
 	const struct ntm_dc_config *c = &s->core.config;
@@ -174,7 +157,6 @@ static int open_network(struct serve *s, char *error, size_t size)
 		snprintf(error, size, "cannot listen: %s", strerror(-err));
 		return err;
 	}
-	enlarge_buffers(s->udp);
 	s->core.send = on_send;
 	s->core.send_ctx = s;
 	err = ntm_control_open(&s->control, &s->loop, c->control, on_control, s);

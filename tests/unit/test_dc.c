@@ -1,0 +1,931 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A whole coordinator without a network: nodes made of common/ talk to it, and time is a number.
+ *
+ * with: ntmd/dc/core.c ntmd/dc/dispatch.c ntmd/dc/register.c ntmd/dc/sessions.c
+ * with: ntmd/dc/registry.c ntmd/dc/hash.c ntmd/dc/pool.c ntmd/dc/directions.c
+ * with: ntmd/dc/director.c ntmd/dc/store.c ntmd/dc/store_sqlite.c ntmd/dc/admin.c
+ * with: ntmd/dc/advertise.c ntmd/dc/config.c
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <setjmp.h>
+#include <sodium.h>
+#include <sqlite3.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "dc/admin.h"
+
+#define INBOX 16
+
+/* One packet that the coordinator sent. */
+struct sent {
+	union ntm_addr to;
+	size_t len;
+	uint8_t bytes[NTM_DATAGRAM_MAX];
+};
+
+struct world {
+	char directory[64];
+	struct ntm_dc_config config;
+	struct ntm_core core;
+	uint64_t now;
+	struct sent inbox[INBOX];
+	unsigned int sent;
+};
+
+struct client {
+	struct world *w;
+	struct ntm_noise_keypair key;
+	struct ntm_hs_cookie_jar jar;
+	struct ntm_session session;
+	union ntm_addr addr;
+	uint32_t next_id;
+	uint8_t last_request[NTM_DATAGRAM_MAX];
+	size_t last_request_len;
+	char name[NTM_NAME_MAX + 1];
+};
+
+static int64_t wall = 1700000000;
+
+static int64_t test_wall(void)
+{
+	return wall;
+}
+
+static int deliver(void *ctx, const union ntm_addr *to, const uint8_t *packet, size_t len)
+{
+	struct world *w = ctx;
+
+	assert_true(w->sent < INBOX);
+	w->inbox[w->sent].to = *to;
+	w->inbox[w->sent].len = len;
+	memcpy(w->inbox[w->sent++].bytes, packet, len);
+	return 0;
+}
+
+static void start(struct world *w)
+{
+	char error[256] = "";
+
+	if (ntm_core_open(&w->core, &w->config, w->now, error, sizeof(error)))
+		fail_msg("%s", error);
+	w->core.send = deliver;
+	w->core.send_ctx = w;
+	w->core.wall = test_wall;
+}
+
+static int set_up(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+
+	strcpy(w->directory, "/tmp/ntm-dc-XXXXXX");
+	assert_non_null(mkdtemp(w->directory));
+	w->now = 1000000;
+	strcpy(w->config.zone, "example.net");
+	strcpy(w->config.state, w->directory);
+	assert_null(ntm_pool_parse(&w->config.pool4, AF_INET, "100.64.0.0/29"));
+	assert_null(ntm_pool_parse(&w->config.pool6, AF_INET6, "fd00:4e54::/64"));
+	w->config.lease = 7200;
+	w->config.keepalive = 25;
+	w->config.handshake_rate = 100;
+	w->config.invite_lifetime = 86400;
+	assert_int_equal(ntm_addr_parse(&w->config.advertise[0], "192.0.2.1", 4330), 0);
+	w->config.advertise_count = 1;
+	ntm_log_init("test", NTM_LOG_ERROR);
+	start(w);
+	*state = w;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	static const char *const files[] = { "store.db", "store.db-wal", "store.db-shm", "lock",
+					     "key" };
+	struct world *w = *state;
+	char path[128];
+	unsigned int i;
+
+	ntm_core_close(&w->core, w->now);
+	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", w->directory, files[i]);
+		unlink(path);
+	}
+	assert_int_equal(rmdir(w->directory), 0);
+	free(w);
+	return 0;
+}
+
+static void restart(struct world *w)
+{
+	ntm_core_close(&w->core, w->now);
+	start(w);
+}
+
+static struct client client(struct world *w, const char *name, const char *addr)
+{
+	struct client c = { .w = w, .next_id = 100 };
+
+	ntm_noise_generate(&c.key);
+	snprintf(c.name, sizeof(c.name), "%s", name);
+	assert_int_equal(ntm_addr_parse(&c.addr, addr, 4330), 0);
+	return c;
+}
+
+static void give(struct client *c, const uint8_t *packet, size_t len)
+{
+	c->w->sent = 0;
+	ntm_core_packet(&c->w->core, packet, len, &c->addr, c->w->now);
+}
+
+/* The last packet for this client, which there must be. */
+static struct sent *packet_for(const struct client *c)
+{
+	unsigned int i;
+
+	for (i = c->w->sent; i-- > 0;) {
+		if (ntm_addr_equal(&c->w->inbox[i].to, &c->addr))
+			return &c->w->inbox[i];
+	}
+	return NULL;
+}
+
+static int shake_hands(struct client *c, struct ntm_session *session)
+{
+	struct ntm_msg payload;
+	struct ntm_hs_init hs;
+	struct ntm_hs_keys keys;
+	struct sent *answer;
+	int len;
+
+	len = ntm_hs_request(&hs, NTM_PKT_SESSION_REQUEST, &c->key, c->w->core.self.public, NULL,
+			     c->next_id++, 0, NULL, &c->jar, c->w->now, c->last_request,
+			     sizeof(c->last_request));
+	assert_true(len > 0);
+	c->last_request_len = len;
+	give(c, c->last_request, len);
+	answer = packet_for(c);
+	if (!answer)
+		return -ETIMEDOUT;
+	assert_true(answer->len <= (size_t)len);
+	if (answer->bytes[0] == NTM_PKT_COOKIE_REPLY) {
+		assert_int_equal(ntm_hs_cookie_reply(&c->jar, c->w->core.self.public, answer->bytes,
+						     answer->len, c->w->now),
+				 0);
+		return -EAGAIN;
+	}
+	assert_int_equal(ntm_hs_response(&hs, answer->bytes, answer->len, &keys, &payload), 0);
+	*session = keys.session;
+	return 0;
+}
+
+static void connect_node(struct client *c)
+{
+	assert_int_equal(shake_hands(c, &c->session), 0);
+}
+
+/* Send a message; true and @answer, if there is one. */
+static bool say_on(struct client *c, struct ntm_session *session, const struct ntm_msg *msg,
+		   struct ntm_msg *answer)
+{
+	uint8_t packet[NTM_DATAGRAM_MAX];
+	int len = ntm_session_seal(session, msg, packet, sizeof(packet));
+	struct sent *got;
+	bool newest;
+
+	assert_true(len > 0);
+	give(c, packet, len);
+	got = packet_for(c);
+	return got && !ntm_session_open(session, got->bytes, got->len, answer, &newest);
+}
+
+static bool say(struct client *c, const struct ntm_msg *msg, struct ntm_msg *answer)
+{
+	return say_on(c, &c->session, msg, answer);
+}
+
+static struct ntm_msg registration(uint32_t lifetime)
+{
+	struct ntm_msg msg = { .type = NTM_MSG_REGISTRATION_REQUEST,
+			       .lifetime = lifetime,
+			       .suites = 6 };
+
+	msg.request_id = 4711;
+	NTM_SET(&msg, LIFETIME);
+	NTM_SET(&msg, SUITES);
+	return msg;
+}
+
+static struct ntm_msg with_token(const struct ntm_join *join)
+{
+	struct ntm_msg msg = registration(7200);
+
+	memcpy(msg.token, join->token, sizeof(msg.token));
+	NTM_SET(&msg, TOKEN);
+	return msg;
+}
+
+static uint16_t register_on(struct client *c, const struct ntm_msg *request, struct ntm_msg *lease)
+{
+	assert_true(say(c, request, lease));
+	assert_int_equal(lease->type, NTM_MSG_REGISTRATION_RESPONSE);
+	assert_int_equal(lease->request_id, request->request_id);
+	return lease->status;
+}
+
+static json_t *admin(struct world *w, json_t *request)
+{
+	json_t *response = ntm_admin_run(&w->core, request, true, w->now);
+
+	json_decref(request);
+	return response;
+}
+
+static bool try_invite(struct world *w, const char *name, struct ntm_join *join)
+{
+	json_t *response = admin(w, json_pack("{s:s,s:[s]}", "command", "invite", "names", name));
+	const char *text = json_string_value(json_array_get(json_object_get(response, "joins"), 0));
+	bool ok = json_is_true(json_object_get(response, "ok"));
+
+	assert_int_equal(ok, text != NULL);
+	if (ok)
+		assert_null(ntm_join_parse(join, text));
+	json_decref(response);
+	return ok;
+}
+
+static struct ntm_join invite(struct world *w, const char *name)
+{
+	struct ntm_join join;
+
+	assert_true(try_invite(w, name, &join));
+	return join;
+}
+
+static bool try_revoke(struct world *w, const char *name)
+{
+	json_t *response = admin(w, json_pack("{s:s,s:s}", "command", "revoke", "name", name));
+	bool ok = json_is_true(json_object_get(response, "ok"));
+
+	json_decref(response);
+	return ok;
+}
+
+static struct client joined(struct world *w, const char *name, const char *addr)
+{
+	struct client c = client(w, name, addr);
+	struct ntm_join join = invite(w, name);
+	struct ntm_msg request = with_token(&join), lease;
+
+	connect_node(&c);
+	assert_int_equal(register_on(&c, &request, &lease), NTM_ST_OK);
+	return c;
+}
+
+static bool ask(struct client *c, const char *name, struct ntm_msg *answer)
+{
+	struct ntm_msg msg = { .type = NTM_MSG_DIRECTION_REQUEST, .request_id = 99 };
+
+	snprintf(msg.name, sizeof(msg.name), "%s.example.net", name);
+	NTM_SET(&msg, NAME);
+	return say(c, &msg, answer);
+}
+
+static void expect_refusal(struct client *c, const char *name, uint16_t status)
+{
+	struct ntm_msg answer;
+
+	assert_true(ask(c, name, &answer));
+	assert_int_equal(answer.type, NTM_MSG_REFUSAL);
+	assert_int_equal(answer.request_id, 99);
+	assert_int_equal(answer.status, status);
+}
+
+/* A Route Direction that came to a node which had not asked. */
+static bool told(struct client *c, struct ntm_msg *msg)
+{
+	struct sent *got = packet_for(c);
+	bool newest;
+
+	return got && !ntm_session_open(&c->session, got->bytes, got->len, msg, &newest);
+}
+
+static void confirm(struct client *c, const struct ntm_msg *route)
+{
+	struct ntm_msg msg = { .type = NTM_MSG_ROUTE_DIRECTION_CONFIRMATION }, answer;
+
+	msg.request_id = route->request_id;
+	msg.path_id = route->path_id;
+	NTM_SET(&msg, PATH_ID);
+	NTM_SET(&msg, STATUS);
+	assert_false(say(c, &msg, &answer));
+}
+
+static bool keep_alive(struct client *c, struct ntm_msg *answer)
+{
+	struct ntm_msg msg = { .type = NTM_MSG_KEEP_ALIVE, .timestamp = 42 };
+
+	NTM_SET(&msg, TIMESTAMP);
+	return say(c, &msg, answer);
+}
+
+static void pass(struct world *w, uint64_t ms)
+{
+	uint64_t end = w->now + ms;
+
+	w->sent = 0;
+	while (w->now < end) {
+		uint64_t next = ntm_core_next_ms(&w->core);
+
+		w->now = next < end ? next : end;
+		ntm_core_tick(&w->core, w->now);
+	}
+}
+
+static uint64_t count(const struct world *w, enum ntm_counter counter)
+{
+	return w->core.counters[counter];
+}
+
+static void a_node_gets_its_lease_and_keeps_its_addresses(void **state)
+{
+	struct world *w = *state;
+	struct client c = client(w, "a", "198.51.100.7:5000");
+	struct ntm_join join = invite(w, "A.example.NET.");
+	struct ntm_msg request = with_token(&join), lease, again;
+	int i;
+
+	connect_node(&c);
+	assert_int_equal(register_on(&c, &request, &lease), NTM_ST_OK);
+	assert_string_equal(lease.name, "a.example.net");
+	assert_string_equal(lease.zone, "example.net");
+	assert_int_equal(lease.lifetime, 7200);
+	assert_int_equal(lease.keepalive, 25);
+	assert_true(ntm_addr_equal(&lease.observed.addr, &c.addr));
+	assert_int_equal(lease.virtual4.s_addr, inet_addr("100.64.0.2"));
+	assert_int_equal(lease.prefix4, 29);
+	assert_int_equal(lease.prefix6, 64);
+	/* Repeated, with and without the token, after a new session, and after a restart: the same. */
+	for (i = 0; i < 4; i++) {
+		if (i == 2)
+			connect_node(&c);
+		if (i == 3) {
+			restart(w);
+			connect_node(&c);
+		}
+		if (i)
+			request = registration(100000);
+		assert_int_equal(register_on(&c, &request, &again), NTM_ST_OK);
+		assert_int_equal(again.virtual4.s_addr, lease.virtual4.s_addr);
+		assert_memory_equal(&again.virtual6, &lease.virtual6, 16);
+		assert_int_equal(again.lifetime, 7200);
+	}
+}
+
+static void tokens_names_and_strangers(void **state)
+{
+	struct world *w = *state;
+	struct client a = joined(w, "a", "198.51.100.7"), b = client(w, "b", "198.51.100.8");
+	struct ntm_join join = invite(w, "b"), unused;
+	struct ntm_msg request = registration(7200), lease;
+
+	connect_node(&b);
+	assert_int_equal(register_on(&b, &request, &lease), NTM_ST_UNKNOWN_NODE);
+	request = with_token(&join);
+	request.token[0] ^= 1;
+	assert_int_equal(register_on(&b, &request, &lease), NTM_ST_TOKEN);
+	request.token[0] ^= 1;
+	strcpy(request.name, "a.example.net");
+	NTM_SET(&request, NAME);
+	assert_int_equal(register_on(&b, &request, &lease), NTM_ST_NAME_TAKEN);
+	strcpy(request.name, "b.example.net");
+	/* a, with its key bound, may not take a second name. */
+	assert_int_equal(register_on(&a, &request, &lease), NTM_ST_NAME_TAKEN);
+	request.has &= ~(1u << NTM_TLV_NAME);
+	assert_int_equal(register_on(&a, &request, &lease), NTM_ST_REFUSED);
+	assert_int_equal(register_on(&b, &request, &lease), NTM_ST_OK);
+	/* A second node with the used token. */
+	a = client(w, "c", "198.51.100.9");
+	connect_node(&a);
+	assert_int_equal(register_on(&a, &request, &lease), NTM_ST_TOKEN);
+	expect_refusal(&a, "b", NTM_ST_UNKNOWN_NODE);
+	assert_false(try_invite(w, "b", &unused));
+	assert_false(try_invite(w, "b.example.org", &unused));
+	assert_false(try_invite(w, "b..c", &unused));
+	assert_false(try_invite(w, "", &unused));
+	assert_false(try_invite(w, "example.net", &unused));
+	/* An invitation that is too old. */
+	join = invite(w, "d");
+	wall += 86400;
+	request = with_token(&join);
+	assert_int_equal(register_on(&a, &request, &lease), NTM_ST_TOKEN);
+	assert_true(try_invite(w, "d", &unused));
+}
+
+static void two_nodes_are_directed(void **state)
+{
+	struct world *w = *state;
+	struct client a = joined(w, "a", "198.51.100.7"), b = joined(w, "b", "[2001:db8::8]:77");
+	struct ntm_msg route, peers, again;
+
+	assert_true(ask(&a, "b", &route));
+	assert_int_equal(route.type, NTM_MSG_ROUTE_DIRECTION);
+	assert_int_equal(route.request_id, 99);
+	assert_int_equal(route.role, NTM_ROLE_INITIATOR);
+	assert_memory_equal(route.peer_key, b.key.public, 32);
+	assert_int_equal(route.candidate_count, 1);
+	assert_true(ntm_addr_equal(&route.candidates[0].addr, &b.addr));
+	assert_true(told(&b, &peers));
+	assert_int_equal(peers.role, NTM_ROLE_RESPONDER);
+	assert_int_equal(peers.path_id, route.path_id);
+	assert_memory_equal(peers.path_psk, route.path_psk, 32);
+	assert_memory_equal(peers.peer_key, a.key.public, 32);
+	/* Repeated by a, and asked by b, within 5 s: the same path, the same roles. */
+	assert_true(ask(&a, "b", &again));
+	assert_int_equal(again.path_id, route.path_id);
+	assert_int_equal(again.role, NTM_ROLE_INITIATOR);
+	assert_false(told(&b, &peers));
+	assert_true(ask(&b, "a", &again));
+	assert_int_equal(again.path_id, route.path_id);
+	assert_int_equal(again.role, NTM_ROLE_RESPONDER);
+	confirm(&b, &route);
+	pass(w, 5000);
+	assert_int_equal(count(w, NTM_COUNT_RESENT), 0);
+	assert_true(ask(&b, "a", &again));
+	assert_int_not_equal(again.path_id, route.path_id);
+	assert_int_equal(again.role, NTM_ROLE_INITIATOR);
+	assert_true(told(&a, &peers));
+	assert_int_equal(peers.role, NTM_ROLE_RESPONDER);
+}
+
+static void a_peer_is_found_by_its_virtual_addresses(void **state)
+{
+	struct world *w = *state;
+	struct client a = joined(w, "a", "198.51.100.7");
+	struct ntm_msg msg = { .type = NTM_MSG_DIRECTION_REQUEST, .target_len = 4 }, answer;
+	struct ntm_node *node;
+
+	joined(w, "b", "198.51.100.8");
+	node = ntm_registry_by_name(&w->core.registry, "b.example.net");
+	NTM_SET(&msg, TARGET);
+	memcpy(msg.target, &node->v4, 4);
+	assert_true(say(&a, &msg, &answer));
+	assert_string_equal(answer.name, "b.example.net");
+	msg.target_len = 16;
+	memcpy(msg.target, &node->v6, 16);
+	assert_true(say(&a, &msg, &answer));
+	assert_string_equal(answer.name, "b.example.net");
+	msg.target[15] = 99;
+	assert_true(say(&a, &msg, &answer));
+	assert_int_equal(answer.status, NTM_ST_UNKNOWN_NAME);
+	expect_refusal(&a, "nobody", NTM_ST_UNKNOWN_NAME);
+	expect_refusal(&a, "a", NTM_ST_REFUSED);
+}
+
+static void the_responder_is_told_until_it_confirms(void **state)
+{
+	struct world *w = *state;
+	struct client a = joined(w, "a", "198.51.100.7"), b = joined(w, "b", "198.51.100.8");
+	struct ntm_msg route, first, next;
+
+	assert_true(ask(&a, "b", &route));
+	assert_true(told(&b, &first));
+	pass(w, 199);
+	assert_false(told(&b, &next));
+	pass(w, 1);
+	assert_true(told(&b, &next));
+	assert_int_equal(next.request_id, first.request_id);
+	assert_int_equal(next.path_id, first.path_id);
+	pass(w, 400);
+	assert_true(told(&b, &next));
+	confirm(&a, &route); /* not for it to confirm */
+	pass(w, 800);
+	assert_true(told(&b, &next));
+	pass(w, 20000);
+	assert_false(told(&b, &next));
+	assert_int_equal(count(w, NTM_COUNT_RESENT), 3);
+	assert_int_equal(count(w, NTM_COUNT_UNCONFIRMED), 1);
+	assert_int_equal(count(w, NTM_DROP_UNEXPECTED), 1);
+}
+
+static void candidates_are_looked_at(void **state)
+{
+	struct world *w = *state;
+	struct client a = joined(w, "a", "198.51.100.7"), b = joined(w, "b", "198.51.100.8");
+	static const char *const texts[] = { "10.0.0.1:9",  "127.0.0.1:9",  "0.0.0.0:9",
+					     "224.0.0.1:9", "10.0.0.1:0",   "100.64.0.3:9",
+					     "10.0.0.1:9",  "198.51.100.8", "[::1]:9",
+					     "[ff02::1]:9" };
+	struct ntm_msg request = registration(7200), answer;
+	unsigned int i;
+
+	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		assert_int_equal(ntm_addr_parse(&request.candidates[i].addr, texts[i], 4330), 0);
+	request.candidate_count = i;
+	NTM_SET(&request, CANDIDATE);
+	assert_int_equal(register_on(&b, &request, &answer), NTM_ST_OK);
+	assert_true(ask(&a, "b", &answer));
+	assert_int_equal(answer.candidate_count, 2);
+	assert_true(ntm_addr_equal(&answer.candidates[0].addr, &request.candidates[0].addr));
+	assert_true(ntm_addr_equal(&answer.candidates[1].addr, &b.addr));
+}
+
+static void offline_after_silence_goodbye_and_the_leases_end(void **state)
+{
+	struct world *w = *state;
+	struct client a = joined(w, "a", "198.51.100.7"), b = joined(w, "b", "198.51.100.8");
+	struct ntm_msg answer, request = registration(0);
+	int i;
+
+	pass(w, 80000);
+	assert_true(keep_alive(&a, &answer));
+	assert_int_equal(answer.timestamp, 42);
+	assert_true(ntm_addr_equal(&answer.observed.addr, &a.addr));
+	assert_true(ask(&a, "b", &answer));
+	assert_int_equal(answer.type, NTM_MSG_ROUTE_DIRECTION);
+	pass(w, 1);
+	expect_refusal(&a, "b", NTM_ST_OFFLINE);
+	assert_true(keep_alive(&b, &answer));
+	assert_true(ask(&a, "b", &answer));
+	assert_int_equal(answer.type, NTM_MSG_ROUTE_DIRECTION);
+	for (i = 0; i < 2; i++) {
+		assert_int_equal(register_on(&b, &request, &answer), NTM_ST_OK);
+		assert_int_equal(answer.lifetime, 0);
+		expect_refusal(&a, "b", NTM_ST_OFFLINE);
+	}
+	request = registration(7200);
+	assert_int_equal(register_on(&b, &request, &answer), NTM_ST_OK);
+	assert_true(ask(&a, "b", &answer));
+	assert_int_equal(answer.type, NTM_MSG_ROUTE_DIRECTION);
+	for (i = 0; i < 7200 / 50; i++) {
+		pass(w, 50000);
+		assert_true(keep_alive(&b, &answer));
+	}
+	assert_true(keep_alive(&a, &answer));
+	request = registration(7200);
+	assert_int_equal(register_on(&a, &request, &answer), NTM_ST_OK);
+	expect_refusal(&a, "b", NTM_ST_OFFLINE);
+}
+
+static void a_revoked_node_is_told_and_may_come_back(void **state)
+{
+	struct world *w = *state;
+	struct client a = joined(w, "a", "198.51.100.7"), b = joined(w, "b", "198.51.100.8");
+	struct client other = client(w, "b", "198.51.100.9");
+	struct ntm_msg answer, request = registration(7200);
+	struct ntm_join join;
+	int i;
+
+	assert_true(try_revoke(w, "b"));
+	assert_false(try_revoke(w, "b"));
+	for (i = 0; i < 3; i++) {
+		if (i == 1)
+			connect_node(&b);
+		if (i == 2) {
+			restart(w);
+			connect_node(&a);
+			connect_node(&b);
+			assert_int_equal(register_on(&a, &request, &answer), NTM_ST_OK);
+		}
+		assert_true(keep_alive(&b, &answer));
+		assert_int_equal(answer.type, NTM_MSG_REFUSAL);
+		assert_int_equal(answer.status, NTM_ST_REVOKED);
+		expect_refusal(&b, "a", NTM_ST_REVOKED);
+		assert_int_equal(register_on(&b, &request, &answer), NTM_ST_REVOKED);
+		expect_refusal(&a, "b", NTM_ST_UNKNOWN_NAME);
+	}
+	join = invite(w, "b");
+	assert_int_equal(register_on(&b, &request, &answer), NTM_ST_REVOKED);
+	connect_node(&other);
+	request = with_token(&join);
+	assert_int_equal(register_on(&other, &request, &answer), NTM_ST_OK);
+	assert_int_equal(answer.virtual4.s_addr, inet_addr("100.64.0.3"));
+	assert_false(keep_alive(&b, &answer)); /* its session went with its key */
+	connect_node(&b);
+	assert_int_equal(register_on(&b, &request, &answer), NTM_ST_REVOKED);
+	/* The same key may be invited again, under another name too. */
+	join = invite(w, "c");
+	request = with_token(&join);
+	assert_int_equal(register_on(&b, &request, &answer), NTM_ST_OK);
+	assert_string_equal(answer.name, "c.example.net");
+	assert_true(try_revoke(w, "c"));
+	join = invite(w, "d");
+	request = with_token(&join);
+	assert_int_equal(register_on(&b, &request, &answer), NTM_ST_OK);
+	assert_string_equal(answer.name, "d.example.net");
+	assert_true(ask(&b, "b", &answer));
+	assert_int_equal(answer.type, NTM_MSG_ROUTE_DIRECTION);
+}
+
+static void the_old_session_serves_until_the_new_one_speaks(void **state)
+{
+	struct world *w = *state;
+	struct client a = joined(w, "a", "198.51.100.7");
+	struct ntm_session fresh;
+	struct ntm_msg answer, msg = { .type = NTM_MSG_KEEP_ALIVE };
+	uint8_t first[NTM_DATAGRAM_MAX];
+	size_t first_len;
+
+	NTM_SET(&msg, TIMESTAMP);
+	assert_int_equal(shake_hands(&a, &fresh), 0);
+	/* The same request again: the same response, and no second session. */
+	first_len = packet_for(&a)->len;
+	memcpy(first, packet_for(&a)->bytes, first_len);
+	give(&a, a.last_request, a.last_request_len);
+	assert_int_equal(packet_for(&a)->len, first_len);
+	assert_memory_equal(packet_for(&a)->bytes, first, first_len);
+	assert_int_equal(w->core.sessions.guest_count, 1);
+	assert_true(keep_alive(&a, &answer));
+	assert_true(say_on(&a, &fresh, &msg, &answer));
+	assert_int_equal(w->core.sessions.guest_count, 0);
+	assert_false(keep_alive(&a, &answer));
+	assert_int_equal(count(w, NTM_DROP_SESSION), 1);
+	/* A replayed request makes a guest that nobody confirms. */
+	give(&a, a.last_request, a.last_request_len);
+	assert_true(say_on(&a, &fresh, &msg, &answer));
+	pass(w, 12000);
+	assert_int_equal(w->core.sessions.guest_count, 0);
+	assert_true(say_on(&a, &fresh, &msg, &answer));
+}
+
+static void a_node_is_followed_where_it_goes(void **state)
+{
+	struct world *w = *state;
+	struct client a = joined(w, "a", "198.51.100.7"), b = joined(w, "b", "198.51.100.8");
+	uint8_t old[NTM_DATAGRAM_MAX];
+	struct ntm_msg answer, msg = { .type = NTM_MSG_KEEP_ALIVE };
+	int len;
+
+	NTM_SET(&msg, TIMESTAMP);
+	len = ntm_session_seal(&a.session, &msg, old, sizeof(old));
+	assert_int_equal(ntm_addr_parse(&a.addr, "[2001:db8::7]:1", 4330), 0);
+	assert_true(keep_alive(&a, &answer));
+	assert_true(ntm_addr_equal(&answer.observed.addr, &a.addr));
+	/* A late packet from the old place moves nothing; a replayed one is dropped. */
+	assert_int_equal(ntm_addr_parse(&b.addr, "198.51.100.7", 4330), 0);
+	give(&b, old, len);
+	assert_non_null(packet_for(&a));
+	give(&b, old, len);
+	assert_int_equal(w->sent, 0);
+	assert_int_equal(count(w, NTM_DROP_REPLAY), 1);
+}
+
+static void hostile_bytes_are_dropped_and_counted(void **state)
+{
+	struct world *w = *state;
+	struct client a = joined(w, "a", "198.51.100.7");
+	uint8_t packet[NTM_DATAGRAM_MAX + 64], good[NTM_DATAGRAM_MAX];
+	struct ntm_msg msg = { .type = NTM_MSG_KEEP_ALIVE }, answer;
+	unsigned int i, bit;
+	int len;
+
+	NTM_SET(&msg, TIMESTAMP);
+	len = ntm_session_seal(&a.session, &msg, good, sizeof(good));
+	for (i = 0; i < (unsigned int)len; i++) {
+		for (bit = 0; bit < 8; bit++) {
+			memcpy(packet, good, len);
+			packet[i] ^= 1 << bit;
+			give(&a, packet, len);
+			assert_int_equal(w->sent, 0);
+		}
+	}
+	for (i = 0; i < (unsigned int)len; i++) {
+		give(&a, good, i);
+		assert_int_equal(w->sent, 0);
+	}
+	assert_int_equal(shake_hands(&a, &a.session), 0);
+	for (i = 0; i < a.last_request_len - 16;
+	     i++) { /* mac2 may be anything while there is no load */
+		memcpy(packet, a.last_request, a.last_request_len);
+		packet[i] ^= 0x40;
+		give(&a, packet, a.last_request_len);
+		assert_int_equal(w->sent, 0);
+	}
+	for (i = 0; i < 20000; i++) {
+		size_t n = randombytes_uniform(sizeof(packet));
+
+		randombytes_buf(packet, n);
+		if (n)
+			packet[0] = randombytes_uniform(9);
+		if (n > 3 && i % 2)
+			memcpy(packet + 1, "\x01\x00\x00", 3);
+		give(&a, packet, n);
+		assert_int_equal(w->sent, 0);
+	}
+	assert_true(count(w, NTM_DROP_FORGED) && count(w, NTM_DROP_HANDSHAKE) &&
+		    count(w, NTM_DROP_TYPE) && count(w, NTM_DROP_SESSION));
+	assert_true(keep_alive(&a, &answer));
+	/* A DC's own message, from a node. */
+	msg = (struct ntm_msg){ .type = NTM_MSG_KEEP_ALIVE_RESPONSE, .observed.addr = a.addr };
+	NTM_SET(&msg, TIMESTAMP);
+	NTM_SET(&msg, OBSERVED);
+	assert_false(say(&a, &msg, &answer));
+	assert_int_equal(count(w, NTM_DROP_UNEXPECTED), 1);
+}
+
+static void a_flood_gets_cookies_and_nodes_still_get_in(void **state)
+{
+	struct world *w = *state;
+	struct client a = client(w, "a", "198.51.100.7"), b = client(w, "b", "198.51.100.8");
+	int i, err = 0;
+
+	for (i = 0; i < 300; i++) {
+		err = shake_hands(&a, &a.session);
+		memset(&a.jar, 0, sizeof(a.jar)); /* never heard */
+	}
+	assert_int_equal(err, -EAGAIN);
+	assert_true(count(w, NTM_COUNT_COOKIES) >= 150);
+	assert_int_equal(shake_hands(&b, &b.session), -EAGAIN);
+	assert_int_equal(shake_hands(&b, &b.session), 0);
+}
+
+static void guests_are_bounded(void **state)
+{
+	struct world *w = *state;
+	struct client a = joined(w, "a", "198.51.100.7"), b = client(w, "b", "198.51.100.8");
+	struct ntm_session first;
+	struct ntm_msg answer, msg = { .type = NTM_MSG_KEEP_ALIVE };
+	unsigned int i;
+
+	NTM_SET(&msg, TIMESTAMP);
+	w->core.sessions.guard.rate = 1000000;
+	assert_int_equal(shake_hands(&b, &first), 0);
+	for (i = 0; i < NTM_GUESTS; i++)
+		assert_int_equal(shake_hands(&b, &b.session), 0);
+	assert_int_equal(w->core.sessions.guest_count, NTM_GUESTS);
+	assert_false(say_on(&b, &first, &msg, &answer));
+	assert_true(say_on(&b, &b.session, &msg, &answer));
+	assert_int_equal(answer.status, NTM_ST_UNKNOWN_NODE);
+	assert_true(keep_alive(&a, &answer));
+	assert_int_equal(answer.type, NTM_MSG_KEEP_ALIVE_RESPONSE);
+	pass(w, 12000);
+	assert_int_equal(w->core.sessions.guest_count, 0);
+}
+
+static void asking_too_often_is_refused(void **state)
+{
+	struct world *w = *state;
+	struct client a = joined(w, "a", "198.51.100.7");
+	struct ntm_msg answer;
+	int i;
+
+	for (i = 0; i < 100; i++)
+		expect_refusal(&a, "nobody", NTM_ST_UNKNOWN_NAME);
+	expect_refusal(&a, "nobody", NTM_ST_BUSY);
+	pass(w, 40);
+	expect_refusal(&a, "nobody", NTM_ST_UNKNOWN_NAME);
+	expect_refusal(&a, "nobody", NTM_ST_UNKNOWN_NAME);
+	expect_refusal(&a, "nobody", NTM_ST_BUSY);
+	assert_true(keep_alive(&a, &answer));
+}
+
+static void an_empty_pool_is_said_and_can_be_enlarged(void **state)
+{
+	struct world *w = *state;
+	struct client c;
+	struct ntm_dc_config config = w->config;
+	struct ntm_join join;
+	struct ntm_msg request, lease;
+	char error[256], name[16];
+	int i;
+
+	for (i = 0; i < 5; i++) {
+		snprintf(name, sizeof(name), "n%d", i);
+		joined(w, name, "198.51.100.7");
+	}
+	join = invite(w, "late");
+	c = client(w, "late", "198.51.100.8");
+	connect_node(&c);
+	request = with_token(&join);
+	assert_int_equal(register_on(&c, &request, &lease), NTM_ST_POOL_EMPTY);
+	assert_null(ntm_pool_parse(&config.pool4, AF_INET, "100.65.0.0/24"));
+	assert_int_equal(ntm_core_reload(&w->core, &config, error, sizeof(error)), -ERANGE);
+	assert_int_equal(register_on(&c, &request, &lease), NTM_ST_POOL_EMPTY);
+	assert_null(ntm_pool_parse(&config.pool4, AF_INET, "100.64.0.0/24"));
+	assert_int_equal(ntm_core_reload(&w->core, &config, error, sizeof(error)), 0);
+	assert_int_equal(register_on(&c, &request, &lease), NTM_ST_OK);
+	assert_int_equal(lease.prefix4, 24);
+	assert_int_equal(lease.virtual4.s_addr, inet_addr("100.64.0.7"));
+}
+
+static void a_family_that_comes_later_is_given_to_old_nodes(void **state)
+{
+	struct world *w = *state;
+	struct client a;
+	struct ntm_msg request = registration(7200), lease;
+	struct ntm_pool_spec pool6 = w->config.pool6;
+
+	w->config.pool6.family = 0;
+	restart(w);
+	a = joined(w, "a", "198.51.100.7");
+	assert_int_equal(register_on(&a, &request, &lease), NTM_ST_OK);
+	assert_false(NTM_HAS(&lease, VIRTUAL6));
+	w->config.pool6 = pool6;
+	restart(w);
+	connect_node(&a);
+	assert_int_equal(register_on(&a, &request, &lease), NTM_ST_OK);
+	assert_true(NTM_HAS(&lease, VIRTUAL4) && NTM_HAS(&lease, VIRTUAL6));
+	restart(w);
+	assert_non_null(ntm_registry_by_v6(&w->core.registry, &lease.virtual6));
+}
+
+static void a_full_disk_is_said_and_others_are_served(void **state)
+{
+	struct world *w = *state;
+	struct client a = joined(w, "a", "198.51.100.7"), b = client(w, "b", "198.51.100.8");
+	struct ntm_join join = invite(w, "b");
+	struct ntm_msg request = with_token(&join), answer;
+	sqlite3 *db = ((sqlite3 **)(w->core.store + 1))[0];
+
+	connect_node(&b);
+	/* The nearest thing to ENOSPC that can be had without one's own file system. */
+	assert_int_equal(sqlite3_exec(db,
+				      "CREATE TRIGGER full BEFORE UPDATE ON node BEGIN"
+				      " INSERT INTO filler VALUES (zeroblob(1000000)); END;"
+				      "CREATE TABLE filler (x); PRAGMA max_page_count = 40",
+				      NULL, NULL, NULL),
+			 0);
+	assert_int_equal(register_on(&b, &request, &answer), NTM_ST_STORAGE);
+	assert_string_equal(answer.text, "the coordinator's disk is full");
+	request = registration(7200);
+	assert_int_equal(register_on(&a, &request, &answer), NTM_ST_OK);
+	assert_true(keep_alive(&a, &answer));
+	assert_int_equal(sqlite3_exec(db, "DROP TRIGGER full; PRAGMA max_page_count = 4000", NULL,
+				      NULL, NULL),
+			 0);
+	request = with_token(&join);
+	assert_int_equal(register_on(&b, &request, &answer), NTM_ST_OK);
+	assert_int_equal(answer.virtual4.s_addr, inet_addr("100.64.0.3"));
+}
+
+static void the_list_and_the_status_say_what_is(void **state)
+{
+	struct world *w = *state;
+	struct ntm_join join;
+	json_t *response, *list;
+
+	joined(w, "a", "198.51.100.7");
+	joined(w, "c", "198.51.100.7");
+	assert_true(try_revoke(w, "c"));
+	assert_true(try_invite(w, "b", &join));
+	response = admin(w, json_pack("{s:s}", "command", "nodes"));
+	list = json_object_get(response, "nodes");
+	assert_int_equal(json_array_size(list), 3);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(list, 0), "state")),
+			    "online");
+	assert_string_equal(json_string_value(json_object_get(json_array_get(list, 0), "observed")),
+			    "198.51.100.7:4330");
+	assert_string_equal(json_string_value(json_object_get(json_array_get(list, 1), "state")),
+			    "invited");
+	assert_string_equal(json_string_value(json_object_get(json_array_get(list, 2), "state")),
+			    "revoked");
+	json_decref(response);
+	response = admin(w, json_pack("{s:s}", "command", "status"));
+	assert_int_equal(json_integer_value(json_object_get(response, "nodes")), 2);
+	assert_int_equal(json_integer_value(json_object_get(response, "online")), 1);
+	json_decref(response);
+	response = admin(w, json_pack("{s:s}", "command", "nonsense"));
+	assert_true(json_is_false(json_object_get(response, "ok")));
+	json_decref(response);
+	/* When it was seen last outlives the coordinator. */
+	pass(w, 3600000);
+	wall += 3600;
+	restart(w);
+	assert_true(ntm_registry_by_name(&w->core.registry, "a.example.net")->seen >= 1700000000);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_node_gets_its_lease_and_keeps_its_addresses),
+		TEST(tokens_names_and_strangers),
+		TEST(two_nodes_are_directed),
+		TEST(a_peer_is_found_by_its_virtual_addresses),
+		TEST(the_responder_is_told_until_it_confirms),
+		TEST(candidates_are_looked_at),
+		TEST(offline_after_silence_goodbye_and_the_leases_end),
+		TEST(a_revoked_node_is_told_and_may_come_back),
+		TEST(the_old_session_serves_until_the_new_one_speaks),
+		TEST(a_node_is_followed_where_it_goes),
+		TEST(hostile_bytes_are_dropped_and_counted),
+		TEST(a_flood_gets_cookies_and_nodes_still_get_in),
+		TEST(guests_are_bounded),
+		TEST(asking_too_often_is_refused),
+		TEST(an_empty_pool_is_said_and_can_be_enlarged),
+		TEST(a_family_that_comes_later_is_given_to_old_nodes),
+		TEST(a_full_disk_is_said_and_others_are_served),
+		TEST(the_list_and_the_status_say_what_is),
+	};
+
+	if (sodium_init() < 0)
+		return 1;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
