@@ -9,7 +9,7 @@
  * A device's sockets and its owner are those of one netlink socket: they are
  * let go of when ntm-cfg ends, so set them in a script that stays (-b).
  *
- *   dev set IF [port4 N] [port6 N] [socket4 FD] [socket6 FD] [zone NAME]
+ *   dev set IF [port4 N] [port6 N] [socket4 FD] [socket6 FD] [unbound4] [zone NAME]
  *       portN: open a UDP socket on this port, with UDP_GRO, and give it away
  *   dev get IF
  *   dev dump
@@ -25,7 +25,11 @@
  *   dns reply IF TAG HEX
  *   listen SECONDS            print events; -b goes on with it in the background
  *   serve SECONDS ADDR...     as listen, and answer caught A and AAAA queries with ADDRs
- *   raw CMD FLAGS HEX         a request with these attributes as they are
+ *   raw CMD FLAGS [HEX]       a request with these attributes as they are
+ *   hex-ifindex IF            print the attribute IFINDEX for "raw"
+ *   unprivileged COMMAND...   the command as user and group 65534
+ * and some words that make a wrong request: key-without-suite EPOCH TXHEX RXHEX,
+ * peer-hex HEX, dns nothing IF TAG.
  *   sleep SECONDS
  *
  * Exit: 0, or 1 with "error: NAME: extack text (attribute N)" on stderr.
@@ -392,6 +396,8 @@ static int cmd_dev(void)
 			mnl_attr_put_u32(nlh, NTM_A_SOCKET4, atoi(next_word()));
 		else if (have_word("socket6"))
 			mnl_attr_put_u32(nlh, NTM_A_SOCKET6, atoi(next_word()));
+		else if (have_word("unbound4"))
+			mnl_attr_put_u32(nlh, NTM_A_SOCKET4, socket(AF_INET, SOCK_DGRAM, 0));
 		else if (have_word("zone"))
 			mnl_attr_put_strz(nlh, NTM_A_ZONE, *words ? *words++ : "");
 		else
@@ -435,6 +441,14 @@ static void put_peer(struct nlmsghdr *nlh)
 		fail("not an address");
 }
 
+/* As it is, right or wrong. */
+static void put_hex(struct nlmsghdr *nlh, int attr)
+{
+	uint8_t bytes[1500];
+
+	mnl_attr_put(nlh, attr, hex_bytes(next_word(), bytes, sizeof(bytes)), bytes);
+}
+
 static void put_secret(struct nlmsghdr *nlh, int attr)
 {
 	uint8_t key[NTM_WIRE_KEY_LEN];
@@ -447,12 +461,13 @@ static void put_secret(struct nlmsghdr *nlh, int attr)
 	mnl_attr_put(nlh, attr, sizeof(key), key);
 }
 
-static void put_key(struct nlmsghdr *nlh)
+static void put_key(struct nlmsghdr *nlh, bool suite)
 {
 	struct nlattr *nest = mnl_attr_nest_start(nlh, NTM_A_KEY);
 
 	mnl_attr_put_u32(nlh, NTM_KEY_EPOCH, next_number());
-	mnl_attr_put_u8(nlh, NTM_KEY_SUITE, next_number());
+	if (suite)
+		mnl_attr_put_u8(nlh, NTM_KEY_SUITE, next_number());
 	put_secret(nlh, NTM_KEY_TX);
 	put_secret(nlh, NTM_KEY_RX);
 	if (!have_word("pending"))
@@ -478,7 +493,11 @@ static int cmd_path_set(void)
 		else if (have_word("mtu"))
 			mnl_attr_put_u32(nlh, NTM_A_MTU, next_number());
 		else if (have_word("key"))
-			put_key(nlh);
+			put_key(nlh, true);
+		else if (have_word("key-without-suite"))
+			put_key(nlh, false);
+		else if (have_word("peer-hex"))
+			put_hex(nlh, NTM_A_PEER_ADDR);
 		else
 			fail("path set: unknown word");
 	}
@@ -544,18 +563,16 @@ static int cmd_miss(void)
 static int cmd_dns(void)
 {
 	struct nlmsghdr *nlh = request(NTM_CMD_DNS_REPLY, 0);
-	bool pass = have_word("pass");
-	uint8_t packet[1500];
+	bool pass = have_word("pass"), nothing = have_word("nothing");
 
-	if (!pass && !have_word("reply"))
-		fail("dns: pass or reply");
+	if (!pass && !nothing && !have_word("reply"))
+		fail("dns: pass, reply or nothing");
 	mnl_attr_put_u32(nlh, NTM_A_IFINDEX, next_ifindex());
 	mnl_attr_put_u64(nlh, NTM_A_DNS_TAG, next_number());
 	if (pass)
 		mnl_attr_put(nlh, NTM_A_DNS_PASS, 0, NULL);
-	else
-		mnl_attr_put(nlh, NTM_A_DNS_PACKET, hex_bytes(next_word(), packet, sizeof(packet)),
-			     packet);
+	else if (!nothing)
+		put_hex(nlh, NTM_A_DNS_PACKET);
 	return talk(nlh, NULL, NULL);
 }
 
@@ -721,6 +738,13 @@ static int run(char **argv)
 		return cmd_dns();
 	if (have_word("raw"))
 		return cmd_raw();
+	if (have_word("hex-ifindex"))
+		return printf("08000200%08x\n", htonl(next_ifindex())) < 0;
+	if (have_word("unprivileged")) {
+		if (setgid(65534) || setuid(65534))
+			fail_errno("setuid");
+		return run(words);
+	}
 	if (have_word("listen"))
 		return cmd_listen(false);
 	if (have_word("serve"))

@@ -1,0 +1,109 @@
+# on: qemu-6.12 qemu-6.1
+# timeout: 120
+# What the netlink family refuses, with which words, and that a refused request has changed nothing.
+
+. /mnt/lab/src/tests/e2e/lib/fixed-keys
+
+A=$(printf 'aa%.0s' {1..32})
+C=$(printf 'cc%.0s' {1..32})
+
+state() {
+	on a ntm-cfg dev dump | sed 's/ drop_.*//'
+	on a ntm-cfg path dump ntm0 | sed 's/ tx_packets.*//'
+}
+
+# refused TEXT REGEX COMMAND...: ntm-cfg on a fails with these words, and changes nothing
+refused() {
+	local text=$1 regex=$2 out
+	shift 2
+	if out=$(on a ntm-cfg "$@" 2>&1); then
+		out="not refused: $out"
+	fi
+	like "$text" "$out" "^error: $regex"
+	[ "$(state)" = "$before" ] || is "$text: nothing has changed" "$(state)" "$before"
+}
+
+fixed_pair
+before=$(state)
+on a ip link add dummy0 type veth peer name dummy1
+
+refused "no such interface" 'ENODEV: no such interface' dev get 999
+refused "an interface of another kind" 'EOPNOTSUPP: interface is not of kind ntm' dev get dummy0
+refused "no IFINDEX" 'EINVAL: IFINDEX is missing.*missing 2' raw 2 0
+refused "IFINDEX too short" '(EINVAL|ERANGE): .*' raw 2 0 0600020001000000
+refused "an attribute of another command" '(EINVAL|ERANGE): Unsupported attribute' raw 2 0 080002000100000008000c0000050000
+refused "an unknown attribute" '(EINVAL|ERANGE): Unknown attribute type' raw 2 0 080002000100000008007f0000000000
+refused "data behind the attributes" 'EINVAL: .*bytes leftover' raw 2 0 0800020001000000ffff
+refused "an unknown flag" 'EINVAL: unknown flag' raw 2 0x100 0800020001000000
+refused "an unknown command" 'EOPNOTSUPP' raw 99 0
+refused "an event as a command" 'EOPNOTSUPP' raw 8 0
+
+refused "socket: not a descriptor" 'EBADF: not a file descriptor of a socket' dev set ntm0 socket4 99
+refused "socket: not a socket" 'ENOTSOCK: not a file descriptor of a socket' dev set ntm0 socket4 0
+refused "socket: below -1" '(EINVAL|ERANGE): integer out of range' dev set ntm0 socket4 -2
+refused "socket: of the other family" 'EINVAL: not a UDP socket of this family' dev set ntm0 socket6 3
+refused "socket: not bound" 'EINVAL: socket is not bound' dev set ntm0 unbound4
+refused "zone: capitals" 'EINVAL: ZONE is not a lower-case DNS name.*at' dev set ntm0 zone Example.net
+refused "zone: final dot" 'EINVAL: ZONE is not' dev set ntm0 zone example.net.
+refused "zone: empty label" 'EINVAL: ZONE is not' dev set ntm0 zone a..b
+refused "zone: label of 64" 'EINVAL: ZONE is not' dev set ntm0 zone "$(printf 'x%.0s' {1..64}).net"
+refused "zone: 254 bytes" '(EINVAL|ERANGE): ' dev set ntm0 zone "$(printf 'abc.%.0s' {1..63})ab"
+refused "a good zone with a bad socket" 'EBADF' dev set ntm0 zone example.org socket4 99
+refused "a good socket with a bad zone" 'EINVAL: ZONE' dev set ntm0 port4 4444 zone .
+
+refused "path: no PATH_ID" 'EINVAL: PATH_ID is missing' raw 3 0x400 "$(on a ntm-cfg hex-ifindex ntm0)"
+refused "path: ID 0" '(EINVAL|ERANGE): integer out of range' path set ntm0 0 create v4 10.9.0.9
+refused "path: no such" 'ENOENT: no such path' path set ntm0 8 v4 10.9.0.9
+refused "path: no such to get" 'ENOENT: no such path' path get ntm0 8
+refused "path: no such to delete" 'ENOENT: no such path' path del ntm0 8
+refused "path: without virtual address" 'EINVAL: a new path needs VIRTUAL4 or VIRTUAL6' path set ntm0 8 create peer 192.0.2.9 1
+refused "path: exists" 'EEXIST: path exists' path set ntm0 7 create excl v4 10.9.0.2
+refused "path: another virtual IPv4" 'EINVAL: virtual addresses of a path cannot change' path set ntm0 7 v4 10.9.0.3
+refused "path: another virtual IPv6" 'EINVAL: virtual addresses of a path cannot change' path set ntm0 7 v6 fd09::3
+refused "path: IPv4 address taken" 'EEXIST: another path has this virtual IPv4' path set ntm0 8 create v4 10.9.0.2
+refused "path: IPv6 address taken" 'EEXIST: another path has this virtual IPv6' path set ntm0 8 create v4 10.9.0.8 v6 fd09::2
+for address in 0.0.0.0 127.0.0.1 224.0.0.1 255.255.255.255; do
+	refused "path: virtual $address" 'EINVAL: VIRTUAL4 is not a unicast' path set ntm0 8 create v4 "$address"
+done
+for address in :: ::1 ff02::1 ::ffff:10.0.0.1; do
+	refused "path: virtual $address" 'EINVAL: VIRTUAL6 is not a unicast' path set ntm0 8 create v6 "$address"
+done
+refused "path: MTU 1279" '(EINVAL|ERANGE): integer out of range' path set ntm0 7 mtu 1279
+refused "path: MTU 65536" '(EINVAL|ERANGE): integer out of range' path set ntm0 7 mtu 65536
+refused "peer: port 0" 'EINVAL: PEER_ADDR: port is 0' path set ntm0 7 peer 192.0.2.9 0
+refused "peer: port 0, IPv6" 'EINVAL: PEER_ADDR: port is 0' path set ntm0 7 peer 2001:db8::9 0
+for address in 0.0.0.0 224.0.0.5 255.255.255.255 :: ff02::5; do
+	refused "peer: $address" 'EINVAL: PEER_ADDR: not a unicast' path set ntm0 7 peer "$address" 4330
+done
+refused "peer: IPv4-mapped" 'EINVAL: PEER_ADDR: IPv4-mapped' path set ntm0 7 peer ::ffff:192.0.2.1 4330
+refused "peer: link-local without scope" 'EINVAL: PEER_ADDR: a scope' path set ntm0 7 peer fe80::1 4330
+refused "peer: family and length" 'EINVAL: PEER_ADDR: length does not fit' path set ntm0 7 peer-hex 0200000000000000000000000000000000000000
+refused "peer: unknown family" 'EINVAL: PEER_ADDR: family' path set ntm0 7 peer-hex 01000000000000000000000000000000
+refused "peer: too short" '(EINVAL|ERANGE): ' path set ntm0 7 peer-hex 020010ea
+refused "key: repeated epoch" 'EEXIST: epoch is not the one after' path set ntm0 7 key 1 1 "$A" "$C"
+refused "key: epoch 3 after 1" 'EEXIST: epoch is not the one after' path set ntm0 7 key 3 1 "$A" "$C"
+refused "key: epoch 0 after 1" 'EEXIST: epoch is not the one after' path set ntm0 7 key 0 1 "$A" "$C"
+refused "key: both the same" 'EINVAL: KEY: TX and RX are the same' path set ntm0 7 key 2 1 "$A" "$A"
+refused "key: suite 0" '(EINVAL|ERANGE): integer out of range' path set ntm0 7 key 2 0 "$A" "$C"
+refused "key: suite 3" '(EINVAL|ERANGE): integer out of range' path set ntm0 7 key 2 3 "$A" "$C"
+refused "key: incomplete" 'EINVAL: KEY needs EPOCH, SUITE, TX and RX' path set ntm0 7 key-without-suite 2 "$A" "$C"
+refused "key: with a bad peer" 'EINVAL: PEER_ADDR' path set ntm0 7 key 2 1 "$A" "$C" peer 192.0.2.9 0
+refused "a bad key with a good MTU and peer" 'EEXIST' path set ntm0 7 mtu 1300 peer 192.0.2.9 4330 key 5 1 "$A" "$C"
+refused "a new path with a taken address" 'EEXIST' path set ntm0 8 create v4 10.9.0.2 key 1 1 "$A" "$C" peer 192.0.2.9 4330
+
+refused "dump: no IFINDEX" 'EINVAL: IFINDEX is missing' raw 5 0x300
+refused "dns: no such query" 'ENOENT: no held query' dns pass ntm0 1
+refused "dns: neither answer nor pass" 'EINVAL: exactly one of DNS_PACKET and DNS_PASS' dns nothing ntm0 1
+refused "dns: an answer of 11 bytes" '(EINVAL|ERANGE): ' dns reply ntm0 1 0011223344556677889900
+refused "dns: an answer of 1233 bytes" '(EINVAL|ERANGE): ' dns reply ntm0 1 "$(printf '00%.0s' {1..1233})"
+refused "miss: no path to it" 'ENOENT: no path' miss done ntm0 10.9.0.77 0
+refused "miss: status 4096" '(EINVAL|ERANGE): integer out of range' miss done ntm0 10.9.0.77 4096
+
+refused "without CAP_NET_ADMIN" 'EPERM' unprivileged dev get ntm0
+
+is "a path is deleted" "$(on a ntm-cfg path del ntm0 7; on a ntm-cfg path dump ntm0)" ""
+check "a thousand paths" on a ntm-cfg path many ntm0 100 1000 10.9.1.0
+is "a dump shows them all" "$(on a ntm-cfg path dump ntm0 | wc -l)" 1000
+is "each once" "$(on a ntm-cfg path dump ntm0 | grep -o 'id=[0-9]*' | sort -u | wc -l)" 1000
+like "and the device counts them" "$(on a ntm-cfg dev get ntm0)" 'paths=1000 '
+check "the interface takes them along" on a ip link del ntm0
