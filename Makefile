@@ -97,14 +97,16 @@ $(B)/san/%.o: %.c | prerequisites
 	@mkdir -p $(@D)
 	$(CC) $(SAN_CFLAGS) -c -o $@ $<
 
-$(B)/tests/noise: $(B)/obj/tests/noise.o $(COMMON_SRC:%.c=$(B)/obj/%.o)
+$(B)/tests/noise $(B)/tests/dc-load: $(B)/tests/%: $(B)/obj/tests/%.o $(COMMON_SRC:%.c=$(B)/obj/%.o)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 # Small programs that scenarios use; the lab takes them into its guests.
-$(TOOLS): $(B)/tests/tools/%: $(B)/obj/tests/tools/%.o
+# One that names sources in "with:" is linked with them and with common/, for the sanitizers.
+$(TOOLS): $(B)/tests/tools/%: $$(if $$(call with_files,tests/tools/$$*.c),$(B)/san/tests/tools/%.o \
+		$$(call with_objects,tests/tools/$$*.c) $(COMMON_SRC:%.c=$(B)/san/%.o),$(B)/obj/tests/tools/%.o)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< -lmnl
+	$(CC) $(if $(call with_files,tests/tools/$*.c),$(SAN),$(ALL_CFLAGS) $(ALL_LDFLAGS)) -o $@ $^ $(PKG_LIBS)
 
 tools: $(TOOLS)
 

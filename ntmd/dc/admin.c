@@ -235,9 +235,9 @@ static json_t *status(struct ntm_core *core, uint64_t now_ms)
 			 "zone", core->config.zone, "key", key, "uptime",
 			 (json_int_t)((now_ms - core->started_ms) / 1000), "nodes",
 			 (int)core->registry.count, "online", (int)online, "unconfirmed_sessions",
-			 (int)core->sessions.guest_count, "directions", (int)core->directions.count,
-			 "pool4", pool_status(&core->pool4), "pool6", pool_status(&core->pool6),
-			 "counters", counters);
+			 (int)core->sessions.guest_count, "open_directions",
+			 (int)core->directions.count, "pool4", pool_status(&core->pool4), "pool6",
+			 pool_status(&core->pool6), "counters", counters);
 }
 
 json_t *ntm_admin_run(struct ntm_core *core, json_t *request, bool live, uint64_t now_ms)
