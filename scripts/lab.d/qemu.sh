@@ -90,7 +90,7 @@ qemu_stage() {
 	done
 }
 
-# qemu_boot TARGET RUNDIR: run the guest to its end. RUNDIR holds lab/ (what goes in) and gets tap, console, out/
+# qemu_boot TARGET RUNDIR: become the guest. RUNDIR holds lab/ (what goes in) and gets tap, console, out/
 qemu_boot() {
 	local target=$1 run=$2 dir console
 	dir=$(qemu_dir "$target")
@@ -99,7 +99,7 @@ qemu_boot() {
 	console=(-serial "file:$run/console")
 	[ -z "$LAB_KEEP" ] || console=(-serial stdio)
 	# shellcheck disable=SC2086 # LAB_QEMU_ARGS is a list of words
-	qemu-system-x86_64 -M q35 -accel tcg,thread=multi -cpu max -smp "$LAB_SMP" -m "$LAB_MEM" \
+	exec qemu-system-x86_64 -M q35 -accel tcg,thread=multi -cpu max -smp "$LAB_SMP" -m "$LAB_MEM" \
 		-nodefaults -no-reboot -display none "${console[@]}" -serial "file:$run/tap" \
 		-drive "file=$run/disk,format=raw,if=virtio,cache=unsafe" \
 		-kernel "$dir/root/boot/vmlinuz-$(qemu_kver "$dir")" -initrd "$run/initrd" \

@@ -64,8 +64,8 @@ stage() {
 	for part in tests scripts; do
 		[ ! -d "$LAB_ROOT/$part" ] || rsync -a --exclude lab.d --exclude fuzz "$LAB_ROOT/$part" "$in/src/"
 	done
-	for file in ntmd ntm-dc ntm-rs ntmctl; do
-		[ ! -x "$LAB_BUILD/bin/$file" ] || cp "$LAB_BUILD/bin/$file" "$in/bin/"
+	for file in "$LAB_BUILD"/bin/* "$LAB_BUILD"/tests/tools/*; do
+		[ ! -x "$file" ] || cp "$file" "$in/bin/"
 	done
 	for file in "$LAB_BUILD"/tests/tools/*; do
 		[ ! -x "$file" ] || [ -d "$file" ] || cp "$file" "$in/bin/"
@@ -104,20 +104,18 @@ boot_and_follow() {
 	if [ -n "$LAB_KEEP" ]; then
 		{ tail -n +1 -s 0.1 -f "$run/tap" & } 2>/dev/null
 		LAB_TAIL=$!
-		"${kind}_boot" "$LAB_TARGET" "$run" || true
+		("${kind}_boot" "$LAB_TARGET" "$run") || true
 		kill "$LAB_TAIL" 2>/dev/null || true
 		return
 	fi
-	(
-		trap 'kill $(jobs -p) 2>/dev/null' TERM INT
-		"${kind}_boot" "$LAB_TARGET" "$run" </dev/null >"$run/vm.log" 2>&1 &
-		wait $!
-	) &
+	"${kind}_boot" "$LAB_TARGET" "$run" </dev/null >"$run/vm.log" 2>&1 &
 	LAB_VM=$!
 	watchdog "$LAB_VM" "$total" "$run" &
 	LAB_DOG=$!
 	[ -z "$LAB_VERBOSE" ] || { tail -n +1 -s 0.1 -f --pid="$LAB_VM" "$run/console" >&2 & }
-	tail -n +1 -s 0.1 -f --pid="$LAB_VM" "$run/tap" | number
+	# In the background, so that a signal to this shell is acted on at once
+	tail -n +1 -s 0.1 -f --pid="$LAB_VM" "$run/tap" | number &
+	wait $! || true
 	wait "$LAB_VM" 2>/dev/null || true
 	kill "$LAB_DOG" 2>/dev/null || true
 	wait "$LAB_DOG" 2>/dev/null || true
@@ -138,15 +136,15 @@ watchdog() {
 # Points come from the guests without numbers, because there may be several guests
 number() {
 	local line n
-	n=$(cat "$LAB_RUN.count")
+	n=$(cat "$LAB_TMP/count")
 	while IFS= read -r line; do
 		case $line in
 		"ok - "*) n=$((n + 1)) && echo "ok $n ${line#ok }" ;;
-		"not ok - "*) n=$((n + 1)) && echo "not ok $n ${line#not ok }" && touch "$LAB_RUN.failed" ;;
+		"not ok - "*) n=$((n + 1)) && echo "not ok $n ${line#not ok }" && touch "$LAB_TMP/failed" ;;
 		*) printf '%s\n' "$line" ;;
 		esac
 	done
-	echo "$n" >"$LAB_RUN.count"
+	[ ! -d "$LAB_TMP" ] || echo "$n" >"$LAB_TMP/count"
 }
 
 # The scenario during which the guest ended, if it did not end by itself
@@ -182,7 +180,7 @@ finish() {
 	trap - EXIT INT TERM
 	[ -z "${LAB_VM:-}" ] || kill "$LAB_VM" 2>/dev/null || true
 	[ -z "${LAB_DOG:-}" ] || kill "$LAB_DOG" 2>/dev/null || true
-	rm -rf "$LAB_RUN" "$LAB_RUN.count" "$LAB_RUN.failed"
+	rm -rf "$LAB_TMP"
 }
 
 run_all() {
@@ -199,7 +197,7 @@ run_all() {
 		[ "$begun" -gt 0 ] || break
 		left=("${left[@]:begun}")
 	done
-	echo "1..$(cat "$LAB_RUN.count")"
+	echo "1..$(cat "$LAB_TMP/count")"
 }
 
 # Scenarios with the header "# module: no" do without ours
@@ -216,10 +214,11 @@ lab_run() {
 	lab_prepare "$LAB_TARGET"
 	! need_module "${LAB_FILES[@]}" || lab_module "$LAB_TARGET" >/dev/null
 	mkdir -p "$LAB_BUILD/lab"
-	LAB_RUN=$(mktemp -d "$LAB_BUILD/lab/.run-XXXXXX")
-	echo 0 >"$LAB_RUN.count"
+	LAB_TMP=$(mktemp -d "$LAB_BUILD/lab/.run-XXXXXX")
+	LAB_RUN=$LAB_TMP/run
+	echo 0 >"$LAB_TMP/count"
 	trap finish EXIT
 	trap 'exit 130' INT TERM
 	run_all "${LAB_FILES[@]}"
-	[ ! -e "$LAB_RUN.failed" ]
+	[ ! -e "$LAB_TMP/failed" ]
 }
