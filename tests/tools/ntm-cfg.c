@@ -25,6 +25,7 @@
  *   dns reply IF TAG HEX
  *   listen SECONDS            print events; -b goes on with it in the background
  *   serve SECONDS ADDR...     as listen, and answer caught A and AAAA queries with ADDRs
+ *   ask SERVER NAME [marked]  a DNS query for A by a socket that is not connected
  *   raw CMD FLAGS [HEX]       a request with these attributes as they are
  *   hex-ifindex IF            print the attribute IFINDEX for "raw"
  *   unprivileged COMMAND...   the command as user and group 65534
@@ -576,6 +577,68 @@ static int cmd_dns(void)
 	return talk(nlh, NULL, NULL);
 }
 
+/* Writes a query for the A record of @name. */
+static size_t dns_query(const char *name, uint8_t *out)
+{
+	uint8_t head[12] = { 0x12, 0x34, 1, 0, 0, 1 };
+	size_t pos = 12;
+
+	memcpy(out, head, sizeof(head));
+	while (*name) {
+		size_t n = strcspn(name, ".");
+
+		out[pos++] = n;
+		memcpy(out + pos, name, n);
+		pos += n;
+		name += n + (name[n] == '.');
+	}
+	memcpy(out + pos, (uint8_t[]){ 0, 0, 1, 0, 1 }, 5);
+	return pos + 5;
+}
+
+static int cmd_ask(void)
+{
+	union {
+		struct sockaddr sa;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} to = { 0 }, from = { 0 };
+	socklen_t to_len = sizeof(to.v4), from_len = sizeof(from);
+	struct timeval patience = { .tv_sec = 3 };
+	const char *server = next_word();
+	unsigned int mark = NTM_DNS_MARK;
+	uint8_t msg[1500];
+	ssize_t n;
+	int fd;
+
+	if (inet_pton(AF_INET, server, &to.v4.sin_addr) == 1) {
+		to.v4.sin_family = AF_INET;
+		to.v4.sin_port = htons(53);
+	} else if (inet_pton(AF_INET6, server, &to.v6.sin6_addr) == 1) {
+		to.v6.sin6_family = AF_INET6;
+		to.v6.sin6_port = htons(53);
+		to_len = sizeof(to.v6);
+	} else {
+		fail("not an address");
+	}
+	n = dns_query(next_word(), msg);
+	fd = socket(to.sa.sa_family, SOCK_DGRAM, 0);
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)))
+		fail_errno("socket");
+	if (have_word("marked") && setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)))
+		fail_errno("SO_MARK");
+	if (sendto(fd, msg, n, 0, &to.sa, to_len) != n)
+		fail_errno("sendto");
+	n = recvfrom(fd, msg, sizeof(msg), 0, &from.sa, &from_len);
+	if (n < 12)
+		fail_errno("recvfrom");
+	if (memcmp(&to, &from, to_len))
+		fail("the answer is from somebody else");
+	printf("rcode=%u answers=%u\n", msg[3] & 15, msg[7]);
+	close(fd);
+	return 0;
+}
+
 static int cmd_raw(void)
 {
 	struct nlmsghdr *nlh;
@@ -736,6 +799,8 @@ static int run(char **argv)
 		return cmd_miss();
 	if (have_word("dns"))
 		return cmd_dns();
+	if (have_word("ask"))
+		return cmd_ask();
 	if (have_word("raw"))
 		return cmd_raw();
 	if (have_word("hex-ifindex"))
