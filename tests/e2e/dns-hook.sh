@@ -42,9 +42,8 @@ link_local=$(on server ip -6 -o addr show dev eth0 scope link | sed -E 's/.*inet
 is "a link-local server" "$(lookup "@$link_local%eth0" bob.example.net)" 10.9.0.2
 is "a stub on loopback" "$(lookup @127.0.0.53 bob.example.net)" 10.9.0.2
 is "a stub on IPv6 loopback" "$(lookup @::1 bob.example.net)" 10.9.0.2
-is "a server that does not exist" "$(lookup @198.51.100.53 bob.example.net || true)" ""
 on a ip route add default via 192.0.2.53
-is "the same with a route to it" "$(lookup @198.51.100.53 bob.example.net)" 10.9.0.2
+is "a server that does not exist" "$(lookup @198.51.100.53 bob.example.net)" 10.9.0.2
 on a sysctl -qw net.ipv4.conf.all.rp_filter=1 net.ipv4.conf.lo.rp_filter=1
 is "with strict reverse path filtering" "$(lookup bob.example.net)" 10.9.0.2
 on a nft -f - <<-'NFT'
