@@ -64,6 +64,7 @@ struct ntm_dp_lease {
  * @path_set:	create a path or change it; @peer may be NULL to leave; @keys may be NULL
  * @stats:	of a path
  * @drops:	of the device
+ * @input:	a data packet that came by the UDP socket; NULL where the kernel takes them before
  * @close:	removes the interface; all paths go with it
  */
 struct ntm_datapath_ops {
@@ -80,6 +81,7 @@ struct ntm_datapath_ops {
 	int (*miss_done)(struct ntm_datapath *dp, int family, const void *virt, int err);
 	int (*dns_reply)(struct ntm_datapath *dp, uint64_t tag, const uint8_t *msg, size_t len);
 	int (*dns_pass)(struct ntm_datapath *dp, uint64_t tag);
+	void (*input)(struct ntm_datapath *dp, const uint8_t *packet, size_t len, const union ntm_addr *from);
 	void (*close)(struct ntm_datapath *dp);
 };
 

@@ -14,7 +14,13 @@ void ntm_queries_init(struct ntm_queries *list)
 	list->last = &list->first;
 }
 
-static struct ntm_query *append(struct ntm_queries *list, enum ntm_query_kind kind, uint64_t deadline_ms)
+void ntm_queries_append(struct ntm_queries *list, struct ntm_query *query)
+{
+	*list->last = query;
+	list->last = &query->next;
+}
+
+static struct ntm_query *add(struct ntm_queries *list, enum ntm_query_kind kind, uint64_t deadline_ms)
 {
 	struct ntm_query *query;
 
@@ -26,8 +32,7 @@ static struct ntm_query *append(struct ntm_queries *list, enum ntm_query_kind ki
 	queries_held++;
 	query->kind = kind;
 	query->deadline_ms = deadline_ms;
-	*list->last = query;
-	list->last = &query->next;
+	ntm_queries_append(list, query);
 	return query;
 }
 
@@ -35,7 +40,7 @@ struct ntm_query *ntm_queries_dns(struct ntm_queries *list, uint64_t now_ms, uin
 				  const struct ntm_dns_query *dns)
 {
 	struct ntm_dns_query *copy = malloc(sizeof(*copy));
-	struct ntm_query *query = copy ? append(list, NTM_QUERY_DNS, now_ms + NTM_QUERY_HOLD_MS) : NULL;
+	struct ntm_query *query = copy ? add(list, NTM_QUERY_DNS, now_ms + NTM_QUERY_HOLD_MS) : NULL;
 
 	if (!query) {
 		free(copy);
@@ -49,7 +54,7 @@ struct ntm_query *ntm_queries_dns(struct ntm_queries *list, uint64_t now_ms, uin
 
 struct ntm_query *ntm_queries_miss(struct ntm_queries *list, uint64_t now_ms, int family, const void *virt)
 {
-	struct ntm_query *query = append(list, NTM_QUERY_MISS, now_ms + NTM_QUERY_HOLD_MS);
+	struct ntm_query *query = add(list, NTM_QUERY_MISS, now_ms + NTM_QUERY_HOLD_MS);
 
 	if (!query)
 		return NULL;
@@ -60,7 +65,7 @@ struct ntm_query *ntm_queries_miss(struct ntm_queries *list, uint64_t now_ms, in
 
 struct ntm_query *ntm_queries_ping(struct ntm_queries *list, uint64_t now_ms, uint32_t wait_ms, void *ping)
 {
-	struct ntm_query *query = append(list, NTM_QUERY_PING, now_ms + wait_ms);
+	struct ntm_query *query = add(list, NTM_QUERY_PING, now_ms + wait_ms);
 
 	if (query)
 		query->ping = ping;

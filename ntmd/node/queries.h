@@ -46,6 +46,7 @@ struct ntm_query *ntm_queries_ping(struct ntm_queries *list, uint64_t now_ms, ui
 struct ntm_query *ntm_queries_pop(struct ntm_queries *list);
 /** ntm_queries_pop_late() - take one off whose deadline is over, or NULL */
 struct ntm_query *ntm_queries_pop_late(struct ntm_queries *list, uint64_t now_ms);
+void ntm_queries_append(struct ntm_queries *list, struct ntm_query *query);
 /** ntm_queries_move() - all of @from to the end of @to */
 void ntm_queries_move(struct ntm_queries *to, struct ntm_queries *from);
 uint64_t ntm_queries_deadline(const struct ntm_queries *list); /* UINT64_MAX: none */

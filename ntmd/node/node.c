@@ -1,0 +1,795 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "node.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <net/if.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "admin.h"
+#include "common/keyfile.h"
+#include "common/log.h"
+#include "common/notify.h"
+#include "lookup.h"
+#include "netif.h"
+#include "ntmobile/wire.h"
+#include "setup.h"
+#include "state.h"
+
+#define HANDSHAKE_RATE 100 /* Tunnel Requests per second from which cookies are asked for */
+#define DP_RETRY_MS 5000
+#define GOODBYE_MS 100
+#define GOODBYES 3
+
+const char *const ntm_node_drop_names[NTM_NODE_DROPS] = {
+	"short", "version", "mac", "auth", "replay", "malformed", "session", "path", "state", "rate",
+};
+
+/* Time and timers. Not uv_now(): RTTs are wanted in microseconds, and a round of the loop may have taken long. */
+
+uint64_t ntm_node_now_us(void)
+{
+	return uv_hrtime() / 1000;
+}
+
+uint64_t ntm_node_now_ms(void)
+{
+	return ntm_node_now_us() / 1000;
+}
+
+void ntm_node_arm(struct ntm_node *node, uv_timer_t *timer, uv_timer_cb fn, uint64_t at_ms)
+{
+	const uint64_t now = ntm_node_now_ms();
+
+	if (at_ms == UINT64_MAX) {
+		uv_timer_stop(timer);
+		return;
+	}
+	uv_update_time(&node->loop);
+	uv_timer_start(timer, fn, at_ms > now ? at_ms - now : 0, 0);
+}
+
+static void dc_tick(uv_timer_t *timer)
+{
+	struct ntm_node *node = timer->data;
+
+	ntm_dc_tick(&node->dc, ntm_node_now_ms());
+	ntm_node_arm_dc(node);
+}
+
+void ntm_node_arm_dc(struct ntm_node *node)
+{
+	ntm_node_arm(node, &node->dc_timer, dc_tick, ntm_dc_deadline(&node->dc));
+}
+
+/* Small services for the rest */
+
+void ntm_node_drop(struct ntm_node *node, enum ntm_node_drop why)
+{
+	node->drops[why]++;
+}
+
+void ntm_node_drop_errno(struct ntm_node *node, int err)
+{
+	switch (err) {
+	case -EBADMSG:
+		ntm_node_drop(node, NTM_NODE_DROP_AUTH);
+		break;
+	case -EALREADY:
+		ntm_node_drop(node, NTM_NODE_DROP_REPLAY);
+		break;
+	case -EPROTO:
+		ntm_node_drop(node, NTM_NODE_DROP_MALFORMED);
+		break;
+	default:
+		ntm_node_drop(node, NTM_NODE_DROP_STATE);
+	}
+}
+
+int ntm_node_send(struct ntm_node *node, const union ntm_addr *to, const uint8_t *packet, size_t len)
+{
+	return ntm_udp_send(node->udp, to, packet, len);
+}
+
+uint32_t ntm_node_session_id(void *ctx)
+{
+	struct ntm_node *node = ctx;
+	uint32_t id;
+
+	do {
+		id = randombytes_random();
+	} while (!id || ntm_dc_owns_id(&node->dc, id) || ntm_peers_by_id(&node->peers, id));
+	return id;
+}
+
+/* Before the data path is there: what every data path can do */
+uint32_t ntm_node_suites(void *ctx)
+{
+	struct ntm_node *node = ctx;
+	const uint32_t known = 1u << NTM_SUITE_CHACHA20_POLY1305 | 1u << NTM_SUITE_AES_256_GCM;
+
+	if (!node->dp)
+		return 1u << NTM_SUITE_CHACHA20_POLY1305;
+	return node->dp_ops->suites(node->dp) & known;
+}
+
+void ntm_node_path(const struct ntm_node *node, const char *name, char out[PATH_MAX])
+{
+	snprintf(out, PATH_MAX, "%s/%s", node->config.state, name);
+}
+
+/* Packets */
+
+static bool is_signalling(struct ntm_node *node, const uint8_t *packet, size_t len)
+{
+	if (len < 4) {
+		ntm_node_drop(node, NTM_NODE_DROP_SHORT);
+		return false;
+	}
+	if (packet[1] != NTM_PROTOCOL_VERSION || packet[2] || packet[3]) {
+		ntm_node_drop(node, NTM_NODE_DROP_VERSION);
+		return false;
+	}
+	return true;
+}
+
+static void on_tunnel_request(struct ntm_node *node, const uint8_t *packet, size_t len, const union ntm_addr *from)
+{
+	uint8_t reply[64];
+	size_t reply_len = 0;
+
+	switch (ntm_hs_check(&node->guard, packet, len, from, ntm_node_now_ms(), reply, &reply_len)) {
+	case NTM_HS_GO:
+		ntm_setup_request(node, packet, len, from);
+		break;
+	case NTM_HS_COOKIE:
+		ntm_node_drop(node, NTM_NODE_DROP_RATE);
+		(void)ntm_node_send(node, from, reply, reply_len);
+		break;
+	case NTM_HS_DROP:
+		ntm_node_drop(node, NTM_NODE_DROP_MAC);
+		break;
+	}
+}
+
+/* Session Response, Tunnel Response, Cookie Reply: they carry the initiator's session ID */
+static void on_reply(struct ntm_node *node, const uint8_t *packet, size_t len, const union ntm_addr *from)
+{
+	const uint32_t id = ntm_hs_reply_id(packet, len);
+	struct ntm_slot *slot = ntm_peers_by_id(&node->peers, id);
+	int err = 0;
+
+	if (!id) {
+		ntm_node_drop(node, NTM_NODE_DROP_MALFORMED);
+	} else if (ntm_dc_owns_id(&node->dc, id) && packet[0] != NTM_PKT_TUNNEL_RESPONSE) {
+		if (packet[0] == NTM_PKT_COOKIE_REPLY)
+			err = ntm_dc_cookie(&node->dc, packet, len, ntm_node_now_ms());
+		else
+			err = ntm_dc_response(&node->dc, packet, len, from, ntm_node_now_ms());
+		ntm_node_arm_dc(node);
+	} else if (slot && packet[0] == NTM_PKT_COOKIE_REPLY) {
+		ntm_setup_cookie(node, slot, packet, len);
+	} else if (slot && packet[0] == NTM_PKT_TUNNEL_RESPONSE) {
+		ntm_setup_response(node, slot, packet, len, from);
+	} else {
+		ntm_node_drop(node, NTM_NODE_DROP_SESSION);
+	}
+	if (err)
+		ntm_node_drop_errno(node, err);
+}
+
+static void on_sealed(struct ntm_node *node, const uint8_t *packet, size_t len, const union ntm_addr *from)
+{
+	const uint32_t id = ntm_session_id_of(packet, len);
+	struct ntm_slot *slot;
+	int err;
+
+	if (!id) {
+		ntm_node_drop(node, NTM_NODE_DROP_SHORT);
+		return;
+	}
+	if (ntm_dc_owns_id(&node->dc, id)) {
+		err = ntm_dc_sealed(&node->dc, packet, len, from, ntm_node_now_ms());
+		if (err)
+			ntm_node_drop_errno(node, err);
+		ntm_node_arm_dc(node);
+		return;
+	}
+	slot = ntm_peers_by_id(&node->peers, id);
+	if (slot)
+		ntm_setup_sealed(node, slot, packet, len, from);
+	else
+		ntm_node_drop(node, NTM_NODE_DROP_SESSION);
+}
+
+static void on_punch(struct ntm_node *node, const uint8_t *packet, size_t len)
+{
+	uint32_t path_id;
+	const struct ntm_slot *slot;
+
+	if (len != NTM_HS_PUNCH_LEN) {
+		ntm_node_drop(node, NTM_NODE_DROP_SHORT);
+		return;
+	}
+	memcpy(&path_id, packet + 4, sizeof(path_id));
+	slot = ntm_peers_by_path(&node->peers, ntohl(path_id));
+	if (!slot)
+		ntm_node_drop(node, NTM_NODE_DROP_PATH);
+	else if (!ntm_hs_punch_check(packet, len, slot->tunnel.path_id, slot->tunnel.psk, NTM_ROLE_RESPONDER))
+		ntm_node_drop(node, NTM_NODE_DROP_MAC);
+}
+
+static void on_packet(void *ctx, const uint8_t *packet, size_t len, const union ntm_addr *from)
+{
+	struct ntm_node *node = ctx;
+
+	if (node->leaving && node->goodbyes == 0)
+		return;
+	if (len && ntm_wire_is_data(packet[0])) {
+		if (node->dp && node->dp_ops->input)
+			node->dp_ops->input(node->dp, packet, len, from);
+		else
+			ntm_node_drop(node, NTM_NODE_DROP_PATH);
+		return;
+	}
+	if (!is_signalling(node, packet, len))
+		return;
+	switch (packet[0]) {
+	case NTM_PKT_SESSION_RESPONSE:
+	case NTM_PKT_TUNNEL_RESPONSE:
+	case NTM_PKT_COOKIE_REPLY:
+		on_reply(node, packet, len, from);
+		break;
+	case NTM_PKT_SEALED:
+		on_sealed(node, packet, len, from);
+		break;
+	case NTM_PKT_TUNNEL_REQUEST:
+		on_tunnel_request(node, packet, len, from);
+		break;
+	case NTM_PKT_HOLE_PUNCHING:
+		on_punch(node, packet, len);
+		break;
+	default:
+		ntm_node_drop(node, NTM_NODE_DROP_VERSION);
+	}
+}
+
+/* Events of the data path */
+
+static void ev_miss(void *ctx, int family, const void *virt)
+{
+	ntm_lookup_miss(ctx, family, virt);
+}
+
+static void ev_peer_moved(void *ctx, uint32_t path_id, const union ntm_addr *addr)
+{
+	ntm_setup_moved(ctx, path_id, addr);
+}
+
+static void ev_rekey(void *ctx, uint32_t path_id, uint32_t epoch)
+{
+	ntm_setup_rekey(ctx, path_id, epoch);
+}
+
+static void ev_key_confirmed(void *ctx, uint32_t path_id, uint32_t epoch)
+{
+	ntm_setup_confirmed(ctx, path_id, epoch);
+}
+
+static void ev_auth_burst(void *ctx, uint32_t path_id, uint32_t drops)
+{
+	struct ntm_node *node = ctx;
+
+	if (ntm_log_allowed(&node->limit, ntm_node_now_ms()))
+		ntm_warn("%u forged data packets within a second, path %08x", drops, path_id);
+}
+
+static void ev_mtu(void *ctx, uint32_t path_id, uint32_t mtu)
+{
+	(void)ctx;
+	ntm_debug("path %08x: MTU %u", path_id, mtu);
+}
+
+static void ev_dns(void *ctx, uint64_t tag, const uint8_t *msg, size_t len)
+{
+	ntm_lookup_dns(ctx, tag, msg, len);
+}
+
+static void dp_tick(uv_timer_t *timer);
+
+/* Not closed from within its own callback, but from the timer */
+static void ev_lost(void *ctx, int err)
+{
+	struct ntm_node *node = ctx;
+
+	ntm_err("the data path is gone: %s", strerror(err < 0 ? -err : err));
+	ntm_node_arm(node, &node->dp_timer, dp_tick, ntm_node_now_ms());
+}
+
+static const struct ntm_dp_events dp_events = {
+	.miss = ev_miss,
+	.peer_moved = ev_peer_moved,
+	.rekey = ev_rekey,
+	.key_confirmed = ev_key_confirmed,
+	.auth_burst = ev_auth_burst,
+	.mtu = ev_mtu,
+	.dns = ev_dns,
+	.lost = ev_lost,
+};
+
+/* The data path */
+
+static struct ntm_dp_lease dp_lease(const struct ntm_msg *lease)
+{
+	struct ntm_dp_lease out = {
+		.has4 = NTM_HAS(lease, VIRTUAL4),
+		.has6 = NTM_HAS(lease, VIRTUAL6),
+		.virtual4 = lease->virtual4,
+		.virtual6 = lease->virtual6,
+		.prefix4 = lease->prefix4,
+		.prefix6 = lease->prefix6,
+	};
+
+	memcpy(out.zone, lease->zone, sizeof(out.zone));
+	return out;
+}
+
+static void dp_close(struct ntm_node *node)
+{
+	struct ntm_datapath *dp = node->dp;
+
+	if (!dp)
+		return;
+	ntm_lookup_fail_all(node);
+	node->dp = NULL;
+	ntm_setup_close_all(node, "no data path");
+	node->dp_ops->close(dp);
+}
+
+/* Makes the interface if there is none, and gives it the lease */
+static int dp_up(struct ntm_node *node)
+{
+	const struct ntm_dp_lease lease = dp_lease(&node->lease);
+	const bool fresh = !node->dp;
+	int err = 0;
+
+	if (fresh)
+		err = node->dp_ops->open(&node->dp, &node->loop, node->config.interface, node->udp, &dp_events, node,
+					 node->dp_why, sizeof(node->dp_why));
+	if (err) {
+		node->dp = NULL;
+		if (!node->dp_why[0])
+			snprintf(node->dp_why, sizeof(node->dp_why), "%s", strerror(-err));
+		return err;
+	}
+	err = node->dp_ops->configure(node->dp, &lease);
+	if (err) {
+		snprintf(node->dp_why, sizeof(node->dp_why), "%s does not take the lease: %s", node->config.interface,
+			 strerror(-err));
+		dp_close(node);
+		return err;
+	}
+	node->dp_why[0] = '\0';
+	if (fresh)
+		ntm_dc_register(&node->dc, ntm_node_now_ms()); /* its suites are known now */
+	return 0;
+}
+
+static void dp_tick(uv_timer_t *timer)
+{
+	struct ntm_node *node = timer->data;
+
+	dp_close(node);
+	if (node->leaving || !node->has_lease || !dp_up(node))
+		return;
+	if (ntm_log_allowed(&node->limit, ntm_node_now_ms()))
+		ntm_err("no data path: %s", node->dp_why);
+	ntm_node_arm(node, &node->dp_timer, dp_tick, ntm_node_now_ms() + DP_RETRY_MS);
+}
+
+/* What the DC tells */
+
+static int dc_send(void *ctx, const union ntm_addr *to, const uint8_t *packet, size_t len)
+{
+	return ntm_node_send(ctx, to, packet, len);
+}
+
+static unsigned int own_candidates(struct ntm_node *node, struct ntm_candidate *out, unsigned int max)
+{
+	union ntm_addr addrs[NTM_CANDIDATES_MAX];
+	unsigned int count;
+
+	count = ntm_netif_addresses(addrs, max < NTM_CANDIDATES_MAX ? max : NTM_CANDIDATES_MAX,
+				    if_nametoindex(node->config.interface), ntm_udp_port(node->udp));
+	for (unsigned int i = 0; i < count; i++)
+		out[i] = (struct ntm_candidate){ .kind = NTM_CAND_HOST, .addr = addrs[i] };
+	return count;
+}
+
+static unsigned int dc_candidates(void *ctx, struct ntm_candidate *out, unsigned int max)
+{
+	struct ntm_node *node = ctx;
+	unsigned int count = own_candidates(node, out, max);
+
+	memcpy(node->candidates, out, count * sizeof(*out));
+	node->candidate_count = count;
+	return count;
+}
+
+static void keep_lease(struct ntm_node *node)
+{
+	char path[PATH_MAX];
+	int err;
+
+	ntm_node_path(node, "dc", path);
+	err = ntm_state_write_dc(path, &node->dc.where, false);
+	if (!err) {
+		node->token_kept = false;
+		ntm_node_path(node, "lease", path);
+		err = ntm_state_write_lease(path, &node->lease);
+	}
+	if (err)
+		ntm_err("cannot write %s: %s", path, strerror(-err));
+}
+
+static bool same_lease(const struct ntm_msg *a, const struct ntm_msg *b)
+{
+	const struct ntm_dp_lease x = dp_lease(a), y = dp_lease(b);
+
+	return !strcmp(a->name, b->name) && !strcmp(x.zone, y.zone) && x.has4 == y.has4 && x.has6 == y.has6 &&
+	       x.prefix4 == y.prefix4 && x.prefix6 == y.prefix6 &&
+	       (!x.has4 || !memcmp(&x.virtual4, &y.virtual4, sizeof(x.virtual4))) &&
+	       (!x.has6 || !memcmp(&x.virtual6, &y.virtual6, sizeof(x.virtual6)));
+}
+
+static void dc_lease(void *ctx, const struct ntm_msg *lease)
+{
+	struct ntm_node *node = ctx;
+	const bool changed = !node->has_lease || !same_lease(&node->lease, lease);
+
+	if (changed || node->token_kept) {
+		node->lease = *lease;
+		node->has_lease = true;
+		ntm_info("registered as %s", lease->name);
+		keep_lease(node);
+	}
+	if ((changed || !node->dp) && dp_up(node)) {
+		ntm_err("no data path: %s", node->dp_why);
+		ntm_node_arm(node, &node->dp_timer, dp_tick, ntm_node_now_ms() + DP_RETRY_MS);
+	}
+	ntm_admin_registered(node);
+}
+
+static void dc_refused(void *ctx, uint16_t status, const char *text)
+{
+	struct ntm_node *node = ctx;
+
+	if (ntm_log_allowed(&node->limit, ntm_node_now_ms()))
+		ntm_warn("the DC refuses this node: %s%s%s", ntm_status_name(status), text[0] ? ": " : "", text);
+	ntm_admin_refused(node, status, text);
+}
+
+static void dc_direction(void *ctx, const struct ntm_msg *direction)
+{
+	(void)ntm_setup_direction(ctx, direction);
+}
+
+static const struct ntm_dc_ops dc_ops = {
+	.send = dc_send,
+	.candidates = dc_candidates,
+	.session_id = ntm_node_session_id,
+	.suites = ntm_node_suites,
+	.lease = dc_lease,
+	.refused = dc_refused,
+	.direction = dc_direction,
+};
+
+void ntm_node_use_dc(struct ntm_node *node, const struct ntm_join *where, bool has_token)
+{
+	node->token_kept = has_token;
+	ntm_dc_set(&node->dc, where, has_token, ntm_node_now_ms());
+	ntm_node_arm_dc(node);
+}
+
+/* Real addresses came or went: the DC and every live peer learn at once where we are */
+static void addresses_changed(void *ctx)
+{
+	struct ntm_node *node = ctx;
+	struct ntm_candidate now[NTM_CANDIDATES_MAX];
+	unsigned int count, i;
+
+	if (node->leaving)
+		return;
+	count = own_candidates(node, now, NTM_CANDIDATES_MAX);
+	for (i = 0; i < count && i < node->candidate_count; i++)
+		if (!ntm_addr_equal(&now[i].addr, &node->candidates[i].addr))
+			break;
+	if (i == count && count == node->candidate_count)
+		return;
+	ntm_info("real addresses changed, %u now", count);
+	ntm_dc_hurry(&node->dc, ntm_node_now_ms());
+	ntm_dc_register(&node->dc, ntm_node_now_ms());
+	ntm_setup_ping_all(node);
+	ntm_node_arm_dc(node);
+}
+
+/* Signals */
+
+static void stop(struct ntm_node *node);
+
+static void leave_tick(uv_timer_t *timer)
+{
+	struct ntm_node *node = timer->data;
+
+	if (node->goodbyes++ >= GOODBYES || ntm_dc_goodbye(&node->dc, ntm_node_now_ms()))
+		stop(node);
+}
+
+/* Peers first, then the DC, then ourselves */
+static void leave(struct ntm_node *node)
+{
+	if (node->leaving) { /* asked twice: at once */
+		stop(node);
+		return;
+	}
+	node->leaving = true;
+	(void)ntm_notify("STOPPING=1");
+	ntm_info("going away");
+	ntm_lookup_fail_all(node);
+	ntm_setup_close_all(node, "ntmd ends");
+	uv_timer_start(&node->leave_timer, leave_tick, 0, GOODBYE_MS);
+}
+
+static void reload(struct ntm_node *node)
+{
+	struct ntm_node_config config;
+	char error[512];
+
+	if (ntm_node_config_load(&config, node->config_path, error, sizeof(error))) {
+		ntm_err("%s; the old configuration stays", error);
+		return;
+	}
+	node->config.idle_s = config.idle_s;
+	node->config.rekey_s = config.rekey_s;
+	node->config.log_level = config.log_level;
+	ntm_log_set_level(node->verbose ? NTM_LOG_DEBUG : config.log_level);
+	if (strcmp(config.state, node->config.state) || strcmp(config.control, node->config.control) ||
+	    strcmp(config.interface, node->config.interface) || strcmp(config.datapath, node->config.datapath) ||
+	    config.port != node->config.port || config.has_dc != node->config.has_dc)
+		ntm_warn("%s: state, control, port, datapath, interface and dc change only with a restart",
+			 node->config_path);
+	ntm_info("configuration reloaded");
+}
+
+static void on_signal(uv_signal_t *handle, int signum)
+{
+	if (signum == SIGHUP)
+		reload(handle->data);
+	else
+		leave(handle->data);
+}
+
+/* Start and stop */
+
+static void close_handle(uv_handle_t *handle)
+{
+	if (handle->type != UV_UNKNOWN_HANDLE && !uv_is_closing(handle))
+		uv_close(handle, NULL);
+}
+
+/* The reverse of the start. The loop ends when all handles are closed. */
+static void stop(struct ntm_node *node)
+{
+	node->leaving = true;
+	node->goodbyes = 0;
+	ntm_lookup_fail_all(node);
+	for (unsigned int i = 0; i < sizeof(node->signals) / sizeof(node->signals[0]); i++)
+		close_handle((uv_handle_t *)&node->signals[i]);
+	ntm_admin_close(node);
+	ntm_netif_watch_close(node->watch);
+	node->watch = NULL;
+	dp_close(node);
+	ntm_dc_done(&node->dc);
+	ntm_setup_close_all(node, "ntmd ends");
+	ntm_udp_close(node->udp);
+	node->udp = NULL;
+	close_handle((uv_handle_t *)&node->leave_timer);
+	close_handle((uv_handle_t *)&node->dp_timer);
+	close_handle((uv_handle_t *)&node->hold_timer);
+	close_handle((uv_handle_t *)&node->dc_timer);
+}
+
+static int make_state_dir(const struct ntm_node *node)
+{
+	if (!mkdir(node->config.state, 0700) || errno == EEXIST)
+		return 0;
+	ntm_err("%s: %s", node->config.state, strerror(errno));
+	return -errno;
+}
+
+static int load_key(struct ntm_node *node)
+{
+	char path[PATH_MAX];
+	int err;
+
+	ntm_node_path(node, "key", path);
+	err = ntm_keyfile_load(path, &node->self);
+	if (err)
+		ntm_err("%s: %s", path, err == -EPERM ? "others can read it" : strerror(-err));
+	return err;
+}
+
+static int load_pins(struct ntm_node *node)
+{
+	char path[PATH_MAX];
+	int err;
+
+	ntm_node_path(node, "pins", path);
+	err = ntm_pins_open(&node->pins, path);
+	if (err)
+		ntm_err("%s: %s", path, err == -EINVAL ? "damaged" : strerror(-err));
+	return err;
+}
+
+static int open_udp(struct ntm_node *node)
+{
+	union ntm_addr any4 = { .v4 = { .sin_family = AF_INET, .sin_port = htons(node->config.port) } };
+	union ntm_addr any6 = { .v6 = { .sin6_family = AF_INET6, .sin6_port = htons(node->config.port) } };
+	int err = ntm_udp_open(&node->udp, &node->loop, &any4, &any6, true, on_packet, node);
+
+	if (err == -EADDRINUSE)
+		ntm_err("UDP port %u is in use: is another ntmd running?", node->config.port);
+	else if (err)
+		ntm_err("UDP port %u: %s", node->config.port, strerror(-err));
+	return err;
+}
+
+static int open_watch(struct ntm_node *node)
+{
+	int err = ntm_netif_watch_open(&node->watch, &node->loop, addresses_changed, node);
+
+	if (err)
+		ntm_err("cannot watch the addresses of this host: %s", strerror(-err));
+	return err;
+}
+
+/* The last lease: the zone's names are ours even while the DC cannot be reached */
+static int use_last_lease(struct ntm_node *node)
+{
+	char path[PATH_MAX];
+	int err;
+
+	ntm_node_path(node, "lease", path);
+	err = ntm_state_read_lease(path, &node->lease);
+	if (err == -ENOENT)
+		return 0;
+	if (err) { /* the DC gives it again */
+		ntm_warn("%s: %s", path, err == -EINVAL ? "damaged" : strerror(-err));
+		return 0;
+	}
+	node->has_lease = true;
+	err = dp_up(node);
+	if (err)
+		ntm_err("no data path: %s", node->dp_why);
+	return err;
+}
+
+static int use_known_dc(struct ntm_node *node)
+{
+	struct ntm_join dc;
+	bool has_token = false;
+	char path[PATH_MAX];
+	int err;
+
+	ntm_node_path(node, "dc", path);
+	err = ntm_state_read_dc(path, &dc, &has_token);
+	if (node->config.has_dc) {
+		if (err)
+			has_token = false;
+		else
+			memcpy(node->config.dc.token, dc.token, sizeof(dc.token));
+		dc = node->config.dc;
+		err = 0;
+	}
+	if (err == -ENOENT) {
+		ntm_info("not joined yet: `ntmctl join STRING` with what `ntm-dc invite NAME` prints");
+		return 0;
+	}
+	if (err) {
+		ntm_err("%s: %s", path, err == -EINVAL ? "damaged" : strerror(-err));
+		return err;
+	}
+	err = use_last_lease(node);
+	if (!err)
+		ntm_node_use_dc(node, &dc, has_token);
+	sodium_memzero(&dc, sizeof(dc));
+	return err;
+}
+
+static int start_signals(struct ntm_node *node)
+{
+	static const int numbers[] = { SIGHUP, SIGTERM, SIGINT };
+	int err = 0;
+
+	for (unsigned int i = 0; !err && i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		err = uv_signal_init(&node->loop, &node->signals[i]);
+		node->signals[i].data = node;
+		if (!err)
+			err = uv_signal_start(&node->signals[i], on_signal, numbers[i]);
+	}
+	return err;
+}
+
+static void start_timers(struct ntm_node *node)
+{
+	uv_timer_t *const timers[] = { &node->dc_timer, &node->hold_timer, &node->dp_timer, &node->leave_timer };
+
+	for (unsigned int i = 0; i < sizeof(timers) / sizeof(timers[0]); i++) {
+		uv_timer_init(&node->loop, timers[i]);
+		timers[i]->data = node;
+	}
+}
+
+static int start(struct ntm_node *node)
+{
+	int err;
+
+	start_timers(node);
+	err = make_state_dir(node);
+	if (!err)
+		err = load_key(node);
+	if (!err)
+		err = load_pins(node);
+	if (!err)
+		err = open_udp(node);
+	if (!err)
+		err = open_watch(node);
+	if (err)
+		return err;
+	ntm_hs_guard_init(&node->guard, node->self.public, HANDSHAKE_RATE, ntm_node_now_ms());
+	ntm_dc_init(&node->dc, &dc_ops, node, &node->self);
+	err = use_known_dc(node);
+	if (!err)
+		err = start_signals(node);
+	if (!err)
+		err = ntm_admin_open(node);
+	return err;
+}
+
+static void node_init(struct ntm_node *node, const struct ntm_node_config *config, const char *config_path, bool verbose)
+{
+	memset(node, 0, sizeof(*node));
+	node->config = *config;
+	node->config_path = config_path;
+	node->verbose = verbose;
+	node->dp_ops = &ntm_datapath_kernel;
+	ntm_peers_init(&node->peers);
+}
+
+int ntm_node_run(const struct ntm_node_config *config, const char *config_path, bool verbose)
+{
+	static struct ntm_node node; /* too large for a stack, and there is only one */
+	int err;
+
+	node_init(&node, config, config_path, verbose);
+	err = uv_loop_init(&node.loop);
+	if (err)
+		return NTM_EXIT_ERROR;
+	if (start(&node)) {
+		node.exit_code = NTM_EXIT_ERROR;
+		stop(&node);
+	} else {
+		ntm_info("running, UDP port %u", ntm_udp_port(node.udp));
+		(void)ntm_notify("READY=1");
+	}
+	uv_run(&node.loop, UV_RUN_DEFAULT);
+	uv_loop_close(&node.loop);
+	ntm_peers_done(&node.peers);
+	ntm_pins_close(&node.pins);
+	sodium_memzero(&node.self, sizeof(node.self));
+	return node.exit_code;
+}

@@ -1,0 +1,565 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "setup.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "lookup.h"
+#include "admin.h"
+
+#define DIRECTION_FOR_MS 5000u
+#define PEERS_MAX 65536u
+
+static struct ntm_node *node_of(struct ntm_peer *peer)
+{
+	return (struct ntm_node *)((char *)peer->all - offsetof(struct ntm_node, peers));
+}
+
+static struct ntm_tunnel_env env_of(struct ntm_node *node)
+{
+	return (struct ntm_tunnel_env){
+		.now_us = ntm_node_now_us(),
+		.self = &node->self,
+		.suites = ntm_node_suites(node),
+		.idle_ms = node->config.idle_s * 1000,
+		.rekey_ms = node->config.rekey_s * 1000,
+		.session_id = ntm_node_session_id,
+		.ctx = node,
+	};
+}
+
+/* Slots: a tunnel with its timer */
+
+static void slot_tick(uv_timer_t *timer);
+
+static void timer_closed(uv_handle_t *handle)
+{
+	free(handle);
+}
+
+static void slot_free(struct ntm_node *node, struct ntm_slot *slot)
+{
+	if (slot->in_datapath && node->dp)
+		(void)node->dp_ops->path_del(node->dp, slot->tunnel.path_id);
+	if (slot->timer)
+		uv_close((uv_handle_t *)slot->timer, timer_closed);
+	ntm_peers_slot_free(&node->peers, slot);
+}
+
+static struct ntm_slot *slot_new(struct ntm_node *node, struct ntm_peer *peer, uint32_t path_id)
+{
+	uv_timer_t *timer = calloc(1, sizeof(*timer));
+	struct ntm_slot *slot;
+
+	if (!timer)
+		return NULL;
+	slot = ntm_peers_slot_new(&node->peers, peer, path_id);
+	if (!slot) {
+		free(timer);
+		return NULL;
+	}
+	uv_timer_init(&node->loop, timer);
+	timer->data = slot;
+	slot->timer = timer;
+	return slot;
+}
+
+/* What a tunnel wants done */
+
+static bool in_prefix(const void *addr, const void *net, unsigned int prefix)
+{
+	const uint8_t *a = addr, *b = net;
+	const uint8_t mask = (uint8_t)(0xff00 >> prefix % 8);
+
+	if (memcmp(a, b, prefix / 8))
+		return false;
+	return prefix % 8 == 0 || (a[prefix / 8] & mask) == (b[prefix / 8] & mask);
+}
+
+/* A candidate inside the virtual networks would be a tunnel in itself */
+static bool is_virtual(const struct ntm_node *node, const union ntm_addr *addr)
+{
+	if (!node->has_lease)
+		return false;
+	if (addr->sa.sa_family == AF_INET)
+		return NTM_HAS(&node->lease, VIRTUAL4) &&
+		       in_prefix(&addr->v4.sin_addr, &node->lease.virtual4, node->lease.prefix4);
+	return NTM_HAS(&node->lease, VIRTUAL6) &&
+	       in_prefix(&addr->v6.sin6_addr, &node->lease.virtual6, node->lease.prefix6);
+}
+
+static void do_send(struct ntm_node *node, const struct ntm_slot *slot, const struct ntm_tunnel_act *act)
+{
+	const struct ntm_tunnel *t = &slot->tunnel;
+
+	if (act->addr.sa.sa_family) {
+		(void)ntm_node_send(node, &act->addr, act->packet, act->len);
+		return;
+	}
+	for (unsigned int i = 0; i < t->candidate_count; i++)
+		if (ntm_addr_usable(&t->candidates[i].addr) && !is_virtual(node, &t->candidates[i].addr))
+			(void)ntm_node_send(node, &t->candidates[i].addr, act->packet, act->len);
+}
+
+/* The data path has one path for a virtual address: an old one goes right before the new one comes */
+static void make_room(struct ntm_node *node, struct ntm_slot *slot)
+{
+	struct ntm_slot *old = slot->peer->cur;
+
+	if (old && old != slot)
+		slot_free(node, old);
+}
+
+static int do_keys(struct ntm_node *node, struct ntm_slot *slot, const struct ntm_tunnel_act *act)
+{
+	const struct ntm_peer *peer = slot->peer;
+	const union ntm_addr *addr = act->addr.sa.sa_family ? &act->addr : NULL;
+	int err;
+
+	if (!node->dp)
+		return -ENODEV;
+	if (slot->in_datapath) {
+		err = node->dp_ops->path_set(node->dp, slot->tunnel.path_id, NULL, NULL, addr, &act->keys);
+		/* Confirmed twice: by a data packet, whose event is on its way, and by a Sealed one */
+		return err == -EEXIST && act->keys.confirmed ? 0 : err;
+	}
+	make_room(node, slot);
+	err = node->dp_ops->path_set(node->dp, slot->tunnel.path_id, peer->has4 ? &peer->virtual4 : NULL,
+				     peer->has6 ? &peer->virtual6 : NULL, addr, &act->keys);
+	slot->in_datapath = !err;
+	return err;
+}
+
+static void do_move(struct ntm_node *node, const struct ntm_slot *slot, const union ntm_addr *addr)
+{
+	char text[NTM_ADDR_STR];
+
+	ntm_debug("%s is now at %s", slot->peer->name, ntm_addr_str(addr, text));
+	if (node->dp && slot->in_datapath)
+		(void)node->dp_ops->path_set(node->dp, slot->tunnel.path_id, NULL, NULL, addr, NULL);
+}
+
+static void do_stands(struct ntm_node *node, struct ntm_slot *slot)
+{
+	struct ntm_peer *peer = slot->peer;
+	char text[NTM_ADDR_STR];
+	int err;
+
+	if (peer->next == slot) {
+		make_room(node, slot);
+		peer->cur = slot;
+		peer->next = NULL;
+	}
+	ntm_info("%s: tunnel stands, direct to %s", peer->name, ntm_addr_str(&slot->tunnel.peer, text));
+	err = ntm_pins_learn(&node->pins, peer->name, slot->tunnel.peer_key);
+	if (err)
+		ntm_err("cannot keep the key of %s: %s", peer->name, strerror(-err));
+	ntm_lookup_finish(node, peer, NTM_OUTCOME_STANDS);
+}
+
+static void do_rtt(struct ntm_node *node, struct ntm_peer *peer)
+{
+	struct ntm_query *query;
+
+	while ((query = ntm_queries_pop(&peer->pings))) {
+		ntm_admin_pong(node, query->ping, peer, NTM_OUTCOME_STANDS);
+		ntm_query_free(query);
+	}
+}
+
+static void do_over(struct ntm_node *node, struct ntm_slot *slot, const char *why)
+{
+	struct ntm_peer *peer = slot->peer;
+
+	ntm_info("%s: tunnel over: %s", peer->name, why);
+	slot_free(node, slot);
+	if (!peer->cur && !peer->next && !peer->request)
+		ntm_lookup_finish(node, peer, NTM_OUTCOME_FAILED);
+	ntm_peers_tidy(&node->peers, peer);
+}
+
+static void ask_dc(struct ntm_node *node, struct ntm_peer *peer);
+
+/* Carries actions out; false: the tunnel is gone, and perhaps its peer */
+static bool run_act(struct ntm_node *node, struct ntm_slot *slot, const struct ntm_tunnel_act *act)
+{
+	int err;
+
+	switch (act->type) {
+	case NTM_TUNNEL_SEND:
+		do_send(node, slot, act);
+		return true;
+	case NTM_TUNNEL_KEYS:
+		err = do_keys(node, slot, act);
+		if (!err)
+			return true;
+		ntm_err("%s: data path: %s", slot->peer->name, strerror(-err));
+		do_over(node, slot, "the data path does not take its keys");
+		return false;
+	case NTM_TUNNEL_MOVE:
+		do_move(node, slot, &act->addr);
+		return true;
+	case NTM_TUNNEL_STANDS:
+		do_stands(node, slot);
+		return true;
+	case NTM_TUNNEL_RTT:
+		do_rtt(node, slot->peer);
+		return true;
+	case NTM_TUNNEL_REDIRECT:
+		ntm_info("%s: nothing comes back, asking the DC", slot->peer->name);
+		ask_dc(node, slot->peer);
+		return true;
+	case NTM_TUNNEL_OVER:
+		do_over(node, slot, act->why);
+		return false;
+	}
+	return true;
+}
+
+static bool run(struct ntm_node *node, struct ntm_slot *slot, struct ntm_tunnel_acts *acts)
+{
+	bool there = true;
+
+	/* IDs first: an answer to what is sent here must find its tunnel */
+	ntm_peers_reindex(&node->peers, slot);
+	for (unsigned int i = 0; i < acts->count && there; i++)
+		there = run_act(node, slot, &acts->act[i]);
+	if (there)
+		ntm_node_arm(node, slot->timer, slot_tick, ntm_tunnel_deadline(&slot->tunnel));
+	ntm_tunnel_acts_wipe(acts);
+	return there;
+}
+
+static void slot_tick(uv_timer_t *timer)
+{
+	struct ntm_slot *slot = timer->data;
+	struct ntm_node *node = node_of(slot->peer);
+	struct ntm_tunnel_env env = env_of(node);
+	struct ntm_tunnel_acts acts = { 0 };
+	struct ntm_dp_stats stats;
+	bool has_stats;
+
+	has_stats = node->dp && slot->in_datapath && env.now_us / 1000 >= slot->tunnel.poll_ms &&
+		    !node->dp_ops->stats(node->dp, slot->tunnel.path_id, &stats);
+	ntm_tunnel_tick(&slot->tunnel, &env, has_stats ? &stats : NULL, &acts);
+	run(node, slot, &acts);
+}
+
+/* Directions */
+
+static void direction_answered(void *ctx, uint32_t id, const struct ntm_msg *response)
+{
+	struct ntm_peer *peer = ctx;
+	struct ntm_node *node = node_of(peer);
+	enum ntm_outcome outcome = NTM_OUTCOME_FAILED;
+
+	if (peer->request == id)
+		peer->request = 0;
+	if (response && response->type == NTM_MSG_ROUTE_DIRECTION && !strcmp(response->name, peer->name)) {
+		if (ntm_setup_direction(node, response))
+			return;
+	} else if (response && response->type == NTM_MSG_REFUSAL) {
+		ntm_info("%s: %s", peer->name, ntm_status_name(response->status));
+		if (response->status == NTM_ST_UNKNOWN_NAME)
+			outcome = NTM_OUTCOME_UNKNOWN;
+	}
+	if (!peer->next)
+		ntm_lookup_finish(node, peer, outcome);
+	ntm_peers_tidy(&node->peers, peer);
+}
+
+static void ask_dc(struct ntm_node *node, struct ntm_peer *peer)
+{
+	struct ntm_msg m = { .type = NTM_MSG_DIRECTION_REQUEST };
+
+	if (peer->request)
+		return;
+	memcpy(m.name, peer->name, sizeof(m.name));
+	NTM_SET(&m, NAME);
+	peer->request = ntm_dc_request(&node->dc, &m, ntm_node_now_ms(), DIRECTION_FOR_MS, direction_answered, peer);
+	ntm_node_arm_dc(node);
+}
+
+void ntm_setup_want(struct ntm_node *node, struct ntm_peer *peer)
+{
+	if (ntm_peer_stands(peer) || peer->next || peer->request)
+		return;
+	ask_dc(node, peer);
+	if (!peer->request)
+		ntm_lookup_finish(node, peer, NTM_OUTCOME_FAILED);
+}
+
+static void confirm(struct ntm_node *node, const struct ntm_msg *direction, uint16_t status)
+{
+	struct ntm_msg m = {
+		.type = NTM_MSG_ROUTE_DIRECTION_CONFIRMATION,
+		.request_id = direction->request_id,
+		.path_id = direction->path_id,
+		.status = status,
+	};
+
+	if (direction->role != NTM_ROLE_RESPONDER)
+		return;
+	NTM_SET(&m, PATH_ID);
+	NTM_SET(&m, STATUS);
+	ntm_dc_send(&node->dc, &m, ntm_node_now_ms());
+}
+
+/* What a DC must not make us do, whoever runs it */
+static uint16_t objection(struct ntm_node *node, const struct ntm_msg *direction)
+{
+	if (direction->role != NTM_ROLE_INITIATOR && direction->role != NTM_ROLE_RESPONDER)
+		return NTM_ST_UNSUPPORTED;
+	if (!node->dp)
+		return NTM_ST_BUSY;
+	if (!sodium_memcmp(direction->peer_key, node->self.public, sizeof(node->self.public)))
+		return NTM_ST_REFUSED;
+	if (ntm_queries_place(direction->name, node->lease.zone, node->lease.name) == NTM_DNS_SELF)
+		return NTM_ST_REFUSED;
+	if (node->peers.count >= PEERS_MAX)
+		return NTM_ST_BUSY;
+	if (!ntm_pins_check(&node->pins, direction->name, direction->peer_key)) {
+		if (ntm_log_allowed(&node->limit, ntm_node_now_ms()))
+			ntm_warn("%s: the DC names a key that is not the known one; refused until `ntmctl forget %s`",
+				 direction->name, direction->name);
+		return NTM_ST_REFUSED;
+	}
+	return NTM_ST_OK;
+}
+
+static void feed_early(struct ntm_node *node, uint32_t path_id)
+{
+	for (unsigned int i = 0; i < NTM_NODE_EARLY; i++) {
+		struct ntm_node_early *early = &node->early[i];
+
+		if (!early->until_ms || early->path_id != path_id)
+			continue;
+		if (ntm_node_now_ms() < early->until_ms)
+			ntm_setup_request(node, early->packet, early->len, &early->from);
+		early->until_ms = 0;
+	}
+}
+
+static void start_tunnel(struct ntm_node *node, struct ntm_peer *peer, const struct ntm_msg *direction)
+{
+	struct ntm_tunnel_env env = env_of(node);
+	struct ntm_tunnel_acts acts = { 0 };
+	struct ntm_slot *slot;
+
+	if (peer->next)
+		slot_free(node, peer->next); /* the newer direction is the one both ends have */
+	slot = slot_new(node, peer, direction->path_id);
+	if (!slot) {
+		ntm_lookup_finish(node, peer, NTM_OUTCOME_FAILED);
+		return;
+	}
+	ntm_tunnel_start(&slot->tunnel, &env, direction, &acts);
+	run(node, slot, &acts);
+	if (direction->role == NTM_ROLE_RESPONDER)
+		feed_early(node, direction->path_id);
+}
+
+struct ntm_peer *ntm_setup_direction(struct ntm_node *node, const struct ntm_msg *direction)
+{
+	const struct ntm_slot *known = ntm_peers_by_path(&node->peers, direction->path_id);
+	const uint16_t status = objection(node, direction);
+	struct ntm_peer *peer;
+
+	confirm(node, direction, status);
+	if (status)
+		return NULL;
+	peer = ntm_peers_get(&node->peers, direction->name);
+	if (!peer)
+		return NULL;
+	if (known && known->peer != peer) {
+		ntm_peers_tidy(&node->peers, peer);
+		return NULL;
+	}
+	if (known) { /* said again, or both ends asked at once */
+		if (ntm_peer_stands(peer) && known == peer->cur)
+			ntm_lookup_finish(node, peer, NTM_OUTCOME_STANDS);
+		return peer;
+	}
+	ntm_debug("%s: Route Direction, path %08x, %s", peer->name, direction->path_id,
+		  direction->role == NTM_ROLE_INITIATOR ? "initiator" : "responder");
+	ntm_peers_address(&node->peers, peer, direction);
+	start_tunnel(node, peer, direction);
+	return peer;
+}
+
+/* Packets */
+
+static uint32_t request_path_id(const uint8_t *packet)
+{
+	return (uint32_t)packet[8] << 24 | (uint32_t)packet[9] << 16 | (uint32_t)packet[10] << 8 | packet[11];
+}
+
+static void keep_early(struct ntm_node *node, uint32_t path_id, const uint8_t *packet, size_t len,
+		       const union ntm_addr *from)
+{
+	struct ntm_node_early *room = NULL;
+	const uint64_t now = ntm_node_now_ms();
+
+	for (unsigned int i = 0; i < NTM_NODE_EARLY; i++) {
+		struct ntm_node_early *early = &node->early[i];
+
+		if (early->until_ms > now && early->len == len && !memcmp(early->packet, packet, len))
+			return; /* the same by another way, or again */
+		if (early->until_ms <= now)
+			room = early;
+	}
+	if (!room || len > sizeof(room->packet)) {
+		ntm_node_drop(node, NTM_NODE_DROP_RATE);
+		return;
+	}
+	room->until_ms = now + NTM_NODE_EARLY_MS;
+	room->path_id = path_id;
+	room->from = *from;
+	room->len = len;
+	memcpy(room->packet, packet, len);
+	ntm_node_drop(node, NTM_NODE_DROP_PATH); /* counted now; it may get lucky yet */
+}
+
+void ntm_setup_request(struct ntm_node *node, const uint8_t *packet, size_t len, const union ntm_addr *from)
+{
+	const uint32_t path_id = request_path_id(packet);
+	struct ntm_slot *slot = ntm_peers_by_path(&node->peers, path_id);
+	struct ntm_tunnel_env env = env_of(node);
+	struct ntm_tunnel_acts acts = { 0 };
+	struct ntm_hs_resp hs;
+	int err;
+
+	if (!slot) {
+		keep_early(node, path_id, packet, len, from);
+		return;
+	}
+	err = ntm_hs_accept(&hs, &node->self, packet, len);
+	if (!err)
+		err = ntm_tunnel_request(&slot->tunnel, &env, &hs, from, &acts);
+	if (err)
+		ntm_node_drop_errno(node, err);
+	run(node, slot, &acts);
+}
+
+void ntm_setup_response(struct ntm_node *node, struct ntm_slot *slot, const uint8_t *packet, size_t len,
+			const union ntm_addr *from)
+{
+	struct ntm_tunnel_env env = env_of(node);
+	struct ntm_tunnel_acts acts = { 0 };
+	int err = ntm_tunnel_response(&slot->tunnel, &env, packet, len, from, &acts);
+
+	if (err)
+		ntm_node_drop_errno(node, err);
+	run(node, slot, &acts);
+}
+
+void ntm_setup_cookie(struct ntm_node *node, struct ntm_slot *slot, const uint8_t *packet, size_t len)
+{
+	struct ntm_tunnel_env env = env_of(node);
+	struct ntm_tunnel_acts acts = { 0 };
+	int err = ntm_tunnel_cookie(&slot->tunnel, &env, packet, len, &acts);
+
+	if (err)
+		ntm_node_drop_errno(node, err);
+	run(node, slot, &acts);
+}
+
+void ntm_setup_sealed(struct ntm_node *node, struct ntm_slot *slot, const uint8_t *packet, size_t len,
+		      const union ntm_addr *from)
+{
+	struct ntm_tunnel_env env = env_of(node);
+	struct ntm_tunnel_acts acts = { 0 };
+	int err = ntm_tunnel_sealed(&slot->tunnel, &env, packet, len, from, &acts);
+
+	if (err)
+		ntm_node_drop_errno(node, err);
+	run(node, slot, &acts);
+}
+
+/* Events of the data path */
+
+void ntm_setup_confirmed(struct ntm_node *node, uint32_t path_id, uint32_t epoch)
+{
+	struct ntm_slot *slot = ntm_peers_by_path(&node->peers, path_id);
+	struct ntm_tunnel_env env = env_of(node);
+	struct ntm_tunnel_acts acts = { 0 };
+
+	if (!slot)
+		return;
+	ntm_tunnel_confirmed(&slot->tunnel, &env, epoch, &acts);
+	run(node, slot, &acts);
+}
+
+void ntm_setup_rekey(struct ntm_node *node, uint32_t path_id, uint32_t epoch)
+{
+	struct ntm_slot *slot = ntm_peers_by_path(&node->peers, path_id);
+	struct ntm_tunnel_env env = env_of(node);
+	struct ntm_tunnel_acts acts = { 0 };
+
+	if (!slot)
+		return;
+	ntm_tunnel_rekey(&slot->tunnel, &env, epoch, &acts);
+	run(node, slot, &acts);
+}
+
+void ntm_setup_moved(struct ntm_node *node, uint32_t path_id, const union ntm_addr *addr)
+{
+	struct ntm_slot *slot = ntm_peers_by_path(&node->peers, path_id);
+	char text[NTM_ADDR_STR];
+
+	if (!slot || ntm_addr_equal(&slot->tunnel.peer, addr))
+		return;
+	ntm_debug("%s moved to %s", slot->peer->name, ntm_addr_str(addr, text));
+	ntm_tunnel_moved(&slot->tunnel, addr);
+}
+
+/* On demand */
+
+void ntm_setup_ping(struct ntm_node *node, struct ntm_peer *peer)
+{
+	struct ntm_tunnel_env env = env_of(node);
+	struct ntm_tunnel_acts acts = { 0 };
+
+	if (!peer->cur)
+		return;
+	ntm_tunnel_ping(&peer->cur->tunnel, &env, &acts);
+	run(node, peer->cur, &acts);
+}
+
+void ntm_setup_ping_all(struct ntm_node *node)
+{
+	for (struct ntm_peer *peer = node->peers.newest; peer; peer = peer->older)
+		ntm_setup_ping(node, peer);
+}
+
+static void close_slot(struct ntm_node *node, struct ntm_slot *slot, const char *why)
+{
+	struct ntm_tunnel_acts acts = { 0 };
+
+	if (!slot)
+		return;
+	ntm_tunnel_close(&slot->tunnel, NTM_ST_GOING_AWAY, why, &acts);
+	run(node, slot, &acts);
+}
+
+void ntm_setup_close_peer(struct ntm_node *node, struct ntm_peer *peer, const char *why)
+{
+	struct ntm_slot *cur = peer->cur, *next = peer->next;
+
+	/* The last one to close may take the peer along */
+	close_slot(node, next, why);
+	close_slot(node, cur, why);
+}
+
+void ntm_setup_close_all(struct ntm_node *node, const char *why)
+{
+	struct ntm_peer *peer, *older;
+
+	for (peer = node->peers.newest; peer; peer = older) {
+		older = peer->older;
+		ntm_setup_close_peer(node, peer, why);
+	}
+}

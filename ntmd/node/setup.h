@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* How tunnels come and go: Direction Requests, Route Directions, and carrying out what tunnels want. */
+#ifndef NTM_SETUP_H
+#define NTM_SETUP_H
+
+#include "node.h"
+
+/** ntm_setup_want() - see to it that this peer gets a tunnel; the outcome goes to ntm_lookup_finish() */
+void ntm_setup_want(struct ntm_node *node, struct ntm_peer *peer);
+/** ntm_setup_direction() - a Route Direction; returns the peer, or NULL if it was refused */
+struct ntm_peer *ntm_setup_direction(struct ntm_node *node, const struct ntm_msg *direction);
+
+/* Packets of tunnels. */
+void ntm_setup_request(struct ntm_node *node, const uint8_t *packet, size_t len, const union ntm_addr *from);
+void ntm_setup_response(struct ntm_node *node, struct ntm_slot *slot, const uint8_t *packet, size_t len,
+			const union ntm_addr *from);
+void ntm_setup_cookie(struct ntm_node *node, struct ntm_slot *slot, const uint8_t *packet, size_t len);
+void ntm_setup_sealed(struct ntm_node *node, struct ntm_slot *slot, const uint8_t *packet, size_t len,
+		      const union ntm_addr *from);
+
+/* Events of the data path. */
+void ntm_setup_confirmed(struct ntm_node *node, uint32_t path_id, uint32_t epoch);
+void ntm_setup_rekey(struct ntm_node *node, uint32_t path_id, uint32_t epoch);
+void ntm_setup_moved(struct ntm_node *node, uint32_t path_id, const union ntm_addr *addr);
+
+void ntm_setup_ping(struct ntm_node *node, struct ntm_peer *peer);
+/** ntm_setup_ping_all() - show every peer where we are now */
+void ntm_setup_ping_all(struct ntm_node *node);
+/** ntm_setup_close_peer() / _close_all() - end tunnels; the peers are told */
+void ntm_setup_close_peer(struct ntm_node *node, struct ntm_peer *peer, const char *why);
+void ntm_setup_close_all(struct ntm_node *node, const char *why);
+
+#endif
