@@ -102,11 +102,12 @@ $(B)/tests/noise $(B)/tests/dc-load: $(B)/tests/%: $(B)/obj/tests/%.o $(COMMON_S
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 # Small programs that scenarios use; the lab takes them into its guests.
-# One that names sources in "with:" is linked with them and with common/, for the sanitizers.
-$(TOOLS): $(B)/tests/tools/%: $$(if $$(call with_files,tests/tools/$$*.c),$(B)/san/tests/tools/%.o \
-		$$(call with_objects,tests/tools/$$*.c) $(COMMON_SRC:%.c=$(B)/san/%.o),$(B)/obj/tests/tools/%.o)
+# One that names sources in "with:" is linked with them and with common/.
+tool_files = $(if $(with_files),$(with_files) $(COMMON_SRC))
+$(TOOLS): $(B)/tests/tools/%: $(B)/obj/tests/tools/%.o \
+		$$(patsubst %.c,$(B)/obj/%.o,$$(call tool_files,tests/tools/$$*.c))
 	@mkdir -p $(@D)
-	$(CC) $(if $(call with_files,tests/tools/$*.c),$(SAN),$(ALL_CFLAGS) $(ALL_LDFLAGS)) -o $@ $^ $(PKG_LIBS)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 tools: $(TOOLS)
 
