@@ -39,7 +39,7 @@ struct connection {
 	char *out;   /* being written */
 	size_t used; /* of line */
 	bool writing;
-	bool last; /* close when the answer is out */
+	bool last; /* nothing more is read: close when all is answered */
 	bool closing;
 	bool scanning; /* take_lines() is on the stack */
 	char line[LINE_MAX_BYTES];
@@ -110,7 +110,7 @@ static void on_written(uv_write_t *req, int status)
 	free(c->out);
 	c->out = NULL;
 	c->writing = false;
-	if (status < 0 || c->last)
+	if (status < 0)
 		close_connection(c);
 	else
 		take_lines(c);
