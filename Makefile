@@ -103,9 +103,8 @@ $(B)/tests/noise $(B)/tests/dc-load: $(B)/tests/%: $(B)/obj/tests/%.o $(COMMON_S
 
 # Small programs that scenarios use; the lab takes them into its guests.
 # One that names sources in "with:" is linked with them and with common/.
-tool_files = $(if $(with_files),$(with_files) $(COMMON_SRC))
-$(TOOLS): $(B)/tests/tools/%: $(B)/obj/tests/tools/%.o \
-		$$(patsubst %.c,$(B)/obj/%.o,$$(call tool_files,tests/tools/$$*.c))
+tool_objects = $(if $(with_files),$(patsubst %.c,$(B)/obj/%.o,$(with_files) $(COMMON_SRC)))
+$(TOOLS): $(B)/tests/tools/%: $(B)/obj/tests/tools/%.o $$(call tool_objects,tests/tools/$$*.c)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
