@@ -151,7 +151,7 @@ static void ntm_recv_addrs(const struct ntm_rx *rx, union ntm_addr *from,
 		from->v6.sin6_port = uh->source;
 		from->v6.sin6_addr = ip6h->saddr;
 		from->v6.sin6_scope_id = ipv6_iface_scope_id(&ip6h->saddr,
-							     rx->skb->dev->ifindex);
+							     rx->skb->skb_iif);
 		to->v6.sin6_family = AF_INET6;
 		to->v6.sin6_addr = ip6h->daddr;
 	} else {
