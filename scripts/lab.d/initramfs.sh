@@ -34,8 +34,6 @@ make_tree() {
 	ln -s usr/lib64 "$TREE/lib64"
 	ln -s /run "$TREE/var/run"
 	chmod 1777 "$TREE/tmp"
-	mknod -m 600 "$TREE/dev/console" c 5 1
-	mknod -m 666 "$TREE/dev/null" c 1 3
 }
 
 copy_libraries() {
@@ -62,6 +60,16 @@ copy_programs() {
 		files+=("$path")
 	done
 	copy_libraries "${files[@]}"
+}
+
+# dig is linked with libxml2 and that with ICU, whose 30 MB of tables nothing here reads
+shrink_icu() {
+	local lib number
+	for lib in "$TREE"/usr/lib/*/libicudata.so.* "$TREE"/lib/*/libicudata.so.*; do
+		[ -e "$lib" ] || continue
+		number=${lib##*.}
+		echo "const char icudt${number}_dat[64];" | gcc -shared -fPIC -Wl,-soname,"libicudata.so.$number" -x c - -o "$lib"
+	done
 }
 
 copy_busybox() {
@@ -112,6 +120,7 @@ make_etc() {
 
 make_tree
 copy_programs
+shrink_icu
 copy_busybox
 copy_sshd
 mkdir -p "$TREE/etc/ld.so.conf.d"
@@ -119,7 +128,8 @@ cp -L /etc/ld.so.conf "$TREE/etc/"
 cp -L /etc/ld.so.conf.d/* "$TREE/etc/ld.so.conf.d/"
 copy_modules
 make_etc
-(cd "$TREE" && find . | cpio --quiet -o -H newc) >"$OUT.tmp"
+(cd "$TREE" && find . | cpio --quiet -o -H newc -R +0:+0) >"$OUT.tmp"
 # An archive that another follows must end on a 512 byte border; cpio pads to that
+cpio --quiet -it <"$OUT.tmp" >"$OUT.list"
 mv "$OUT.tmp" "$OUT"
-find "$(dirname "$OUT")" -maxdepth 1 -name 'base-*.cpio' ! -path "$OUT" -delete
+find "$(dirname "$OUT")" -maxdepth 1 -name 'base-*.cpio*' ! -path "$OUT*" -delete

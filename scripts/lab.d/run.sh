@@ -71,7 +71,7 @@ stage() {
 		[ ! -x "$file" ] || [ -d "$file" ] || cp "$file" "$in/bin/"
 	done
 	ko=$(module_file "$LAB_TARGET")
-	[ -z "$ko" ] || cp "$ko" "$in/ntmobile.ko"
+	[ -z "$ko" ] || strip --strip-debug -o "$in/ntmobile.ko" "$ko"
 	{
 		printf '%s=%q\n' LAB_TARGET "$LAB_TARGET" LAB_DATAPATH "$LAB_DATAPATH" LAB_KEEP "$LAB_KEEP" LAB_VERBOSE "$LAB_VERBOSE"
 		for pair in "${LAB_ENV[@]}"; do

@@ -1,0 +1,31 @@
+# Two nodes on public IPv4, and a cable that is pulled out.
+#
+#   dc --- internet --- a (20 Mbit/s, 10 ms)
+#                 \---- b
+
+net internet
+host dc a b
+link dc internet 192.0.2.1/24 2001:db8::1/64
+link a internet 192.0.2.10/24 --rate 20mbit --delay 10ms
+link b internet 192.0.2.20/24
+
+dc dc zone=example.net           # a direction coordinator on host dc
+node a alice dc                  # invited by the DC on host dc, joined, has its lease
+node b bob dc
+dns dc www.example.org=192.0.2.80
+resolver a 192.0.2.1
+resolver b 192.0.2.1
+
+is "a finds bob's virtual address" "$(on a getent ahostsv4 bob.example.net | awk '{ print $1; exit }')" "$(virtual4 b)"
+check "a reaches bob" on a ping -c 3 -W 2 bob.example.net
+like "other names resolve as before" "$(on a getent hosts www.example.org)" '^192\.0\.2\.80 '
+
+capture b internet outside udp port 4330
+on a ping -c 3 -i 0.2 bob.example.net
+capture_stop outside
+at_least "it is the tunnel that carries it" "$(packets outside)" 6
+
+unplug a internet
+check_not "without a cable there is no way" on a ping -c 1 -W 1 bob.example.net
+plug a internet
+check "with it there is one again" eventually 10 on a ping -c 1 -W 1 bob.example.net
