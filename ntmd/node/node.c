@@ -417,6 +417,7 @@ static unsigned int dc_candidates(void *ctx, struct ntm_candidate *out, unsigned
 
 	memcpy(node->candidates, out, count * sizeof(*out));
 	node->candidate_count = count;
+	node->candidates_told = true;
 	return count;
 }
 
@@ -502,7 +503,7 @@ static void addresses_changed(void *ctx)
 	struct ntm_candidate now[NTM_CANDIDATES_MAX];
 	unsigned int count, i;
 
-	if (node->leaving)
+	if (node->leaving || !node->candidates_told)
 		return;
 	count = own_candidates(node, now, NTM_CANDIDATES_MAX);
 	for (i = 0; i < count && i < node->candidate_count; i++)

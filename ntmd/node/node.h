@@ -80,6 +80,7 @@ struct ntm_node {
 	struct ntm_msg lease;
 	struct ntm_candidate candidates[NTM_CANDIDATES_MAX]; /* as last registered */
 	unsigned int candidate_count;
+	bool candidates_told;
 
 	struct ntm_node_join *join;
 	uint64_t drops[NTM_NODE_DROPS];
