@@ -23,7 +23,9 @@ DC_SRC := $(sort $(wildcard ntmd/dc/*.c))
 CTL_SRC := $(sort $(wildcard ntmd/ctl/*.c))
 UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+TOOL_SRC := $(sort $(wildcard tests/*.c tests/tools/*.c))
 UNITS := $(UNIT_SRC:%.c=$(B)/%)
+TOOLS := $(TOOL_SRC:%.c=$(B)/%)
 TOOLS := $(patsubst tests/tools/%.c,$(B)/tests/tools/%,$(sort $(wildcard tests/tools/*.c)))
 FUZZERS := $(FUZZ_SRC:%.c=$(B)/%)
 
@@ -83,13 +85,13 @@ module:
 
 # --- tests
 
-# A unit test is linked with common/ and with what the lines "with: FILE.c ..."
+# A test program is linked with common/ and with what the lines "with: FILE.c ..."
 # among its first twelve name (patterns too; a main.c is left out).
 with_files = $(filter-out %/main.c,$(wildcard $(shell sed -n '1,12s|.*with: *\(.*\.c\).*|\1|p' $(1))))
-with_objects = $(patsubst %.c,$(B)/san/%.o,$(with_files))
+with_objects = $(patsubst %.c,$(B)/$(2)/%.o,$(with_files))
 
 .SECONDEXPANSION:
-$(UNITS): $(B)/%: $(B)/san/%.o $(COMMON_SRC:%.c=$(B)/san/%.o) $$(call with_objects,$$*.c)
+$(UNITS): $(B)/%: $(B)/san/%.o $(COMMON_SRC:%.c=$(B)/san/%.o) $$(call with_objects,$$*.c,san)
 	@mkdir -p $(@D)
 	$(CC) $(SAN) -o $@ $^ $(PKG_LIBS) -lcmocka
 
@@ -114,7 +116,7 @@ unit: $(UNITS) $(B)/tests/noise
 	@failed=0; for t in $(UNITS); do $$t || failed=1; done; \
 	$(B)/tests/noise tests/vectors/*.json || failed=1; exit $$failed
 
-test: userspace $(UNITS) $(B)/tests/noise $(TOOLS)
+test: userspace $(UNITS) $(TOOLS) $(TOOLS)
 	tests/run $(T)
 
 test-long: userspace $(UNITS) $(B)/tests/noise $(TOOLS) fuzz-run
@@ -153,7 +155,8 @@ SHELL_FILES = $(shell grep -lsE '^\#!.*\b(ba|da)?sh\b' .ci/* scripts/* scripts/*
 lint:
 	clang-format-14 --dry-run --Werror $(C_FILES)
 	cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 --enable=warning,portability,performance \
-		--suppress=missingIncludeSystem --check-level=normal -I include -I ntmd ntmd tests/noise.c
+		--suppress=missingIncludeSystem --suppress=ctuuninitvar \
+		-D'json_object_foreach(o,k,v)=for(k="";;v=o)' -I include -I ntmd ntmd tests/noise.c
 	clang-tidy --quiet $(filter %.c,$(C_FILES)) -- $(LANGUAGE) -I tests/unit $(shell pkg-config --cflags $(PKGS))
 	$(if $(SHELL_FILES),shellcheck -x $(SHELL_FILES))
 

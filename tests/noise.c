@@ -64,10 +64,12 @@ static bool get_bytes(const json_t *object, const char *key, struct bytes *out)
 	out->data = malloc(len / 2 + 1);
 	if (!out->data)
 		return MALFORMED("out of memory");
-	if (sodium_hex2bin(out->data, len / 2 + 1, text, len, NULL, &out->len, NULL) ||
-	    out->len != len / 2)
-		return MALFORMED("%s: no bytes in hexadecimal", key);
-	return true;
+	if (!sodium_hex2bin(out->data, len / 2 + 1, text, len, NULL, &out->len, NULL) &&
+	    out->len == len / 2)
+		return true;
+	free(out->data);
+	out->data = NULL;
+	return MALFORMED("%s: no bytes in hexadecimal", key);
 }
 
 static bool get_key(const json_t *object, const char *key, uint8_t out[32])

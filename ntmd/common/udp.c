@@ -227,7 +227,7 @@ static bool is_wildcard(const union ntm_addr *addr)
 
 static int port_of(int fd, uint16_t *port)
 {
-	struct sockaddr_in6 addr;
+	struct sockaddr_in6 addr = { .sin6_port = 0 };
 	socklen_t len = sizeof(addr);
 
 	if (getsockname(fd, (struct sockaddr *)&addr, &len))
@@ -273,7 +273,7 @@ static int open_family(const union ntm_addr *addr, int *fd)
 static int open_both(const union ntm_addr *listen4, const union ntm_addr *listen6, int fd[2])
 {
 	union ntm_addr addr6;
-	uint16_t port;
+	uint16_t port = 0;
 	int err;
 
 	err = open_family(listen4, &fd[0]);

@@ -552,8 +552,8 @@ static void test_text(void **state)
 		strcpy(m.text, bad[i]);
 		assert_int_equal(encodes(&m), -EINVAL);
 	}
-	for (uint16_t s = 0; s <= NTM_ST_GOING_AWAY; s++)
-		assert_string_not_equal(ntm_status_name(s), "unknown status");
+	for (unsigned int s = 0; s <= NTM_ST_GOING_AWAY; s++)
+		assert_string_not_equal(ntm_status_name((uint16_t)s), "unknown status");
 	assert_string_equal(ntm_status_name(13), "unknown status");
 }
 
