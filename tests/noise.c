@@ -55,21 +55,23 @@ static bool get_bytes(const json_t *object, const char *key, struct bytes *out)
 {
 	const json_t *value = json_object_get(object, key);
 	const char *text = json_string_value(value);
-	size_t len = json_string_length(value);
+	size_t used, len = json_string_length(value);
+	uint8_t *data;
 
 	if (!text)
 		return MALFORMED("%s: missing, or no string", key);
 	if (len % 2 || len / 2 > MESSAGE_MAX)
 		return MALFORMED("%s: no bytes in hexadecimal", key);
-	out->data = malloc(len / 2 + 1);
-	if (!out->data)
+	data = malloc(len / 2 + 1);
+	if (!data)
 		return MALFORMED("out of memory");
-	if (!sodium_hex2bin(out->data, len / 2 + 1, text, len, NULL, &out->len, NULL) &&
-	    out->len == len / 2)
-		return true;
-	free(out->data);
-	out->data = NULL;
-	return MALFORMED("%s: no bytes in hexadecimal", key);
+	if (sodium_hex2bin(data, len / 2 + 1, text, len, NULL, &used, NULL) || used != len / 2) {
+		free(data);
+		return MALFORMED("%s: no bytes in hexadecimal", key);
+	}
+	out->data = data;
+	out->len = used;
+	return true;
 }
 
 static bool get_key(const json_t *object, const char *key, uint8_t out[32])
