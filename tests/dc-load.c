@@ -403,7 +403,7 @@ static bool compare(const char *file)
 		die(file);
 	for (i = 0; i < load.count; i++) {
 		lease_line(&load.nodes[i], got, sizeof(got));
-		if (!fgets(want, sizeof(want), in) || strcmp(want, got)) {
+		if (!fgets(want, sizeof(want), in) || strcmp(want, got) != 0) {
 			fprintf(stderr, "dc-load: node %u has another lease: %s", i, got);
 			same = false;
 		}

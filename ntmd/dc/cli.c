@@ -113,12 +113,13 @@ static int check(json_t *response)
 static int invite_names(struct line *l, json_t *names)
 {
 	json_t *request = json_pack("{s:s,s:O}", "command", "invite", "names", names);
-	json_t *response = ask(l, request), *join;
+	json_t *response = ask(l, request);
+	json_t *joins = json_object_get(response, "joins");
 	int code = check(response);
 	size_t i;
 
-	json_array_foreach(json_object_get(response, "joins"), i, join)
-		puts(json_string_value(join));
+	for (i = 0; i < json_array_size(joins); i++)
+		puts(json_string_value(json_array_get(joins, i)));
 	json_decref(response);
 	json_decref(request);
 	return code;
@@ -148,10 +149,9 @@ static int invite_lines(struct line *l, FILE *in)
 	json_t *names = json_array();
 	char *text = NULL;
 	size_t size = 0;
-	ssize_t len;
 	int code = NTM_EXIT_OK;
 
-	while (code == NTM_EXIT_OK && (len = getline(&text, &size, in)) >= 0) {
+	while (code == NTM_EXIT_OK && getline(&text, &size, in) >= 0) {
 		text[strcspn(text, " \t\r\n")] = '\0';
 		if (!text[0])
 			continue;
@@ -235,16 +235,16 @@ static int print_table(const json_t *nodes)
 {
 	struct libscols_table *table = scols_new_table();
 	size_t i, column;
-	json_t *node;
 	int code;
 
 	for (column = 0; table && column < COLUMNS; column++)
 		scols_table_new_column(table, headings[column], 0, 0);
-	json_array_foreach(nodes, i, node) {
+	for (i = 0; i < json_array_size(nodes); i++) {
 		struct libscols_line *row = table ? scols_table_new_line(table, NULL) : NULL;
 
 		for (column = 0; row && column < COLUMNS; column++)
-			set_cell(row, column, json_object_get(node, fields[column]));
+			set_cell(row, column,
+				 json_object_get(json_array_get(nodes, i), fields[column]));
 	}
 	code = table && !scols_print_table(table) ?
 		       NTM_EXIT_OK :
@@ -304,21 +304,27 @@ static void print_pool(const char *name, const json_t *pool)
 		       (long long)json_integer_value(json_object_get(pool, "size")));
 }
 
+static void print_numbers(json_t *object)
+{
+	void *i;
+
+	for (i = json_object_iter(object); i; i = json_object_iter_next(object, i)) {
+		const char *key = json_object_iter_key(i);
+
+		if (json_is_integer(json_object_iter_value(i)) && strcmp(key, "version") != 0)
+			printf("%s: %lld\n", key,
+			       (long long)json_integer_value(json_object_iter_value(i)));
+	}
+}
+
 static void print_status(json_t *status)
 {
-	const char *key;
-	json_t *value;
-
 	printf("zone: %s\nkey: %s\n", json_string_value(json_object_get(status, "zone")),
 	       json_string_value(json_object_get(status, "key")));
 	print_pool("pool4", json_object_get(status, "pool4"));
 	print_pool("pool6", json_object_get(status, "pool6"));
-	json_object_foreach(status, key, value) {
-		if (json_is_integer(value) && strcmp(key, "version"))
-			printf("%s: %lld\n", key, (long long)json_integer_value(value));
-	}
-	json_object_foreach(json_object_get(status, "counters"), key, value)
-		printf("%s: %lld\n", key, (long long)json_integer_value(value));
+	print_numbers(status);
+	print_numbers(json_object_get(status, "counters"));
 }
 
 int ntm_cli_status(const struct ntm_dc_config *config, bool json)

@@ -161,7 +161,7 @@ static void carry_out(struct ntm_core *core, const struct ntm_peer *asker, struc
 			core->counters[NTM_COUNT_REFUSALS]++;
 		if (plan->actions[i].to == NTM_DIRECTOR_TO_ASKER) {
 			answer(core, asker, request, msg);
-		} else {
+		} else if (target) {
 			msg->request_id = request_id;
 			send_message(core, &target->session->keys, &target->session->addr, msg);
 		}
@@ -196,7 +196,7 @@ static void on_direction(struct ntm_core *core, const struct ntm_peer *peer,
 	}
 	make_path(core, &fresh);
 	ntm_director_decide(&ask, &plan);
-	if (plan.new_path) {
+	if (plan.new_path && target) {
 		if (!ntm_directions_add(&core->directions, &fresh, peer->node->id, target->id,
 					request_id, now_ms)) {
 			refuse(core, peer, request, NTM_ST_BUSY);

@@ -84,9 +84,9 @@ static const char *misfit(const struct options *o)
 		return "a name is missing";
 	if (!named && o->name)
 		return "too many arguments";
-	if (o->batch && strcmp(o->command, "invite"))
+	if (o->batch && strcmp(o->command, "invite") != 0)
 		return "--batch belongs to invite";
-	if (o->json && strcmp(o->command, "nodes") && strcmp(o->command, "status"))
+	if (o->json && strcmp(o->command, "nodes") != 0 && strcmp(o->command, "status") != 0)
 		return "--json belongs to nodes and status";
 	return NULL;
 }

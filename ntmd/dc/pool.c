@@ -110,7 +110,7 @@ bool ntm_pool_contains(const struct ntm_pool_spec *spec, const void *addr)
 	const uint8_t *a = addr;
 	unsigned int bytes = spec->prefix / 8, rest = spec->prefix % 8;
 
-	if (!spec->family || memcmp(a, spec->base, bytes))
+	if (!spec->family || memcmp(a, spec->base, bytes) != 0)
 		return false;
 	return !rest || !((a[bytes] ^ spec->base[bytes]) >> (8 - rest));
 }

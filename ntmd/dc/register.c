@@ -152,7 +152,7 @@ static bool admit(struct ntm_core *core, struct ntm_peer *peer, const struct ntm
 		return refuse_stranger(core, v, peer, NTM_ST_TOKEN, "", now_ms);
 	if (err)
 		return storage_failed(core, v, "look up a token", err, now_ms);
-	if (NTM_HAS(request, NAME) && strcmp(request->name, row.name))
+	if (NTM_HAS(request, NAME) && strcmp(request->name, row.name) != 0)
 		return refuse(v, NTM_ST_NAME_TAKEN, "the token is for another name");
 	return bind_key(core, peer, &row, token, v, now_ms);
 }
@@ -302,7 +302,7 @@ static bool decide(struct ntm_core *core, struct ntm_peer *peer, const struct nt
 
 	if (!node || node->state != NTM_NODE_ACTIVE)
 		return admit(core, peer, request, v, now_ms);
-	if (NTM_HAS(request, NAME) && strcmp(request->name, node->name))
+	if (NTM_HAS(request, NAME) && strcmp(request->name, node->name) != 0)
 		return refuse(v, NTM_ST_NAME_TAKEN, "this key is bound to another name");
 	if (NTM_HAS(request, TOKEN) && !check_token(core, node, request, v, now_ms))
 		return false;

@@ -47,7 +47,7 @@ void ntm_registry_free(struct ntm_registry *r)
 
 static int add_chunk(struct ntm_registry *r)
 {
-	struct ntm_node **chunks = realloc(r->chunks, (r->chunk_count + 1) * sizeof(*chunks));
+	struct ntm_node **chunks = realloc(r->chunks, (r->chunk_count + 1) * sizeof(void *));
 
 	if (!chunks)
 		return -ENOMEM;
@@ -153,24 +153,30 @@ struct ntm_node *ntm_registry_get(const struct ntm_registry *r, uint32_t id)
 	return id < r->count ? &r->chunks[id / CHUNK][id % CHUNK] : NULL;
 }
 
+/* For what a hash table holds: always a node. */
+static const struct ntm_node *at(const struct ntm_registry *r, uint32_t id)
+{
+	return &r->chunks[id / CHUNK][id % CHUNK];
+}
+
 static bool key_eq(const void *ctx, uint32_t id, const void *key)
 {
-	return !memcmp(ntm_registry_get(ctx, id)->key, key, 32);
+	return !memcmp(at(ctx, id)->key, key, 32);
 }
 
 static bool name_eq(const void *ctx, uint32_t id, const void *key)
 {
-	return !strcmp(ntm_registry_get(ctx, id)->name, key);
+	return !strcmp(at(ctx, id)->name, key);
 }
 
 static bool v4_eq(const void *ctx, uint32_t id, const void *key)
 {
-	return !memcmp(&ntm_registry_get(ctx, id)->v4, key, 4);
+	return !memcmp(&at(ctx, id)->v4, key, 4);
 }
 
 static bool v6_eq(const void *ctx, uint32_t id, const void *key)
 {
-	return !memcmp(&ntm_registry_get(ctx, id)->v6, key, 16);
+	return !memcmp(&at(ctx, id)->v6, key, 16);
 }
 
 struct ntm_node *ntm_registry_by_key(const struct ntm_registry *r, const uint8_t key[32])

@@ -85,8 +85,9 @@ static void on_control(void *ctx, json_t *request, struct ntm_control_reply *rep
 
 static void warn_fixed(const struct ntm_dc_config *old, const struct ntm_dc_config *new)
 {
-	if (strcmp(old->zone, new->zone) || strcmp(old->state, new->state) ||
-	    strcmp(old->control, new->control) || !ntm_addr_equal(&old->listen4, &new->listen4) ||
+	if (strcmp(old->zone, new->zone) != 0 || strcmp(old->state, new->state) != 0 ||
+	    strcmp(old->control, new->control) != 0 ||
+	    !ntm_addr_equal(&old->listen4, &new->listen4) ||
 	    !ntm_addr_equal(&old->listen6, &new->listen6))
 		ntm_warn("zone, listen, listen6, state and control change with a restart only");
 }

@@ -404,7 +404,7 @@ static int user_version(sqlite3 *db, int *version)
 
 static int set_up(struct sqlite_store *s)
 {
-	int version, rc;
+	int version = 0, rc;
 	unsigned int i;
 
 	sqlite3_busy_timeout(s->db, 2000);
