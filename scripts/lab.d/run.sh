@@ -183,6 +183,22 @@ finish() {
 	rm -rf "$LAB_TMP"
 }
 
+# No more guests at once on this machine than it has processors: with more, none keeps its time
+take_slot() {
+	local n fd slots=${LAB_GUESTS:-$(nproc)} waiting=''
+	mkdir -p "$LAB_CACHE/lock"
+	while :; do
+		for ((n = 0; n < slots; n++)); do
+			exec {fd}>"$LAB_CACHE/lock/guest-$n"
+			! flock -n "$fd" || return 0
+			exec {fd}>&-
+		done
+		[ -n "$waiting" ] || note "waiting for one of $slots guests that run on this machine to end"
+		waiting=1
+		sleep 0.5
+	done
+}
+
 run_all() {
 	local left=("$@") begun dead
 	echo "TAP version 13"
@@ -219,6 +235,7 @@ lab_run() {
 	echo 0 >"$LAB_TMP/count"
 	trap finish EXIT
 	trap 'exit 130' INT TERM
+	[ -n "$LAB_KEEP" ] || take_slot
 	run_all "${LAB_FILES[@]}"
 	[ ! -e "$LAB_TMP/failed" ]
 }

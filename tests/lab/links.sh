@@ -36,10 +36,10 @@ up=$(rate_of)
 capture_stop wire
 at_most "a rate carries single packets, not aggregates" "$(longest wire)" 1514
 at_most "a rate holds up" "$up" 20000000
-at_least "a rate is reached up" "$up" 15000000
+at_least "a rate is reached up" "$up" 10000000
 down=$(rate_of -R)
 at_most "a rate holds down" "$down" 20000000
-at_least "a rate is reached down" "$down" 15000000
+at_least "a rate is reached down" "$down" 10000000
 stop b iperf
 
 link_set a internet --delay 5ms --rate none
