@@ -1,0 +1,53 @@
+# timeout: 120
+# Spoilt copies of genuine data packets: each is dropped and counted by its cause, none reaches an application, none moves
+# the peer. Fixed keys, no daemon.
+
+. /mnt/lab/src/tests/e2e/lib/fixed-keys
+
+fixed_pair
+wire=$(if_of a internet)
+
+# stat NAME, drop CAUSE...: a counter of b's path; the sum of drop counters of b's device
+stat() {
+	on b ntm-cfg path get ntm0 7 | grep -oE "\b$1=[0-9]+" | cut -d= -f2
+}
+drop() {
+	local cause sum=0 n
+	for cause in "$@"; do
+		n=$(on b ntm-cfg dev get ntm0 | grep -oE "\bdrop_$cause=[0-9]+" | cut -d= -f2)
+		sum=$((sum + ${n:-0}))
+	done
+	echo "$sum"
+}
+
+# evil MODE: catch one ping, send spoilt copies of it; their number is in SENT, b's received packets before and after in GOT
+evil() {
+	bg a "evil-$1" sh -c "ntm-evil $wire $1 >/tmp/evil.$1"
+	sleep 0.5
+	before=$(stat rx_packets)
+	on a ping -c 1 -W 2 10.9.0.2
+	eventually 20 test -s "/tmp/evil.$1"
+	sleep 0.2
+	SENT=$(cat "/tmp/evil.$1")
+	GOT=$(($(stat rx_packets) - before))
+}
+
+check "a packet passes" on a ping -c 1 -W 2 10.9.0.2
+short=$(drop short) replay=$(drop replay) wrong=$(drop auth path key)
+
+evil flip
+at_least "one bit changed in every byte" "$SENT" 100
+is "each is dropped and counted" "$(($(drop auth path key) - wrong))" "$SENT"
+is "only the ping itself arrives" "$GOT" 1
+
+evil replay
+is "every replay is dropped and counted" "$(($(drop replay) - replay))" "$SENT"
+is "only the ping itself arrives, again" "$GOT" 1
+
+evil cut
+is "every short packet is dropped and counted" "$(($(drop short) - short))" "$SENT"
+
+evil moved
+is "a forged packet from another port" "$SENT" 1
+like "does not move the peer" "$(on b ntm-cfg path get ntm0 7)" '192\.0\.2\.1[: ]+4330'
+check "and nothing is harmed" on a ping -c 2 -i 0.2 -W 2 10.9.0.2

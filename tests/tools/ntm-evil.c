@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * ntm-evil: catches one outgoing NTMobile data packet on an interface (IPv4,
+ * not an aggregate) and sends spoilt copies of it the same way, for tests.
+ *
+ *   ntm-evil IF flip      one bit changed, in each byte of the UDP payload in turn
+ *   ntm-evil IF replay    the packet as it was, ten times
+ *   ntm-evil IF cut       cut to each length from 1 to 23 bytes
+ *   ntm-evil IF moved     one bit of the tag changed, from another source port
+ *
+ * Prints how many packets it sent. Exit: 0, 1 if no packet came within 10 s.
+ */
+#include <arpa/inet.h>
+#include <net/ethernet.h>
+#include <net/if.h>
+#include <netinet/ip.h>
+#include <netinet/udp.h>
+#include <netpacket/packet.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <ntmobile/wire.h>
+
+#define HEADERS (sizeof(struct ether_header) + sizeof(struct iphdr) + sizeof(struct udphdr))
+#define WAIT_MS 10000
+
+struct packet {
+	union {
+		struct {
+			uint8_t pad[2];
+			struct ether_header eth;
+			struct iphdr ip;
+			struct udphdr udp;
+			uint8_t payload[2048];
+		} __attribute__((packed)) f;
+		uint8_t bytes[4096];
+	};
+	size_t len; /* of the payload */
+};
+
+static int sock;
+static unsigned int sent;
+
+static bool is_data(const struct packet *p, ssize_t got)
+{
+	return got > (ssize_t)(HEADERS + NTM_WIRE_OVERHEAD) && got < 1600 &&
+	       p->f.eth.ether_type == htons(ETHERTYPE_IP) && p->f.ip.protocol == IPPROTO_UDP && p->f.ip.ihl == 5 &&
+	       p->f.udp.dest == htons(NTM_WIRE_PORT) && ntm_wire_is_data(p->f.payload[0]);
+}
+
+static bool catch_one(struct packet *p)
+{
+	struct pollfd pfd = {.fd = sock, .events = POLLIN};
+	struct sockaddr_ll from;
+	time_t end = time(NULL) + WAIT_MS / 1000;
+
+	while (time(NULL) <= end && poll(&pfd, 1, WAIT_MS) > 0) {
+		socklen_t from_len = sizeof(from);
+		ssize_t got = recvfrom(sock, &p->f.eth, sizeof(p->f) - sizeof(p->f.pad), 0,
+				       (struct sockaddr *)&from, &from_len);
+
+		if (from.sll_pkttype == PACKET_OUTGOING && is_data(p, got)) {
+			p->len = (size_t)got - HEADERS;
+			return true;
+		}
+	}
+	return false;
+}
+
+static uint16_t ip_checksum(const void *ip)
+{
+	const uint8_t *b = ip;
+	uint32_t sum = 0;
+
+	for (size_t i = 0; i < sizeof(struct iphdr); i += 2)
+		sum += (uint32_t)b[i] << 8 | b[i + 1];
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum += sum >> 16;
+	return htons((uint16_t)~sum);
+}
+
+static void send_packet(const struct packet *orig, size_t len)
+{
+	struct packet p = *orig;
+
+	p.f.ip.tot_len = htons((uint16_t)(sizeof(p.f.ip) + sizeof(p.f.udp) + len));
+	p.f.ip.check = 0;
+	p.f.ip.check = ip_checksum((uint8_t *)&p.f.eth + sizeof(p.f.eth));
+	p.f.udp.len = htons((uint16_t)(sizeof(p.f.udp) + len));
+	p.f.udp.check = 0;
+	if (send(sock, &p.f.eth, HEADERS + len, 0) > 0)
+		sent++;
+	nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
+}
+
+static void flip(struct packet *p)
+{
+	/* Never bit 7 of the first byte: that is signalling. */
+	for (size_t i = 0; i < p->len; i++) {
+		p->f.payload[i] ^= (uint8_t)(1u << i % 7);
+		send_packet(p, p->len);
+		p->f.payload[i] ^= (uint8_t)(1u << i % 7);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct sockaddr_ll addr = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL)};
+	struct packet p;
+
+	if (argc != 3) {
+		fprintf(stderr, "usage: ntm-evil IF flip|replay|cut|moved\n");
+		return 2;
+	}
+	memset(&p, 0, sizeof(p));
+	addr.sll_ifindex = (int)if_nametoindex(argv[1]);
+	sock = socket(AF_PACKET, SOCK_RAW, htons(ETH_P_ALL));
+	if (sock < 0 || bind(sock, (struct sockaddr *)&addr, sizeof(addr))) {
+		perror(argv[1]);
+		return 1;
+	}
+	if (!catch_one(&p))
+		return 1;
+	nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+
+	if (!strcmp(argv[2], "flip")) {
+		flip(&p);
+	} else if (!strcmp(argv[2], "replay")) {
+		for (int i = 0; i < 10; i++)
+			send_packet(&p, p.len);
+	} else if (!strcmp(argv[2], "cut")) {
+		for (size_t len = 1; len < NTM_WIRE_OVERHEAD; len++)
+			send_packet(&p, len);
+	} else {
+		p.f.payload[p.len - 1] ^= 1;
+		p.f.udp.source = htons(4444);
+		send_packet(&p, p.len);
+	}
+	printf("%u\n", sent);
+	return 0;
+}
