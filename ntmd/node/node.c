@@ -452,10 +452,12 @@ static void dc_lease(void *ctx, const struct ntm_msg *lease)
 	struct ntm_node *node = ctx;
 	const bool changed = !node->has_lease || !same_lease(&node->lease, lease);
 
+	if (changed || !node->told_registered)
+		ntm_info("registered as %s", lease->name);
+	node->told_registered = true;
 	if (changed || node->token_kept) {
 		node->lease = *lease;
 		node->has_lease = true;
-		ntm_info("registered as %s", lease->name);
 		keep_lease(node);
 	}
 	if ((changed || !node->dp) && dp_up(node)) {
@@ -469,6 +471,7 @@ static void dc_refused(void *ctx, uint16_t status, const char *text)
 {
 	struct ntm_node *node = ctx;
 
+	node->told_registered = false;
 	if (ntm_log_allowed(&node->limit, ntm_node_now_ms()))
 		ntm_warn("the DC refuses this node: %s%s%s", ntm_status_name(status), text[0] ? ": " : "", text);
 	ntm_admin_refused(node, status, text);

@@ -81,6 +81,7 @@ struct ntm_node {
 	struct ntm_candidate candidates[NTM_CANDIDATES_MAX]; /* as last registered */
 	unsigned int candidate_count;
 	bool candidates_told;
+	bool told_registered; /* the log says so */
 
 	struct ntm_node_join *join;
 	uint64_t drops[NTM_NODE_DROPS];

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0
+/* with: ntmd/node/config.c ntmd/node/state.c ntmd/node/pins.c */
+/* ntmd.conf, and the files of the state directory. */
+#include <errno.h>
+#include <setjmp.h>
+#include <sodium.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "node/config.h"
+#include "node/pins.h"
+#include "node/state.h"
+
+static char dir[] = "/tmp/ntm-test-XXXXXX";
+static char file[64];
+
+static int setup(void **state)
+{
+	(void)state;
+	if (!mkdtemp(dir))
+		return -1;
+	snprintf(file, sizeof(file), "%s/file", dir);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	unlink(file);
+	return rmdir(dir);
+}
+
+static void write_file(const char *text)
+{
+	FILE *f = fopen(file, "w");
+
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static int load(const char *text, struct ntm_node_config *config, char error[512])
+{
+	write_file(text);
+	error[0] = '\0';
+	return ntm_node_config_load(config, file, error, 512);
+}
+
+static void test_defaults(void **state)
+{
+	struct ntm_node_config config;
+	char error[512];
+
+	(void)state;
+	assert_int_equal(load("[node]\n", &config, error), 0);
+	assert_string_equal(config.state, "/var/lib/ntmd");
+	assert_string_equal(config.control, "/run/ntmd.sock");
+	assert_string_equal(config.interface, "ntm0");
+	assert_string_equal(config.datapath, "kernel");
+	assert_int_equal(config.port, 4330);
+	assert_int_equal(config.idle_s, 300);
+	assert_int_equal(config.rekey_s, 120);
+	assert_int_equal(config.log_level, NTM_LOG_INFO);
+	assert_false(config.has_dc);
+}
+
+static void test_all_options(void **state)
+{
+	struct ntm_node_config config;
+	char error[512];
+
+	(void)state;
+	assert_int_equal(load("[node]\nstate = /s\ncontrol = /c.sock\nport = 5000\ndatapath = kernel\ninterface = ntm7\n"
+			      "log-level = debug\nidle-timeout = 60\nrekey-after = 10\ndc = [2001:db8::1]:99\n"
+			      "dc-key = AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n",
+			      &config, error),
+			 0);
+	assert_string_equal(config.state, "/s");
+	assert_string_equal(config.control, "/c.sock");
+	assert_string_equal(config.interface, "ntm7");
+	assert_int_equal(config.port, 5000);
+	assert_int_equal(config.idle_s, 60);
+	assert_int_equal(config.rekey_s, 10);
+	assert_int_equal(config.log_level, NTM_LOG_DEBUG);
+	assert_true(config.has_dc);
+	assert_int_equal(config.dc.addr_count, 1);
+	assert_int_equal(ntohs(config.dc.addrs[0].v6.sin6_port), 99);
+}
+
+static void test_bad_options(void **state)
+{
+	static const char *const bad[] = {
+		"[node]\nport = 0\n",
+		"[node]\nport = 65536\n",
+		"[node]\nport = x\n",
+		"[node]\nport = -1\n",
+		"[node]\nstate = relative\n",
+		"[node]\ncontrol =\n",
+		"[node]\ndatapath = magic\n",
+		"[node]\ninterface = a/b\n",
+		"[node]\ninterface = much-too-long-name\n",
+		"[node]\ninterface = ..\n",
+		"[node]\nlog-level = loud\n",
+		"[node]\nidle-timeout = 4\n",
+		"[node]\nrekey-after = 9\n",
+		"[node]\nrekey-after = 121\n",
+		"[node]\ndc = nonsense\n",
+		"[node]\ndc-key = short\n",
+		"[node]\ncolour = blue\n",
+		"[dc]\nport = 1\n",
+		"[node]\nport = 1\nport = 2\n",
+		"[node\nport = 1\n",
+	};
+	struct ntm_node_config config;
+	char error[512], where[128];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_int_equal(load(bad[i], &config, error), -EINVAL);
+		snprintf(where, sizeof(where), "%s:", file);
+		assert_int_equal(strncmp(error, where, strlen(where)), 0);
+		assert_true(strtol(error + strlen(where), NULL, 10) > 0); /* FILE:LINE: reason */
+	}
+	assert_int_equal(load("[node]\ndc = 192.0.2.1:4330\n", &config, error), -EINVAL); /* without its key */
+	assert_true(error[0]);
+	assert_int_equal(ntm_node_config_load(&config, "/nowhere/ntmd.conf", error, sizeof(error)), -ENOENT);
+}
+
+static void test_dc_file(void **state)
+{
+	struct ntm_join dc = { .addr_count = 2 }, back;
+	bool has_token = false;
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(ntm_addr_parse(&dc.addrs[0], "192.0.2.1:4330", 1), 0);
+	assert_int_equal(ntm_addr_parse(&dc.addrs[1], "[2001:db8::1]:77", 1), 0);
+	randombytes_buf(dc.dc_key, sizeof(dc.dc_key));
+	randombytes_buf(dc.token, sizeof(dc.token));
+	unlink(file);
+	assert_int_equal(ntm_state_read_dc(file, &back, &has_token), -ENOENT);
+	assert_int_equal(ntm_state_write_dc(file, &dc, true), 0);
+	assert_int_equal(stat(file, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_int_equal(ntm_state_read_dc(file, &back, &has_token), 0);
+	assert_true(has_token);
+	assert_int_equal(back.addr_count, 2);
+	assert_true(ntm_addr_equal(&back.addrs[1], &dc.addrs[1]));
+	assert_memory_equal(back.dc_key, dc.dc_key, sizeof(dc.dc_key));
+	assert_memory_equal(back.token, dc.token, sizeof(dc.token));
+	assert_int_equal(ntm_state_write_dc(file, &dc, false), 0);
+	assert_int_equal(ntm_state_read_dc(file, &back, &has_token), 0);
+	assert_false(has_token);
+}
+
+static void test_damaged_files(void **state)
+{
+	static const char *const bad[] = {
+		"", "[]", "{", "{}", "{\"addresses\": []}", "{\"addresses\": [\"x\"], \"key\": \"y\"}",
+		"{\"addresses\": [\"192.0.2.1:1\"], \"key\": 7}",
+		"{\"name\": \"a.b\", \"zone\": \"b\"}",
+		"{\"name\": \"a.b\", \"zone\": \"b\", \"virtual4\": \"10.0.0.1\"}",
+		"{\"name\": \"a.b\", \"zone\": \"b\", \"virtual4\": \"10.0.0.1/33\"}",
+		"{\"name\": \"A B\", \"zone\": \"b\", \"virtual4\": \"10.0.0.1/8\"}",
+	};
+	struct ntm_msg lease;
+	struct ntm_join dc;
+	bool has_token;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		write_file(bad[i]);
+		assert_int_equal(ntm_state_read_dc(file, &dc, &has_token), -EINVAL);
+		assert_int_equal(ntm_state_read_lease(file, &lease), -EINVAL);
+	}
+}
+
+static void test_lease_file(void **state)
+{
+	struct ntm_msg lease = { .name = "mn.example.net", .zone = "example.net", .prefix4 = 16, .prefix6 = 64 }, back;
+
+	(void)state;
+	NTM_SET(&lease, NAME);
+	NTM_SET(&lease, ZONE);
+	lease.virtual4.s_addr = htonl(0x64400002);
+	NTM_SET(&lease, VIRTUAL4);
+	assert_int_equal(ntm_state_write_lease(file, &lease), 0);
+	assert_int_equal(ntm_state_read_lease(file, &back), 0);
+	assert_string_equal(back.name, lease.name);
+	assert_string_equal(back.zone, lease.zone);
+	assert_int_equal(back.virtual4.s_addr, lease.virtual4.s_addr);
+	assert_int_equal(back.prefix4, 16);
+	assert_int_equal(back.has, lease.has);
+	lease.virtual6.s6_addr[0] = 0xfd;
+	NTM_SET(&lease, VIRTUAL6);
+	assert_int_equal(ntm_state_write_lease(file, &lease), 0);
+	assert_int_equal(ntm_state_read_lease(file, &back), 0);
+	assert_memory_equal(&back.virtual6, &lease.virtual6, sizeof(lease.virtual6));
+	assert_int_equal(back.prefix6, 64);
+}
+
+static void test_pins(void **state)
+{
+	const uint8_t good[32] = { 1 }, evil[32] = { 2 };
+	struct ntm_pins pins;
+
+	(void)state;
+	unlink(file);
+	assert_int_equal(ntm_pins_open(&pins, file), 0);
+	assert_true(ntm_pins_check(&pins, "cn.example.net", good));
+	assert_true(ntm_pins_check(&pins, "cn.example.net", evil)); /* nothing is known yet */
+	assert_int_equal(ntm_pins_learn(&pins, "cn.example.net", good), 0);
+	assert_false(ntm_pins_check(&pins, "cn.example.net", evil));
+	assert_int_equal(ntm_pins_learn(&pins, "cn.example.net", evil), 0); /* no change */
+	ntm_pins_close(&pins);
+
+	assert_int_equal(ntm_pins_open(&pins, file), 0);
+	assert_true(ntm_pins_check(&pins, "cn.example.net", good));
+	assert_int_equal(json_object_size(ntm_pins_refused(&pins)), 0);
+	assert_false(ntm_pins_check(&pins, "cn.example.net", evil));
+	assert_int_equal(json_object_size(ntm_pins_refused(&pins)), 1);
+	assert_int_equal(ntm_pins_forget(&pins, "cn.example.net"), 0);
+	assert_int_equal(json_object_size(ntm_pins_refused(&pins)), 0);
+	assert_true(ntm_pins_check(&pins, "cn.example.net", evil));
+	assert_int_equal(ntm_pins_forget(&pins, "cn.example.net"), -ENOENT);
+	ntm_pins_close(&pins);
+
+	write_file("nonsense");
+	assert_int_equal(ntm_pins_open(&pins, file), -EINVAL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_defaults),   cmocka_unit_test(test_all_options),
+		cmocka_unit_test(test_bad_options), cmocka_unit_test(test_dc_file),
+		cmocka_unit_test(test_damaged_files), cmocka_unit_test(test_lease_file),
+		cmocka_unit_test(test_pins),
+	};
+
+	if (sodium_init() < 0)
+		return 1;
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
