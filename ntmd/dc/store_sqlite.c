@@ -150,6 +150,16 @@ static int commit(struct sqlite_store *s, int err)
 	return err;
 }
 
+/*
+ * Where the disk is full, the log may be what fills it: move it into the database, and cut it off. Worth another try of
+ * what failed, if it helps.
+ */
+static bool made_room(struct sqlite_store *s, int err)
+{
+	return err == -ENOSPC && sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE,
+							   NULL, NULL) == SQLITE_OK;
+}
+
 static bool column_blob(sqlite3_stmt *stmt, int column, void *out, int len)
 {
 	const void *data = sqlite3_column_blob(stmt, column);
@@ -252,8 +262,8 @@ static int invite_one(struct sqlite_store *s, const struct ntm_store_invite *inv
 	return -EEXIST;
 }
 
-static int op_invite(struct ntm_store *store, const struct ntm_store_invite *invites, size_t count,
-		     int64_t now, size_t *failed)
+static int invite_once(struct ntm_store *store, const struct ntm_store_invite *invites,
+		       size_t count, int64_t now, size_t *failed)
 {
 	struct sqlite_store *s = (struct sqlite_store *)store;
 	int err = run(s, BEGIN);
@@ -265,6 +275,16 @@ static int op_invite(struct ntm_store *store, const struct ntm_store_invite *inv
 		err = invite_one(s, &invites[i], now);
 	}
 	return commit(s, err);
+}
+
+static int op_invite(struct ntm_store *store, const struct ntm_store_invite *invites, size_t count,
+		     int64_t now, size_t *failed)
+{
+	int err = invite_once(store, invites, count, now, failed);
+
+	if (made_room((struct sqlite_store *)store, err))
+		err = invite_once(store, invites, count, now, failed);
+	return err;
 }
 
 static int op_find_token(struct ntm_store *store, const uint8_t token[NTM_STORE_TOKEN], int64_t now,
@@ -301,8 +321,8 @@ static int bind_row(struct sqlite_store *s, const struct ntm_store_node *node,
 	return err;
 }
 
-static int op_bind(struct ntm_store *store, const struct ntm_store_node *node,
-		   const uint8_t token[NTM_STORE_TOKEN], int64_t now)
+static int bind_once(struct ntm_store *store, const struct ntm_store_node *node,
+		     const uint8_t token[NTM_STORE_TOKEN], int64_t now)
 {
 	struct sqlite_store *s = (struct sqlite_store *)store;
 	int err = run(s, BEGIN);
@@ -321,7 +341,17 @@ static int op_bind(struct ntm_store *store, const struct ntm_store_node *node,
 	return commit(s, err);
 }
 
-static int op_set_addresses(struct ntm_store *store, const struct ntm_store_node *node)
+static int op_bind(struct ntm_store *store, const struct ntm_store_node *node,
+		   const uint8_t token[NTM_STORE_TOKEN], int64_t now)
+{
+	int err = bind_once(store, node, token, now);
+
+	if (made_room((struct sqlite_store *)store, err))
+		err = bind_once(store, node, token, now);
+	return err;
+}
+
+static int set_addresses_once(struct ntm_store *store, const struct ntm_store_node *node)
 {
 	struct sqlite_store *s = (struct sqlite_store *)store;
 	sqlite3_stmt *stmt = s->stmt[SET_ADDRESSES];
@@ -332,7 +362,16 @@ static int op_set_addresses(struct ntm_store *store, const struct ntm_store_node
 	return run(s, SET_ADDRESSES);
 }
 
-static int op_revoke(struct ntm_store *store, const char *name)
+static int op_set_addresses(struct ntm_store *store, const struct ntm_store_node *node)
+{
+	int err = set_addresses_once(store, node);
+
+	if (made_room((struct sqlite_store *)store, err))
+		err = set_addresses_once(store, node);
+	return err;
+}
+
+static int revoke_once(struct ntm_store *store, const char *name)
 {
 	enum statement tries[] = { REVOKE_INVITE, REVOKE_ACTIVE };
 	struct sqlite_store *s = (struct sqlite_store *)store;
@@ -348,6 +387,15 @@ static int op_revoke(struct ntm_store *store, const char *name)
 	}
 	err = op_get(store, name, &node);
 	return err ? err : -EALREADY;
+}
+
+static int op_revoke(struct ntm_store *store, const char *name)
+{
+	int err = revoke_once(store, name);
+
+	if (made_room((struct sqlite_store *)store, err))
+		err = revoke_once(store, name);
+	return err;
 }
 
 static int op_key_revoked(struct ntm_store *store, const uint8_t key[32])
@@ -409,7 +457,8 @@ static int set_up(struct sqlite_store *s)
 
 	sqlite3_busy_timeout(s->db, 2000);
 	rc = sqlite3_exec(
-		s->db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON;",
+		s->db,
+		"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA wal_autocheckpoint=256;",
 		NULL, NULL, NULL);
 	if (rc == SQLITE_OK)
 		rc = user_version(s->db, &version);
