@@ -45,7 +45,7 @@ LANGUAGE := -std=gnu11 -D_GNU_SOURCE= -I include -I ntmd
 CFLAGS ?= -O2 -g
 LDFLAGS ?=
 ALL_CFLAGS = $(LANGUAGE) $(WARNINGS) $(HARDEN) $(PKG_CFLAGS) $(CFLAGS) -MMD -MP
-ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(LDFLAGS)
+ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
 SAN := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 SAN_CFLAGS = $(LANGUAGE) $(WARNINGS) $(PKG_CFLAGS) $(SAN) -I tests/unit -MMD -MP
 FUZZ_CFLAGS = $(LANGUAGE) $(PKG_CFLAGS) $(SAN) -fsanitize=fuzzer-no-link -MMD -MP
@@ -64,8 +64,14 @@ prerequisites:
 
 # --- programs
 
+# An archive, so that a program holds only what it uses of it.
+COMMON_A := $(B)/obj/common.a
+$(COMMON_A): $(COMMON_SRC:%.c=$(B)/obj/%.o)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
 define program
-$(B)/bin/$(1): $(patsubst %.c,$(B)/obj/%.o,$(2) $(COMMON_SRC))
+$(B)/bin/$(1): $(patsubst %.c,$(B)/obj/%.o,$(2)) $(COMMON_A)
 	@mkdir -p $$(@D)
 	$$(CC) $$(ALL_CFLAGS) $$(ALL_LDFLAGS) -o $$@ $$^ $$(PKG_LIBS)
 endef
@@ -183,14 +189,17 @@ install: userspace
 	@set -e; for f in $(EXAMPLES); do d=$(DESTDIR)$(PREFIX)/share/doc/ntmobile; \
 		echo "install $$d/$${f##*/}"; install -d $$d; install -m 644 $$f $$d/; done
 	@if test -f kmod/ntmobile.ko; then \
-		$(MAKE) -C $(KDIR) M=$(CURDIR) $(if $(DESTDIR),INSTALL_MOD_PATH=$(abspath $(DESTDIR))) modules_install; fi
+		$(MAKE) -C $(KDIR) M=$(CURDIR) CONFIG_MODULE_SIG_ALL= \
+			$(if $(DESTDIR),INSTALL_MOD_PATH=$(abspath $(DESTDIR))) modules_install; fi
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/ntmctl $(addprefix $(DESTDIR)$(PREFIX)/sbin/,ntmd ntm-dc)
 	rm -f $(patsubst %.in,%,$(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(UNIT_FILES))))
 	rm -f $(foreach m,$(MAN_PAGES),$(DESTDIR)$(PREFIX)/share/man/man$(subst .,,$(suffix $(m)))/$(notdir $(m)))
 	rm -rf $(DESTDIR)$(PREFIX)/share/doc/ntmobile
-	rm -f $(DESTDIR)/lib/modules/*/updates/kmod/ntmobile.ko $(DESTDIR)/lib/modules/*/extra/kmod/ntmobile.ko
+	@set -e; for f in $(DESTDIR)/lib/modules/*/updates/kmod/ntmobile.ko* $(DESTDIR)/lib/modules/*/extra/kmod/ntmobile.ko*; do \
+		test -f $$f || continue; echo "rm $$f"; rm -f $$f; \
+		test -n "$(DESTDIR)" || depmod -a "$$(echo $$f | cut -d/ -f4)"; done
 
 clean:
 	rm -rf $(B)
