@@ -217,7 +217,21 @@ static void store_seen(struct ntm_core *core, const struct ntm_store_seen *seen,
 		ntm_core_storage_failed(core, "store when nodes were seen last", err, now_ms);
 }
 
-/* Look at @count nodes; those that went offline are noted. @all: note everyone who was online, at the end. */
+/* What a look at one node says: it went offline and is to be noted. @all: so is everyone who is online, at the end. */
+static bool went_offline(const struct ntm_core *core, struct ntm_node *node, bool all,
+			 uint64_t now_ms)
+{
+	bool online = !all && ntm_core_online(core, node, now_ms);
+
+	if (online == node->was_online)
+		return false;
+	node->was_online = online;
+	/* Registered all the time, it may just have been out of reach. */
+	if (node->registered && !all)
+		ntm_info("%s is %s", node->name, online ? "online again" : "offline");
+	return !online;
+}
+
 static void sweep(struct ntm_core *core, uint32_t count, bool all, uint64_t now_ms)
 {
 	struct ntm_store_seen *seen = malloc(SEEN_BATCH * sizeof(*seen));
@@ -228,13 +242,9 @@ static void sweep(struct ntm_core *core, uint32_t count, bool all, uint64_t now_
 
 		core->sweep_next =
 			core->sweep_next + 1 < core->registry.count ? core->sweep_next + 1 : 0;
-		if (!node->was_online || (!all && ntm_core_online(core, node, now_ms)))
+		if (!went_offline(core, node, all, now_ms))
 			continue;
-		if (node->registered && !all)
-			ntm_info("%s is offline", node->name);
 		node->seen = ntm_core_seen(core, node, now_ms);
-		node->was_online = false;
-		node->registered = false;
 		seen[noted++] = (struct ntm_store_seen){ node->name, node->seen };
 		if (noted == SEEN_BATCH) {
 			store_seen(core, seen, noted, now_ms);

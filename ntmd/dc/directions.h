@@ -16,10 +16,16 @@
 #define NTM_DIRECTIONS_MAX (1u << 17)
 #define NTM_DIRECTION_RETRIES 3
 
-/** struct ntm_direction - @initiator and @responder are node ids, @request_id that of the Route Direction to the responder */
+/**
+ * struct ntm_direction - one direction
+ * @initiator, @responder: node ids
+ * @sessions:	of the two, when it was made: a node that has another one since may have forgotten all
+ * @request_id: that of the Route Direction to the responder
+ */
 struct ntm_direction {
 	struct ntm_director_path path;
 	uint32_t initiator, responder;
+	uint32_t sessions[2];
 	uint32_t request_id;
 	bool confirmed;
 	uint8_t queue;

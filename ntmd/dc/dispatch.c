@@ -168,13 +168,46 @@ static void carry_out(struct ntm_core *core, const struct ntm_peer *asker, struc
 	}
 }
 
+/* The pair's recent direction, unless one end has a new session: a node that started again knows nothing of it. */
+static const struct ntm_direction *recent_direction(const struct ntm_core *core,
+						    const struct ntm_node *a,
+						    const struct ntm_node *b, uint64_t now_ms)
+{
+	const struct ntm_direction *d =
+		ntm_directions_recent(&core->directions, a->id, b->id, now_ms);
+	const struct ntm_node *initiator = d && d->initiator == b->id ? b : a;
+	const struct ntm_node *responder = initiator == a ? b : a;
+
+	if (d && initiator->session && responder->session &&
+	    initiator->session->keys.local_id == d->sessions[0] &&
+	    responder->session->keys.local_id == d->sessions[1])
+		return d;
+	return NULL;
+}
+
+static bool remember(struct ntm_core *core, const struct ntm_director_path *path,
+		     const struct ntm_node *initiator, const struct ntm_node *responder,
+		     uint64_t now_ms)
+{
+	struct ntm_direction *d = ntm_directions_add(&core->directions, path, initiator->id,
+						     responder->id, core->request_id, now_ms);
+
+	if (!d)
+		return false;
+	d->sessions[0] = initiator->session->keys.local_id;
+	d->sessions[1] = responder->session->keys.local_id;
+	core->request_id++;
+	core->counters[NTM_COUNT_DIRECTIONS]++;
+	return true;
+}
+
 static void on_direction(struct ntm_core *core, const struct ntm_peer *peer,
 			 const struct ntm_msg *request, uint64_t now_ms)
 {
 	struct ntm_node *target = find_target(core, request);
 	struct ntm_director_node asker_view, target_view;
 	struct ntm_director_path fresh, recent_path = { .path_id = 0 };
-	struct ntm_direction *recent = NULL;
+	const struct ntm_direction *recent = NULL;
 	struct ntm_director_plan plan;
 	struct ntm_director_ask ask = { .asker = &asker_view, .fresh = &fresh };
 	uint32_t request_id = core->request_id;
@@ -185,8 +218,7 @@ static void on_direction(struct ntm_core *core, const struct ntm_peer *peer,
 	if (target) {
 		view(core, target, now_ms, &target_view);
 		ask.peer = &target_view;
-		recent = ntm_directions_recent(&core->directions, peer->node->id, target->id,
-					       now_ms);
+		recent = recent_direction(core, peer->node, target, now_ms);
 	}
 	if (recent) {
 		recent_path = recent->path;
@@ -196,14 +228,9 @@ static void on_direction(struct ntm_core *core, const struct ntm_peer *peer,
 	}
 	make_path(core, &fresh);
 	ntm_director_decide(&ask, &plan);
-	if (plan.new_path && target) {
-		if (!ntm_directions_add(&core->directions, &fresh, peer->node->id, target->id,
-					request_id, now_ms)) {
-			refuse(core, peer, request, NTM_ST_BUSY);
-			goto wipe;
-		}
-		core->request_id++;
-		core->counters[NTM_COUNT_DIRECTIONS]++;
+	if (plan.new_path && target && !remember(core, &fresh, peer->node, target, now_ms)) {
+		refuse(core, peer, request, NTM_ST_BUSY);
+		goto wipe;
 	}
 	carry_out(core, peer, target, request, &plan, request_id);
 wipe:

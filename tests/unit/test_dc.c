@@ -464,6 +464,23 @@ static void two_nodes_are_directed(void **state)
 	assert_int_equal(peers.role, NTM_ROLE_RESPONDER);
 }
 
+static void a_node_that_started_again_gets_a_new_path(void **state)
+{
+	struct world *w = *state;
+	struct client a = joined(w, "a", "198.51.100.7"), b = joined(w, "b", "198.51.100.8");
+	struct ntm_msg request = registration(7200), lease, first, second;
+
+	assert_true(ask(&a, "b", &first));
+	connect_node(&b);
+	assert_int_equal(register_on(&b, &request, &lease), NTM_ST_OK);
+	assert_true(ask(&b, "a", &second));
+	assert_int_not_equal(first.path_id, second.path_id);
+	assert_int_equal(second.role, NTM_ROLE_INITIATOR);
+	assert_true(ask(&a, "b", &first));
+	assert_int_equal(first.path_id, second.path_id);
+	assert_int_equal(first.role, NTM_ROLE_RESPONDER);
+}
+
 static void a_peer_is_found_by_its_virtual_addresses(void **state)
 {
 	struct world *w = *state;
@@ -550,6 +567,13 @@ static void offline_after_silence_goodbye_and_the_leases_end(void **state)
 	assert_true(ask(&a, "b", &answer));
 	assert_int_equal(answer.type, NTM_MSG_ROUTE_DIRECTION);
 	pass(w, 1);
+	expect_refusal(&a, "b", NTM_ST_OFFLINE);
+	assert_true(keep_alive(&b, &answer));
+	assert_true(ask(&a, "b", &answer));
+	assert_int_equal(answer.type, NTM_MSG_ROUTE_DIRECTION);
+	/* Out of reach for long, and there again as if nothing had been. */
+	pass(w, 300000);
+	assert_true(keep_alive(&a, &answer));
 	expect_refusal(&a, "b", NTM_ST_OFFLINE);
 	assert_true(keep_alive(&b, &answer));
 	assert_true(ask(&a, "b", &answer));
@@ -908,6 +932,7 @@ int main(void)
 		TEST(a_node_gets_its_lease_and_keeps_its_addresses),
 		TEST(tokens_names_and_strangers),
 		TEST(two_nodes_are_directed),
+		TEST(a_node_that_started_again_gets_a_new_path),
 		TEST(a_peer_is_found_by_its_virtual_addresses),
 		TEST(the_responder_is_told_until_it_confirms),
 		TEST(candidates_are_looked_at),
