@@ -307,10 +307,13 @@ int ntm_sessions_open(struct ntm_sessions *s, const uint8_t *packet, size_t len,
 		      const union ntm_addr *from, uint64_t now_ms, struct ntm_msg *msg,
 		      struct ntm_peer *peer)
 {
-	uint32_t value = find_id(s, ntm_session_id_of(packet, len));
+	uint32_t id = ntm_session_id_of(packet, len);
+	uint32_t value = find_id(s, id);
 	bool newest = false;
 	int err;
 
+	if (!id)
+		return -EPROTO;
 	if (value == NONE)
 		return -ENOENT;
 	if (value & GUEST)
