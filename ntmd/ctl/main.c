@@ -118,8 +118,8 @@ static int verb_join(const struct options *o)
 		return code;
 	v4 = json_string_value(json_object_get(response, "virtual4"));
 	v6 = json_string_value(json_object_get(response, "virtual6"));
-	printf("%s%s%s%s%s\n", json_string_value(json_object_get(response, "name")), v4 ? " " : "", v4 ? v4 : "",
-	       v6 ? " " : "", v6 ? v6 : "");
+	printf("%s%s%s%s%s\n", json_string_value(json_object_get(response, "name")), v4 ? " " : "",
+	       v4 ? v4 : "", v6 ? " " : "", v6 ? v6 : "");
 	json_decref(response);
 	return NTM_EXIT_OK;
 }

@@ -34,8 +34,8 @@ static void bytes_text(long long bytes, char *out, size_t size)
 }
 
 /* The number as text, "-" if there is none */
-static const char *number_text(const json_t *peer, const char *key, void (*format)(long long, char *, size_t), char *out,
-			       size_t size)
+static const char *number_text(const json_t *peer, const char *key,
+			       void (*format)(long long, char *, size_t), char *out, size_t size)
 {
 	const json_t *value = json_object_get(peer, key);
 
@@ -65,17 +65,22 @@ static int add_peer(struct libscols_table *table, const json_t *peer)
 	err |= scols_line_set_data(line, COL_PATH, *text_of(peer, "path") ? text : "-");
 	err |= scols_line_set_data(line, COL_NAME, text_of(peer, "name"));
 	err |= scols_line_set_data(line, COL_STATE, text_of(peer, "state"));
-	err |= scols_line_set_data(line, COL_RTT, number_text(peer, "rtt_us", ctl_ms, number, sizeof(number)));
+	err |= scols_line_set_data(line, COL_RTT,
+				   number_text(peer, "rtt_us", ctl_ms, number, sizeof(number)));
 	err |= scols_line_set_data(line, COL_KEYS,
-				   number_text(peer, "keys_age_s", seconds_text, number, sizeof(number)));
-	err |= scols_line_set_data(line, COL_TX, number_text(peer, "tx_bytes", bytes_text, number, sizeof(number)));
-	err |= scols_line_set_data(line, COL_RX, number_text(peer, "rx_bytes", bytes_text, number, sizeof(number)));
+				   number_text(peer, "keys_age_s", seconds_text, number,
+					       sizeof(number)));
+	err |= scols_line_set_data(
+		line, COL_TX, number_text(peer, "tx_bytes", bytes_text, number, sizeof(number)));
+	err |= scols_line_set_data(
+		line, COL_RX, number_text(peer, "rx_bytes", bytes_text, number, sizeof(number)));
 	return err;
 }
 
 static struct libscols_table *peer_table(const json_t *peers)
 {
-	static const char *const heads[COLS] = { "NAME", "ADDRESSES", "STATE", "PATH", "RTT", "KEYS", "TX", "RX" };
+	static const char *const heads[COLS] = { "NAME", "ADDRESSES", "STATE", "PATH",
+						 "RTT",	 "KEYS",      "TX",    "RX" };
 	struct libscols_table *table = scols_new_table();
 	const json_t *peer;
 	size_t i;
@@ -118,7 +123,8 @@ static void print_own(const json_t *status)
 	const char *refusal = text_of(dc, "refusal"), *text = text_of(dc, "text");
 
 	if (*text_of(status, "name"))
-		printf("%s %s %s\n", text_of(status, "name"), text_of(status, "virtual4"), text_of(status, "virtual6"));
+		printf("%s %s %s\n", text_of(status, "name"), text_of(status, "virtual4"),
+		       text_of(status, "virtual6"));
 	else
 		puts("this node has no name yet");
 	printf("DC: %s", text_of(dc, "state"));

@@ -138,7 +138,8 @@ void ntm_admin_registered(struct ntm_node *node)
 	if (!node->join)
 		return;
 	if (!node->dp) {
-		ntm_control_fail(node->join->reply, NTM_EXIT_ERROR, "registered as %s, but there is no data path: %s",
+		ntm_control_fail(node->join->reply, NTM_EXIT_ERROR,
+				 "registered as %s, but there is no data path: %s",
 				 node->lease.name, node->dp_why);
 	} else {
 		response = own_json(node);
@@ -166,8 +167,8 @@ void ntm_admin_refused(struct ntm_node *node, uint16_t status, const char *text)
 {
 	if (!node->join)
 		return;
-	ntm_control_fail(node->join->reply, NTM_EXIT_ERROR, "the DC refuses: %s%s%s", ntm_status_name(status),
-			 text[0] ? ": " : "", text);
+	ntm_control_fail(node->join->reply, NTM_EXIT_ERROR, "the DC refuses: %s%s%s",
+			 ntm_status_name(status), text[0] ? ": " : "", text);
 	if (node->join->has_before)
 		take_back(node);
 	join_end(node);
@@ -251,10 +252,12 @@ static json_t *drops_json(struct ntm_node *node)
 	json_t *signalling = json_object(), *kernel = json_object();
 
 	for (unsigned int i = 0; i < NTM_NODE_DROPS; i++)
-		json_object_set_new(signalling, ntm_node_drop_names[i], json_integer((json_int_t)node->drops[i]));
+		json_object_set_new(signalling, ntm_node_drop_names[i],
+				    json_integer((json_int_t)node->drops[i]));
 	if (node->dp && !node->dp_ops->drops(node->dp, data))
 		for (unsigned int i = 0; i < NTM_DP_DROPS; i++)
-			json_object_set_new(kernel, ntm_dp_drop_names[i], json_integer((json_int_t)data[i]));
+			json_object_set_new(kernel, ntm_dp_drop_names[i],
+					    json_integer((json_int_t)data[i]));
 	return json_pack("{s:o, s:o}", "signalling", signalling, "data", kernel);
 }
 
@@ -278,7 +281,8 @@ static void cmd_status(struct ntm_node *node, struct ntm_control_reply *reply)
 /* ping */
 
 /* "cn" is short for "cn.ZONE" */
-static const char *full_name(const struct ntm_node *node, const json_t *request, char out[NTM_NAME_MAX + 1])
+static const char *full_name(const struct ntm_node *node, const json_t *request,
+			     char out[NTM_NAME_MAX + 1])
 {
 	const char *text = json_string_value(json_object_get(request, "name"));
 	size_t len = 0;
@@ -286,22 +290,26 @@ static const char *full_name(const struct ntm_node *node, const json_t *request,
 	if (!text)
 		return NULL;
 	for (; text[len] && len < NTM_NAME_MAX; len++)
-		out[len] = text[len] >= 'A' && text[len] <= 'Z' ? (char)(text[len] + 'a' - 'A') : text[len];
+		out[len] = text[len] >= 'A' && text[len] <= 'Z' ? (char)(text[len] + 'a' - 'A') :
+								  text[len];
 	if (text[len])
 		return NULL;
 	out[len] = '\0';
 	if (len && out[len - 1] == '.')
 		out[len - 1] = '\0';
-	else if (!strchr(out, '.') && node->has_lease && len + strlen(node->lease.zone) + 1 <= NTM_NAME_MAX)
+	else if (!strchr(out, '.') && node->has_lease &&
+		 len + strlen(node->lease.zone) + 1 <= NTM_NAME_MAX)
 		strcat(strcat(out, "."), node->lease.zone);
 	return ntm_name_valid(out) ? out : NULL;
 }
 
-static void start_ping(struct ntm_node *node, struct ntm_peer *peer, struct ntm_control_reply *reply)
+static void start_ping(struct ntm_node *node, struct ntm_peer *peer,
+		       struct ntm_control_reply *reply)
 {
 	const bool stands = ntm_peer_stands(peer);
 
-	if (!ntm_queries_ping(stands ? &peer->pings : &peer->waiting, ntm_node_now_ms(), PING_MS, reply)) {
+	if (!ntm_queries_ping(stands ? &peer->pings : &peer->waiting, ntm_node_now_ms(), PING_MS,
+			      reply)) {
 		ntm_control_fail(reply, NTM_EXIT_ERROR, "too many wait already");
 		return;
 	}
@@ -327,7 +335,8 @@ static void cmd_ping(struct ntm_node *node, const json_t *request, struct ntm_co
 		return;
 	}
 	if (ntm_queries_place(name, node->lease.zone, node->lease.name) != NTM_DNS_PEER) {
-		ntm_control_fail(reply, NTM_EXIT_USAGE, "%s is no other node of %s", name, node->lease.zone);
+		ntm_control_fail(reply, NTM_EXIT_USAGE, "%s is no other node of %s", name,
+				 node->lease.zone);
 		return;
 	}
 	peer = ntm_peers_get(&node->peers, name);
@@ -339,7 +348,8 @@ static void cmd_ping(struct ntm_node *node, const json_t *request, struct ntm_co
 	ntm_peers_tidy(&node->peers, peer);
 }
 
-void ntm_admin_pong(struct ntm_node *node, void *ping, const struct ntm_peer *peer, enum ntm_outcome outcome)
+void ntm_admin_pong(struct ntm_node *node, void *ping, const struct ntm_peer *peer,
+		    enum ntm_outcome outcome)
 {
 	json_t *response;
 
@@ -352,15 +362,16 @@ void ntm_admin_pong(struct ntm_node *node, void *ping, const struct ntm_peer *pe
 		ntm_control_fail(ping, NTM_EXIT_UNREACHABLE, "unreachable");
 		return;
 	}
-	response = json_pack("{s:b, s:s, s:s, s:I}", "ok", 1, "name", peer->name, "path", "direct", "rtt_us",
-			     (json_int_t)peer->cur->tunnel.rtt_us);
+	response = json_pack("{s:b, s:s, s:s, s:I}", "ok", 1, "name", peer->name, "path", "direct",
+			     "rtt_us", (json_int_t)peer->cur->tunnel.rtt_us);
 	json_object_set_new(response, "address", endpoint_json(&peer->cur->tunnel.peer));
 	ntm_control_answer(ping, response);
 }
 
 /* forget */
 
-static void cmd_forget(struct ntm_node *node, const json_t *request, struct ntm_control_reply *reply)
+static void cmd_forget(struct ntm_node *node, const json_t *request,
+		       struct ntm_control_reply *reply)
 {
 	char buf[NTM_NAME_MAX + 1];
 	const char *name = full_name(node, request, buf);
@@ -406,7 +417,8 @@ static void on_command(void *ctx, json_t *request, struct ntm_control_reply *rep
 
 int ntm_admin_open(struct ntm_node *node)
 {
-	int err = ntm_control_open(&node->control, &node->loop, node->config.control, on_command, node);
+	int err = ntm_control_open(&node->control, &node->loop, node->config.control, on_command,
+				   node);
 
 	if (err == -EADDRINUSE)
 		ntm_err("%s: another ntmd is running", node->config.control);

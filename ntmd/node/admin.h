@@ -14,6 +14,7 @@ void ntm_admin_close(struct ntm_node *node);
 void ntm_admin_registered(struct ntm_node *node);
 void ntm_admin_refused(struct ntm_node *node, uint16_t status, const char *text);
 /** ntm_admin_pong() - a ping's end: a Keep Alive Response, or why there is none */
-void ntm_admin_pong(struct ntm_node *node, void *ping, const struct ntm_peer *peer, enum ntm_outcome outcome);
+void ntm_admin_pong(struct ntm_node *node, void *ping, const struct ntm_peer *peer,
+		    enum ntm_outcome outcome);
 
 #endif

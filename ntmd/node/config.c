@@ -16,7 +16,8 @@ static const char *parse_path(char *out, size_t size, const char *value)
 	return ntm_conf_string(value, out, size);
 }
 
-static const char *parse_number(const char *value, unsigned long min, unsigned long max, unsigned int *out)
+static const char *parse_number(const char *value, unsigned long min, unsigned long max,
+				unsigned int *out)
 {
 	unsigned long number = 0;
 	const char *reason = ntm_conf_uint(value, min, max, &number);
@@ -53,7 +54,7 @@ static const char *parse_datapath(void *target, const char *value)
 {
 	struct ntm_node_config *config = target;
 
-	if (strcmp(value, "kernel"))
+	if (strcmp(value, "kernel") != 0)
 		return "must be \"kernel\"";
 	return ntm_conf_string(value, config->datapath, sizeof(config->datapath));
 }
@@ -62,8 +63,8 @@ static const char *parse_interface(void *target, const char *value)
 {
 	struct ntm_node_config *config = target;
 
-	if (!value[0] || strlen(value) >= IFNAMSIZ || strpbrk(value, "/ \t:%") || !strcmp(value, ".") ||
-	    !strcmp(value, ".."))
+	if (!value[0] || strlen(value) >= IFNAMSIZ || strpbrk(value, "/ \t:%") ||
+	    !strcmp(value, ".") || !strcmp(value, ".."))
 		return "must be an interface name of 1 to 15 characters";
 	return ntm_conf_string(value, config->interface, sizeof(config->interface));
 }
@@ -93,7 +94,8 @@ static const char *parse_dc(void *target, const char *value)
 {
 	struct ntm_node_config *config = target;
 
-	if (ntm_addr_parse(&config->dc.addrs[0], value, NTM_WIRE_PORT) || !ntm_addr_usable(&config->dc.addrs[0]))
+	if (ntm_addr_parse(&config->dc.addrs[0], value, NTM_WIRE_PORT) ||
+	    !ntm_addr_usable(&config->dc.addrs[0]))
 		return "must be ADDRESS:PORT";
 	config->dc.addr_count = 1;
 	config->has_dc = true;

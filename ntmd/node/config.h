@@ -25,6 +25,7 @@ struct ntm_node_config {
 };
 
 /** ntm_node_config_load() - defaults, then the file; 0, or a negative errno and "FILE:LINE: reason" */
-int ntm_node_config_load(struct ntm_node_config *config, const char *path, char *error, size_t size);
+int ntm_node_config_load(struct ntm_node_config *config, const char *path, char *error,
+			 size_t size);
 
 #endif

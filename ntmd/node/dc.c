@@ -19,7 +19,8 @@
 #define KEEPALIVE_S 25u
 #define DOWN_MS 3000u
 
-void ntm_dc_init(struct ntm_dc *dc, const struct ntm_dc_ops *ops, void *ctx, const struct ntm_noise_keypair *self)
+void ntm_dc_init(struct ntm_dc *dc, const struct ntm_dc_ops *ops, void *ctx,
+		 const struct ntm_noise_keypair *self)
 {
 	memset(dc, 0, sizeof(*dc));
 	dc->ops = ops;
@@ -73,7 +74,8 @@ static void hs_start(struct ntm_dc *dc, uint64_t now_ms)
 	if (hs->active || !dc->where.addr_count || dc->leaving)
 		return;
 	len = ntm_hs_request(&hs->init, NTM_PKT_SESSION_REQUEST, dc->self, dc->where.dc_key, NULL,
-			     dc->ops->session_id(dc->ctx), 0, NULL, &dc->jar, now_ms, hs->packet, sizeof(hs->packet));
+			     dc->ops->session_id(dc->ctx), 0, NULL, &dc->jar, now_ms, hs->packet,
+			     sizeof(hs->packet));
 	if (len < 0) {
 		ntm_err("Session Request: %s", strerror(-len));
 		return;
@@ -166,8 +168,8 @@ static void send_due(struct ntm_dc *dc, uint64_t now_ms)
 		ntm_requests_send(&dc->requests, now_ms, sendable(dc), send_request, &job);
 }
 
-uint32_t ntm_dc_request(struct ntm_dc *dc, const struct ntm_msg *m, uint64_t now_ms, uint32_t for_ms,
-			ntm_request_fn *done, void *ctx)
+uint32_t ntm_dc_request(struct ntm_dc *dc, const struct ntm_msg *m, uint64_t now_ms,
+			uint32_t for_ms, ntm_request_fn *done, void *ctx)
 {
 	uint32_t id;
 
@@ -208,7 +210,8 @@ void ntm_dc_register(struct ntm_dc *dc, uint64_t now_ms)
 	if (!dc->has_cur || dc->leaving)
 		return;
 	m = registration(dc, LIFETIME_S);
-	dc->registration = ntm_requests_add(&dc->requests, &m, now_ms, REGISTER_FOR_MS, registration_done, dc);
+	dc->registration =
+		ntm_requests_add(&dc->requests, &m, now_ms, REGISTER_FOR_MS, registration_done, dc);
 	dc->asked_ms = now_ms;
 	dc->renew_ms = now_ms + REGISTER_FOR_MS;
 	sodium_memzero(&m, sizeof(m));
@@ -272,7 +275,8 @@ bool ntm_dc_goodbye(struct ntm_dc *dc, uint64_t now_ms)
 		if (dc->state != NTM_DC_REGISTERED || !dc->has_cur)
 			return true;
 		m = registration(dc, 0);
-		dc->registration = ntm_requests_add(&dc->requests, &m, now_ms, REGISTER_FOR_MS, registration_done, dc);
+		dc->registration = ntm_requests_add(&dc->requests, &m, now_ms, REGISTER_FOR_MS,
+						    registration_done, dc);
 	} else if (!dc->registration) {
 		return true;
 	}
@@ -283,7 +287,8 @@ bool ntm_dc_goodbye(struct ntm_dc *dc, uint64_t now_ms)
 
 /* Packets in */
 
-static void new_session(struct ntm_dc *dc, const struct ntm_session *session, const union ntm_addr *from, uint64_t now_ms)
+static void new_session(struct ntm_dc *dc, const struct ntm_session *session,
+			const union ntm_addr *from, uint64_t now_ms)
 {
 	ntm_session_wipe(&dc->prev);
 	dc->prev = dc->cur;
@@ -300,7 +305,8 @@ static void new_session(struct ntm_dc *dc, const struct ntm_session *session, co
 	ntm_dc_register(dc, now_ms);
 }
 
-int ntm_dc_response(struct ntm_dc *dc, const uint8_t *packet, size_t len, const union ntm_addr *from, uint64_t now_ms)
+int ntm_dc_response(struct ntm_dc *dc, const uint8_t *packet, size_t len,
+		    const union ntm_addr *from, uint64_t now_ms)
 {
 	struct ntm_hs_keys keys;
 	struct ntm_msg payload;
@@ -334,7 +340,8 @@ int ntm_dc_cookie(struct ntm_dc *dc, const uint8_t *packet, size_t len, uint64_t
 /* A refusal of the node itself, not of what it asked for */
 static bool refuses_node(const struct ntm_msg *m)
 {
-	return m->type == NTM_MSG_REFUSAL && (m->status == NTM_ST_REVOKED || m->status == NTM_ST_UNKNOWN_NODE);
+	return m->type == NTM_MSG_REFUSAL &&
+	       (m->status == NTM_ST_REVOKED || m->status == NTM_ST_UNKNOWN_NODE);
 }
 
 static int take_message(struct ntm_dc *dc, const struct ntm_msg *m, uint64_t now_ms)
@@ -365,7 +372,8 @@ static int take_message(struct ntm_dc *dc, const struct ntm_msg *m, uint64_t now
 	}
 }
 
-int ntm_dc_sealed(struct ntm_dc *dc, const uint8_t *packet, size_t len, const union ntm_addr *from, uint64_t now_ms)
+int ntm_dc_sealed(struct ntm_dc *dc, const uint8_t *packet, size_t len, const union ntm_addr *from,
+		  uint64_t now_ms)
 {
 	const uint32_t id = ntm_session_id_of(packet, len);
 	const bool current = dc->has_cur && dc->cur.local_id == id;
@@ -394,7 +402,8 @@ bool ntm_dc_owns_id(const struct ntm_dc *dc, uint32_t id)
 {
 	if (!id)
 		return false;
-	return (dc->has_cur && dc->cur.local_id == id) || (dc->has_prev && dc->prev.local_id == id) ||
+	return (dc->has_cur && dc->cur.local_id == id) ||
+	       (dc->has_prev && dc->prev.local_id == id) ||
 	       (dc->hs.active && dc->hs.init.local_id == id);
 }
 
@@ -423,7 +432,8 @@ static void keepalive_tick(struct ntm_dc *dc, uint64_t now_ms)
 	if (now_ms < keepalive_at(dc))
 		return;
 	NTM_SET(&m, TIMESTAMP);
-	dc->keepalive = ntm_requests_add(&dc->requests, &m, now_ms, KEEPALIVE_FOR_MS, keepalive_done, dc);
+	dc->keepalive =
+		ntm_requests_add(&dc->requests, &m, now_ms, KEEPALIVE_FOR_MS, keepalive_done, dc);
 	if (!dc->keepalive)
 		dc->sent_ms = now_ms; /* no memory: once more a period later */
 }
@@ -480,7 +490,8 @@ uint64_t ntm_dc_deadline(const struct ntm_dc *dc)
 
 const char *ntm_dc_state_name(const struct ntm_dc *dc, uint64_t now_ms)
 {
-	static const char *const names[] = { "not joined", "connecting", "registering", "registered", "refused" };
+	static const char *const names[] = { "not joined", "connecting", "registering",
+					     "registered", "refused" };
 
 	if (dc->unanswered_ms && dc->hs.active && now_ms - dc->hs.since_ms >= DOWN_MS)
 		return "unreachable";

@@ -85,7 +85,8 @@ struct ntm_dc {
 	bool leaving;
 };
 
-void ntm_dc_init(struct ntm_dc *dc, const struct ntm_dc_ops *ops, void *ctx, const struct ntm_noise_keypair *self);
+void ntm_dc_init(struct ntm_dc *dc, const struct ntm_dc_ops *ops, void *ctx,
+		 const struct ntm_noise_keypair *self);
 void ntm_dc_done(struct ntm_dc *dc);
 /** ntm_dc_set() - this is the DC from now on; connects at once */
 void ntm_dc_set(struct ntm_dc *dc, const struct ntm_join *where, bool has_token, uint64_t now_ms);
@@ -94,17 +95,19 @@ void ntm_dc_register(struct ntm_dc *dc, uint64_t now_ms);
 /** ntm_dc_hurry() - somebody waits for the DC: do not sit out a long back-off */
 void ntm_dc_hurry(struct ntm_dc *dc, uint64_t now_ms);
 /** ntm_dc_request() - as ntm_requests_add(); sent once the node is registered */
-uint32_t ntm_dc_request(struct ntm_dc *dc, const struct ntm_msg *m, uint64_t now_ms, uint32_t for_ms,
-			ntm_request_fn *done, void *ctx);
+uint32_t ntm_dc_request(struct ntm_dc *dc, const struct ntm_msg *m, uint64_t now_ms,
+			uint32_t for_ms, ntm_request_fn *done, void *ctx);
 /** ntm_dc_send() - a message that has no response */
 void ntm_dc_send(struct ntm_dc *dc, const struct ntm_msg *m, uint64_t now_ms);
 /** ntm_dc_goodbye() - once more, LIFETIME 0; true: nothing (more) to wait for */
 bool ntm_dc_goodbye(struct ntm_dc *dc, uint64_t now_ms);
 
 /* Packets: 0, or why it was dropped (see ntm_tunnel_request()). */
-int ntm_dc_response(struct ntm_dc *dc, const uint8_t *packet, size_t len, const union ntm_addr *from, uint64_t now_ms);
+int ntm_dc_response(struct ntm_dc *dc, const uint8_t *packet, size_t len,
+		    const union ntm_addr *from, uint64_t now_ms);
 int ntm_dc_cookie(struct ntm_dc *dc, const uint8_t *packet, size_t len, uint64_t now_ms);
-int ntm_dc_sealed(struct ntm_dc *dc, const uint8_t *packet, size_t len, const union ntm_addr *from, uint64_t now_ms);
+int ntm_dc_sealed(struct ntm_dc *dc, const uint8_t *packet, size_t len, const union ntm_addr *from,
+		  uint64_t now_ms);
 /** ntm_dc_owns_id() - does a packet with this session ID belong here? */
 bool ntm_dc_owns_id(const struct ntm_dc *dc, uint32_t session_id);
 

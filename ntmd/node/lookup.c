@@ -38,11 +38,12 @@ void ntm_lookup_hold(struct ntm_node *node)
 
 /* DNS answers */
 
-static void reply_dns(struct ntm_node *node, uint64_t tag, const struct ntm_dns_query *q, enum ntm_dns_rcode rcode,
-		      const struct in_addr *v4, const struct in6_addr *v6)
+static void reply_dns(struct ntm_node *node, uint64_t tag, const struct ntm_dns_query *q,
+		      enum ntm_dns_rcode rcode, const struct in_addr *v4, const struct in6_addr *v6)
 {
 	uint8_t answer[NTM_DNS_ANSWER_MAX];
-	int len = ntm_dns_answer(q, rcode, node->lease.zone, v4, v6, NULL, TTL_S, answer, sizeof(answer));
+	int len = ntm_dns_answer(q, rcode, node->lease.zone, v4, v6, NULL, TTL_S, answer,
+				 sizeof(answer));
 
 	if (!node->dp)
 		return;
@@ -52,7 +53,8 @@ static void reply_dns(struct ntm_node *node, uint64_t tag, const struct ntm_dns_
 		(void)node->dp_ops->dns_reply(node->dp, tag, answer, (size_t)len);
 }
 
-static void reply_peer(struct ntm_node *node, uint64_t tag, const struct ntm_dns_query *q, const struct ntm_peer *peer)
+static void reply_peer(struct ntm_node *node, uint64_t tag, const struct ntm_dns_query *q,
+		       const struct ntm_peer *peer)
 {
 	reply_dns(node, tag, q, NTM_DNS_NOERROR, peer->has4 ? &peer->virtual4 : NULL,
 		  peer->has6 ? &peer->virtual6 : NULL);
@@ -60,20 +62,23 @@ static void reply_peer(struct ntm_node *node, uint64_t tag, const struct ntm_dns
 
 static void reply_self(struct ntm_node *node, uint64_t tag, const struct ntm_dns_query *q)
 {
-	reply_dns(node, tag, q, NTM_DNS_NOERROR, NTM_HAS(&node->lease, VIRTUAL4) ? &node->lease.virtual4 : NULL,
+	reply_dns(node, tag, q, NTM_DNS_NOERROR,
+		  NTM_HAS(&node->lease, VIRTUAL4) ? &node->lease.virtual4 : NULL,
 		  NTM_HAS(&node->lease, VIRTUAL6) ? &node->lease.virtual6 : NULL);
 }
 
 /* Outcomes */
 
-static void settle(struct ntm_node *node, struct ntm_query *query, struct ntm_peer *peer, enum ntm_outcome outcome)
+static void settle(struct ntm_node *node, struct ntm_query *query, struct ntm_peer *peer,
+		   enum ntm_outcome outcome)
 {
 	switch (query->kind) {
 	case NTM_QUERY_DNS:
 		if (outcome == NTM_OUTCOME_STANDS && peer)
 			reply_peer(node, query->tag, query->dns, peer);
 		else
-			reply_dns(node, query->tag, query->dns, ntm_queries_rcode(outcome), NULL, NULL);
+			reply_dns(node, query->tag, query->dns, ntm_queries_rcode(outcome), NULL,
+				  NULL);
 		break;
 	case NTM_QUERY_MISS:
 		if (node->dp)
@@ -87,7 +92,8 @@ static void settle(struct ntm_node *node, struct ntm_query *query, struct ntm_pe
 	ntm_query_free(query);
 }
 
-static void settle_all(struct ntm_node *node, struct ntm_queries *list, struct ntm_peer *peer, enum ntm_outcome outcome)
+static void settle_all(struct ntm_node *node, struct ntm_queries *list, struct ntm_peer *peer,
+		       enum ntm_outcome outcome)
 {
 	struct ntm_query *query;
 
@@ -235,7 +241,8 @@ static void target_answered(void *ctx, uint32_t id, const struct ntm_msg *respon
 
 static bool ask_target(struct ntm_node *node, int family, const void *virt)
 {
-	struct ntm_msg m = { .type = NTM_MSG_DIRECTION_REQUEST, .target_len = family == AF_INET ? 4 : 16 };
+	struct ntm_msg m = { .type = NTM_MSG_DIRECTION_REQUEST,
+			     .target_len = family == AF_INET ? 4 : 16 };
 	struct ntm_targets *target = calloc(1, sizeof(*target));
 
 	if (!target)
@@ -247,8 +254,8 @@ static bool ask_target(struct ntm_node *node, int family, const void *virt)
 	memcpy(m.target, virt, m.target_len);
 	NTM_SET(&m, TARGET);
 	if (ntm_queries_miss(&target->waiting, ntm_node_now_ms(), family, virt))
-		target->request = ntm_dc_request(&node->dc, &m, ntm_node_now_ms(), TARGET_FOR_MS, target_answered,
-						 target);
+		target->request = ntm_dc_request(&node->dc, &m, ntm_node_now_ms(), TARGET_FOR_MS,
+						 target_answered, target);
 	if (target->request) {
 		ntm_lookup_hold(node);
 		ntm_node_arm_dc(node);
@@ -264,7 +271,8 @@ static bool asked_target(const struct ntm_node *node, int family, const void *vi
 	for (const struct ntm_targets *target = node->targets; target; target = target->next) {
 		const struct ntm_query *query = target->waiting.first;
 
-		if (query && query->family == family && !memcmp(query->virt, virt, family == AF_INET ? 4 : 16))
+		if (query && query->family == family &&
+		    !memcmp(query->virt, virt, family == AF_INET ? 4 : 16))
 			return true;
 	}
 	return false;

@@ -26,7 +26,8 @@
 #define GOODBYES 3
 
 const char *const ntm_node_drop_names[NTM_NODE_DROPS] = {
-	"short", "version", "mac", "auth", "replay", "malformed", "session", "path", "state", "rate",
+	"short",     "version", "mac",	"auth",	 "replay",
+	"malformed", "session", "path", "state", "rate",
 };
 
 /* Time and timers. Not uv_now(): RTTs are wanted in microseconds, and a round of the loop may have taken long. */
@@ -90,7 +91,8 @@ void ntm_node_drop_errno(struct ntm_node *node, int err)
 	}
 }
 
-int ntm_node_send(struct ntm_node *node, const union ntm_addr *to, const uint8_t *packet, size_t len)
+int ntm_node_send(struct ntm_node *node, const union ntm_addr *to, const uint8_t *packet,
+		  size_t len)
 {
 	return ntm_udp_send(node->udp, to, packet, len);
 }
@@ -137,12 +139,14 @@ static bool is_signalling(struct ntm_node *node, const uint8_t *packet, size_t l
 	return true;
 }
 
-static void on_tunnel_request(struct ntm_node *node, const uint8_t *packet, size_t len, const union ntm_addr *from)
+static void on_tunnel_request(struct ntm_node *node, const uint8_t *packet, size_t len,
+			      const union ntm_addr *from)
 {
 	uint8_t reply[64];
 	size_t reply_len = 0;
 
-	switch (ntm_hs_check(&node->guard, packet, len, from, ntm_node_now_ms(), reply, &reply_len)) {
+	switch (ntm_hs_check(&node->guard, packet, len, from, ntm_node_now_ms(), reply,
+			     &reply_len)) {
 	case NTM_HS_GO:
 		ntm_setup_request(node, packet, len, from);
 		break;
@@ -157,7 +161,8 @@ static void on_tunnel_request(struct ntm_node *node, const uint8_t *packet, size
 }
 
 /* Session Response, Tunnel Response, Cookie Reply: they carry the initiator's session ID */
-static void on_reply(struct ntm_node *node, const uint8_t *packet, size_t len, const union ntm_addr *from)
+static void on_reply(struct ntm_node *node, const uint8_t *packet, size_t len,
+		     const union ntm_addr *from)
 {
 	const uint32_t id = ntm_hs_reply_id(packet, len);
 	struct ntm_slot *slot = ntm_peers_by_id(&node->peers, id);
@@ -182,7 +187,8 @@ static void on_reply(struct ntm_node *node, const uint8_t *packet, size_t len, c
 		ntm_node_drop_errno(node, err);
 }
 
-static void on_sealed(struct ntm_node *node, const uint8_t *packet, size_t len, const union ntm_addr *from)
+static void on_sealed(struct ntm_node *node, const uint8_t *packet, size_t len,
+		      const union ntm_addr *from)
 {
 	const uint32_t id = ntm_session_id_of(packet, len);
 	struct ntm_slot *slot;
@@ -219,7 +225,8 @@ static void on_punch(struct ntm_node *node, const uint8_t *packet, size_t len)
 	slot = ntm_peers_by_path(&node->peers, ntohl(path_id));
 	if (!slot)
 		ntm_node_drop(node, NTM_NODE_DROP_PATH);
-	else if (!ntm_hs_punch_check(packet, len, slot->tunnel.path_id, slot->tunnel.psk, NTM_ROLE_RESPONDER))
+	else if (!ntm_hs_punch_check(packet, len, slot->tunnel.path_id, slot->tunnel.psk,
+				     NTM_ROLE_RESPONDER))
 		ntm_node_drop(node, NTM_NODE_DROP_MAC);
 }
 
@@ -358,8 +365,8 @@ static int dp_up(struct ntm_node *node)
 	int err = 0;
 
 	if (fresh)
-		err = node->dp_ops->open(&node->dp, &node->loop, node->config.interface, node->udp, &dp_events, node,
-					 node->dp_why, sizeof(node->dp_why));
+		err = node->dp_ops->open(&node->dp, &node->loop, node->config.interface, node->udp,
+					 &dp_events, node, node->dp_why, sizeof(node->dp_why));
 	if (err) {
 		node->dp = NULL;
 		if (!node->dp_why[0])
@@ -368,8 +375,8 @@ static int dp_up(struct ntm_node *node)
 	}
 	err = node->dp_ops->configure(node->dp, &lease);
 	if (err) {
-		snprintf(node->dp_why, sizeof(node->dp_why), "%s does not take the lease: %s", node->config.interface,
-			 strerror(-err));
+		snprintf(node->dp_why, sizeof(node->dp_why), "%s does not take the lease: %s",
+			 node->config.interface, strerror(-err));
 		dp_close(node);
 		return err;
 	}
@@ -398,13 +405,15 @@ static int dc_send(void *ctx, const union ntm_addr *to, const uint8_t *packet, s
 	return ntm_node_send(ctx, to, packet, len);
 }
 
-static unsigned int own_candidates(struct ntm_node *node, struct ntm_candidate *out, unsigned int max)
+static unsigned int own_candidates(struct ntm_node *node, struct ntm_candidate *out,
+				   unsigned int max)
 {
 	union ntm_addr addrs[NTM_CANDIDATES_MAX];
 	unsigned int count;
 
 	count = ntm_netif_addresses(addrs, max < NTM_CANDIDATES_MAX ? max : NTM_CANDIDATES_MAX,
-				    if_nametoindex(node->config.interface), ntm_udp_port(node->udp));
+				    if_nametoindex(node->config.interface),
+				    ntm_udp_port(node->udp));
 	for (unsigned int i = 0; i < count; i++)
 		out[i] = (struct ntm_candidate){ .kind = NTM_CAND_HOST, .addr = addrs[i] };
 	return count;
@@ -441,8 +450,8 @@ static bool same_lease(const struct ntm_msg *a, const struct ntm_msg *b)
 {
 	const struct ntm_dp_lease x = dp_lease(a), y = dp_lease(b);
 
-	return !strcmp(a->name, b->name) && !strcmp(x.zone, y.zone) && x.has4 == y.has4 && x.has6 == y.has6 &&
-	       x.prefix4 == y.prefix4 && x.prefix6 == y.prefix6 &&
+	return !strcmp(a->name, b->name) && !strcmp(x.zone, y.zone) && x.has4 == y.has4 &&
+	       x.has6 == y.has6 && x.prefix4 == y.prefix4 && x.prefix6 == y.prefix6 &&
 	       (!x.has4 || !memcmp(&x.virtual4, &y.virtual4, sizeof(x.virtual4))) &&
 	       (!x.has6 || !memcmp(&x.virtual6, &y.virtual6, sizeof(x.virtual6)));
 }
@@ -473,7 +482,8 @@ static void dc_refused(void *ctx, uint16_t status, const char *text)
 
 	node->told_registered = false;
 	if (ntm_log_allowed(&node->limit, ntm_node_now_ms()))
-		ntm_warn("the DC refuses this node: %s%s%s", ntm_status_name(status), text[0] ? ": " : "", text);
+		ntm_warn("the DC refuses this node: %s%s%s", ntm_status_name(status),
+			 text[0] ? ": " : "", text);
 	ntm_admin_refused(node, status, text);
 }
 
@@ -561,11 +571,14 @@ static void reload(struct ntm_node *node)
 	node->config.rekey_s = config.rekey_s;
 	node->config.log_level = config.log_level;
 	ntm_log_set_level(node->verbose ? NTM_LOG_DEBUG : config.log_level);
-	if (strcmp(config.state, node->config.state) || strcmp(config.control, node->config.control) ||
-	    strcmp(config.interface, node->config.interface) || strcmp(config.datapath, node->config.datapath) ||
-	    config.port != node->config.port || config.has_dc != node->config.has_dc)
-		ntm_warn("%s: state, control, port, datapath, interface and dc change only with a restart",
-			 node->config_path);
+	if (strcmp(config.state, node->config.state) ||
+	    strcmp(config.control, node->config.control) ||
+	    strcmp(config.interface, node->config.interface) ||
+	    strcmp(config.datapath, node->config.datapath) || config.port != node->config.port ||
+	    config.has_dc != node->config.has_dc)
+		ntm_warn(
+			"%s: state, control, port, datapath, interface and dc change only with a restart",
+			node->config_path);
 	ntm_info("configuration reloaded");
 }
 
@@ -641,8 +654,10 @@ static int load_pins(struct ntm_node *node)
 
 static int open_udp(struct ntm_node *node)
 {
-	union ntm_addr any4 = { .v4 = { .sin_family = AF_INET, .sin_port = htons(node->config.port) } };
-	union ntm_addr any6 = { .v6 = { .sin6_family = AF_INET6, .sin6_port = htons(node->config.port) } };
+	union ntm_addr any4 = { .v4 = { .sin_family = AF_INET,
+					.sin_port = htons(node->config.port) } };
+	union ntm_addr any6 = { .v6 = { .sin6_family = AF_INET6,
+					.sin6_port = htons(node->config.port) } };
 	int err = ntm_udp_open(&node->udp, &node->loop, &any4, &any6, true, on_packet, node);
 
 	if (err == -EADDRINUSE)
@@ -700,7 +715,8 @@ static int use_known_dc(struct ntm_node *node)
 		err = 0;
 	}
 	if (err == -ENOENT) {
-		ntm_info("not joined yet: `ntmctl join STRING` with what `ntm-dc invite NAME` prints");
+		ntm_info(
+			"not joined yet: `ntmctl join STRING` with what `ntm-dc invite NAME` prints");
 		return 0;
 	}
 	if (err) {
@@ -730,7 +746,8 @@ static int start_signals(struct ntm_node *node)
 
 static void start_timers(struct ntm_node *node)
 {
-	uv_timer_t *const timers[] = { &node->dc_timer, &node->hold_timer, &node->dp_timer, &node->leave_timer };
+	uv_timer_t *const timers[] = { &node->dc_timer, &node->hold_timer, &node->dp_timer,
+				       &node->leave_timer };
 
 	for (unsigned int i = 0; i < sizeof(timers) / sizeof(timers[0]); i++) {
 		uv_timer_init(&node->loop, timers[i]);
@@ -764,7 +781,8 @@ static int start(struct ntm_node *node)
 	return err;
 }
 
-static void node_init(struct ntm_node *node, const struct ntm_node_config *config, const char *config_path, bool verbose)
+static void node_init(struct ntm_node *node, const struct ntm_node_config *config,
+		      const char *config_path, bool verbose)
 {
 	memset(node, 0, sizeof(*node));
 	node->config = *config;

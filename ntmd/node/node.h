@@ -99,7 +99,8 @@ uint64_t ntm_node_now_ms(void);
 void ntm_node_drop(struct ntm_node *node, enum ntm_node_drop why);
 /** ntm_node_drop_errno() - the same for what the state machines return */
 void ntm_node_drop_errno(struct ntm_node *node, int err);
-int ntm_node_send(struct ntm_node *node, const union ntm_addr *to, const uint8_t *packet, size_t len);
+int ntm_node_send(struct ntm_node *node, const union ntm_addr *to, const uint8_t *packet,
+		  size_t len);
 /** ntm_node_session_id() - random, not 0, not in use */
 uint32_t ntm_node_session_id(void *node);
 uint32_t ntm_node_suites(void *node);

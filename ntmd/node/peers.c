@@ -51,7 +51,8 @@ static bool has_virtual(const struct ntm_peer *peer, int family, const void *vir
 
 struct ntm_peer *ntm_peers_by_virtual(const struct ntm_peers *peers, int family, const void *virt)
 {
-	struct ntm_link *link = ntm_table_first(&peers->virtuals, ntm_table_hash(virt, virtual_len(family)));
+	struct ntm_link *link =
+		ntm_table_first(&peers->virtuals, ntm_table_hash(virt, virtual_len(family)));
 
 	for (; link; link = ntm_table_next(link))
 		if (has_virtual(link->object, family, virt))
@@ -61,7 +62,8 @@ struct ntm_peer *ntm_peers_by_virtual(const struct ntm_peers *peers, int family,
 
 struct ntm_slot *ntm_peers_by_path(const struct ntm_peers *peers, uint32_t path_id)
 {
-	struct ntm_link *link = ntm_table_first(&peers->paths, ntm_table_hash(&path_id, sizeof(path_id)));
+	struct ntm_link *link =
+		ntm_table_first(&peers->paths, ntm_table_hash(&path_id, sizeof(path_id)));
 
 	for (; link; link = ntm_table_next(link)) {
 		struct ntm_slot *slot = link->object;
@@ -103,7 +105,8 @@ struct ntm_peer *ntm_peers_get(struct ntm_peers *peers, const char *name)
 	strncpy(peer->name, name, sizeof(peer->name) - 1);
 	ntm_queries_init(&peer->waiting);
 	ntm_queries_init(&peer->pings);
-	ntm_table_add(&peers->names, &peer->by_name, ntm_table_hash(peer->name, strlen(peer->name)), peer);
+	ntm_table_add(&peers->names, &peer->by_name, ntm_table_hash(peer->name, strlen(peer->name)),
+		      peer);
 	peer->all = peers;
 	peer->older = peers->newest;
 	if (peer->older)
@@ -124,7 +127,8 @@ static void drop_virtual(struct ntm_peers *peers, struct ntm_peer *peer, int fam
 	}
 }
 
-static void set_virtual(struct ntm_peers *peers, struct ntm_peer *peer, int family, const void *virt)
+static void set_virtual(struct ntm_peers *peers, struct ntm_peer *peer, int family,
+			const void *virt)
 {
 	struct ntm_link *link = family == AF_INET ? &peer->by_virtual4 : &peer->by_virtual6;
 	struct ntm_peer *other = ntm_peers_by_virtual(peers, family, virt);
@@ -144,7 +148,8 @@ static void set_virtual(struct ntm_peers *peers, struct ntm_peer *peer, int fami
 	ntm_table_add(&peers->virtuals, link, ntm_table_hash(virt, virtual_len(family)), peer);
 }
 
-void ntm_peers_address(struct ntm_peers *peers, struct ntm_peer *peer, const struct ntm_msg *direction)
+void ntm_peers_address(struct ntm_peers *peers, struct ntm_peer *peer,
+		       const struct ntm_msg *direction)
 {
 	if (NTM_HAS(direction, VIRTUAL4))
 		set_virtual(peers, peer, AF_INET, &direction->virtual4);
@@ -186,7 +191,8 @@ bool ntm_peer_stands(const struct ntm_peer *peer)
 
 /* Tunnels */
 
-struct ntm_slot *ntm_peers_slot_new(struct ntm_peers *peers, struct ntm_peer *peer, uint32_t path_id)
+struct ntm_slot *ntm_peers_slot_new(struct ntm_peers *peers, struct ntm_peer *peer,
+				    uint32_t path_id)
 {
 	struct ntm_slot *slot = calloc(1, sizeof(*slot));
 
@@ -195,7 +201,8 @@ struct ntm_slot *ntm_peers_slot_new(struct ntm_peers *peers, struct ntm_peer *pe
 	slot->peer = peer;
 	slot->tunnel.path_id = path_id;
 	peer->next = slot;
-	ntm_table_add(&peers->paths, &slot->by_path, ntm_table_hash(&path_id, sizeof(path_id)), slot);
+	ntm_table_add(&peers->paths, &slot->by_path, ntm_table_hash(&path_id, sizeof(path_id)),
+		      slot);
 	return slot;
 }
 
@@ -210,7 +217,8 @@ void ntm_peers_reindex(struct ntm_peers *peers, struct ntm_slot *slot)
 		ntm_table_remove(&peers->ids, &slot->by_id[i]);
 		slot->ids[i] = ids[i];
 		if (ids[i])
-			ntm_table_add(&peers->ids, &slot->by_id[i], ntm_table_hash(&ids[i], sizeof(ids[i])), slot);
+			ntm_table_add(&peers->ids, &slot->by_id[i],
+				      ntm_table_hash(&ids[i], sizeof(ids[i])), slot);
 	}
 }
 

@@ -70,9 +70,11 @@ struct ntm_peer *ntm_peers_get(struct ntm_peers *peers, const char *name);
  *
  * An address that another peer had is this one's from now on: the DC gives each only once.
  */
-void ntm_peers_address(struct ntm_peers *peers, struct ntm_peer *peer, const struct ntm_msg *direction);
+void ntm_peers_address(struct ntm_peers *peers, struct ntm_peer *peer,
+		       const struct ntm_msg *direction);
 /** ntm_peers_slot_new() - a tunnel for the peer as its @next, which must be free; NULL: no memory */
-struct ntm_slot *ntm_peers_slot_new(struct ntm_peers *peers, struct ntm_peer *peer, uint32_t path_id);
+struct ntm_slot *ntm_peers_slot_new(struct ntm_peers *peers, struct ntm_peer *peer,
+				    uint32_t path_id);
 /** ntm_peers_reindex() - the tunnel's session IDs may have changed */
 void ntm_peers_reindex(struct ntm_peers *peers, struct ntm_slot *slot);
 /** ntm_peers_slot_free() - take a tunnel off its peer, and wipe it */

@@ -20,7 +20,8 @@ void ntm_queries_append(struct ntm_queries *list, struct ntm_query *query)
 	list->last = &query->next;
 }
 
-static struct ntm_query *add(struct ntm_queries *list, enum ntm_query_kind kind, uint64_t deadline_ms)
+static struct ntm_query *add(struct ntm_queries *list, enum ntm_query_kind kind,
+			     uint64_t deadline_ms)
 {
 	struct ntm_query *query;
 
@@ -40,7 +41,8 @@ struct ntm_query *ntm_queries_dns(struct ntm_queries *list, uint64_t now_ms, uin
 				  const struct ntm_dns_query *dns)
 {
 	struct ntm_dns_query *copy = malloc(sizeof(*copy));
-	struct ntm_query *query = copy ? add(list, NTM_QUERY_DNS, now_ms + NTM_QUERY_HOLD_MS) : NULL;
+	struct ntm_query *query = copy ? add(list, NTM_QUERY_DNS, now_ms + NTM_QUERY_HOLD_MS) :
+					 NULL;
 
 	if (!query) {
 		free(copy);
@@ -52,7 +54,8 @@ struct ntm_query *ntm_queries_dns(struct ntm_queries *list, uint64_t now_ms, uin
 	return query;
 }
 
-struct ntm_query *ntm_queries_miss(struct ntm_queries *list, uint64_t now_ms, int family, const void *virt)
+struct ntm_query *ntm_queries_miss(struct ntm_queries *list, uint64_t now_ms, int family,
+				   const void *virt)
 {
 	struct ntm_query *query = add(list, NTM_QUERY_MISS, now_ms + NTM_QUERY_HOLD_MS);
 
@@ -63,7 +66,8 @@ struct ntm_query *ntm_queries_miss(struct ntm_queries *list, uint64_t now_ms, in
 	return query;
 }
 
-struct ntm_query *ntm_queries_ping(struct ntm_queries *list, uint64_t now_ms, uint32_t wait_ms, void *ping)
+struct ntm_query *ntm_queries_ping(struct ntm_queries *list, uint64_t now_ms, uint32_t wait_ms,
+				   void *ping)
 {
 	struct ntm_query *query = add(list, NTM_QUERY_PING, now_ms + wait_ms);
 

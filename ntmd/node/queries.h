@@ -39,8 +39,10 @@ void ntm_queries_init(struct ntm_queries *list);
 /* All: the new query, or NULL: too many wait, or no memory. The caller answers at once then. */
 struct ntm_query *ntm_queries_dns(struct ntm_queries *list, uint64_t now_ms, uint64_t tag,
 				  const struct ntm_dns_query *dns);
-struct ntm_query *ntm_queries_miss(struct ntm_queries *list, uint64_t now_ms, int family, const void *virt);
-struct ntm_query *ntm_queries_ping(struct ntm_queries *list, uint64_t now_ms, uint32_t wait_ms, void *ping);
+struct ntm_query *ntm_queries_miss(struct ntm_queries *list, uint64_t now_ms, int family,
+				   const void *virt);
+struct ntm_query *ntm_queries_ping(struct ntm_queries *list, uint64_t now_ms, uint32_t wait_ms,
+				   void *ping);
 
 /** ntm_queries_pop() - take the first off, or NULL; ntm_query_free() it */
 struct ntm_query *ntm_queries_pop(struct ntm_queries *list);

@@ -34,8 +34,8 @@ static uint32_t next_id(struct ntm_requests *list)
 	return list->next_id;
 }
 
-uint32_t ntm_requests_add(struct ntm_requests *list, const struct ntm_msg *m, uint64_t now_ms, uint32_t for_ms,
-			  ntm_request_fn *done, void *ctx)
+uint32_t ntm_requests_add(struct ntm_requests *list, const struct ntm_msg *m, uint64_t now_ms,
+			  uint32_t for_ms, ntm_request_fn *done, void *ctx)
 {
 	struct ntm_request *r, **end = &list->first;
 
@@ -59,7 +59,8 @@ uint32_t ntm_requests_add(struct ntm_requests *list, const struct ntm_msg *m, ui
 }
 
 /* Off the list first: @done may add or cancel requests */
-static void finish(struct ntm_requests *list, struct ntm_request **at, const struct ntm_msg *response)
+static void finish(struct ntm_requests *list, struct ntm_request **at,
+		   const struct ntm_msg *response)
 {
 	struct ntm_request *r = *at;
 
@@ -105,7 +106,8 @@ static uint32_t jitter(uint32_t ms)
 	return ms - ms / 10 + randombytes_uniform(ms / 5 + 1);
 }
 
-void ntm_requests_send(struct ntm_requests *list, uint64_t now_ms, uint8_t type, ntm_request_send_fn *send, void *ctx)
+void ntm_requests_send(struct ntm_requests *list, uint64_t now_ms, uint8_t type,
+		       ntm_request_send_fn *send, void *ctx)
 {
 	for (struct ntm_request *r = list->first; r; r = r->next) {
 		if (now_ms < r->next_ms || (type && r->msg.type != type))

@@ -31,14 +31,15 @@ void ntm_requests_init(struct ntm_requests *list);
  *
  * Returns its ID, or 0: too many, or no memory (@done is not called then).
  */
-uint32_t ntm_requests_add(struct ntm_requests *list, const struct ntm_msg *m, uint64_t now_ms, uint32_t for_ms,
-			  ntm_request_fn *done, void *ctx);
+uint32_t ntm_requests_add(struct ntm_requests *list, const struct ntm_msg *m, uint64_t now_ms,
+			  uint32_t for_ms, ntm_request_fn *done, void *ctx);
 /** ntm_requests_answer() - hand a response over; false: nobody waits for it */
 bool ntm_requests_answer(struct ntm_requests *list, const struct ntm_msg *response);
 /** ntm_requests_expire() - end those whose time is over */
 void ntm_requests_expire(struct ntm_requests *list, uint64_t now_ms);
 /** ntm_requests_send() - send what is due; only messages of @type if that is not 0 */
-void ntm_requests_send(struct ntm_requests *list, uint64_t now_ms, uint8_t type, ntm_request_send_fn *send, void *ctx);
+void ntm_requests_send(struct ntm_requests *list, uint64_t now_ms, uint8_t type,
+		       ntm_request_send_fn *send, void *ctx);
 /** ntm_requests_due() - all are due now: there is a new session */
 void ntm_requests_due(struct ntm_requests *list, uint64_t now_ms);
 /** ntm_requests_sent_since() - since when the oldest request that was sent waits; UINT64_MAX: none does */

@@ -91,7 +91,8 @@ static bool is_virtual(const struct ntm_node *node, const union ntm_addr *addr)
 	       in_prefix(&addr->v6.sin6_addr, &node->lease.virtual6, node->lease.prefix6);
 }
 
-static void do_send(struct ntm_node *node, const struct ntm_slot *slot, const struct ntm_tunnel_act *act)
+static void do_send(struct ntm_node *node, const struct ntm_slot *slot,
+		    const struct ntm_tunnel_act *act)
 {
 	const struct ntm_tunnel *t = &slot->tunnel;
 
@@ -100,7 +101,8 @@ static void do_send(struct ntm_node *node, const struct ntm_slot *slot, const st
 		return;
 	}
 	for (unsigned int i = 0; i < t->candidate_count; i++)
-		if (ntm_addr_usable(&t->candidates[i].addr) && !is_virtual(node, &t->candidates[i].addr))
+		if (ntm_addr_usable(&t->candidates[i].addr) &&
+		    !is_virtual(node, &t->candidates[i].addr))
 			(void)ntm_node_send(node, &t->candidates[i].addr, act->packet, act->len);
 }
 
@@ -122,12 +124,14 @@ static int do_keys(struct ntm_node *node, struct ntm_slot *slot, const struct nt
 	if (!node->dp)
 		return -ENODEV;
 	if (slot->in_datapath) {
-		err = node->dp_ops->path_set(node->dp, slot->tunnel.path_id, NULL, NULL, addr, &act->keys);
+		err = node->dp_ops->path_set(node->dp, slot->tunnel.path_id, NULL, NULL, addr,
+					     &act->keys);
 		/* Confirmed twice: by a data packet, whose event is on its way, and by a Sealed one */
 		return err == -EEXIST && act->keys.confirmed ? 0 : err;
 	}
 	make_room(node, slot);
-	err = node->dp_ops->path_set(node->dp, slot->tunnel.path_id, peer->has4 ? &peer->virtual4 : NULL,
+	err = node->dp_ops->path_set(node->dp, slot->tunnel.path_id,
+				     peer->has4 ? &peer->virtual4 : NULL,
 				     peer->has6 ? &peer->virtual6 : NULL, addr, &act->keys);
 	slot->in_datapath = !err;
 	return err;
@@ -139,7 +143,8 @@ static void do_move(struct ntm_node *node, const struct ntm_slot *slot, const un
 
 	ntm_debug("%s is now at %s", slot->peer->name, ntm_addr_str(addr, text));
 	if (node->dp && slot->in_datapath)
-		(void)node->dp_ops->path_set(node->dp, slot->tunnel.path_id, NULL, NULL, addr, NULL);
+		(void)node->dp_ops->path_set(node->dp, slot->tunnel.path_id, NULL, NULL, addr,
+					     NULL);
 }
 
 static void do_stands(struct ntm_node *node, struct ntm_slot *slot)
@@ -153,7 +158,8 @@ static void do_stands(struct ntm_node *node, struct ntm_slot *slot)
 		peer->cur = slot;
 		peer->next = NULL;
 	}
-	ntm_info("%s: tunnel stands, direct to %s", peer->name, ntm_addr_str(&slot->tunnel.peer, text));
+	ntm_info("%s: tunnel stands, direct to %s", peer->name,
+		 ntm_addr_str(&slot->tunnel.peer, text));
 	err = ntm_pins_learn(&node->pins, peer->name, slot->tunnel.peer_key);
 	if (err)
 		ntm_err("cannot keep the key of %s: %s", peer->name, strerror(-err));
@@ -258,7 +264,8 @@ static void direction_answered(void *ctx, uint32_t id, const struct ntm_msg *res
 
 	if (peer->request == id)
 		peer->request = 0;
-	if (response && response->type == NTM_MSG_ROUTE_DIRECTION && !strcmp(response->name, peer->name)) {
+	if (response && response->type == NTM_MSG_ROUTE_DIRECTION &&
+	    !strcmp(response->name, peer->name)) {
 		if (ntm_setup_direction(node, response))
 			return;
 	} else if (response && response->type == NTM_MSG_REFUSAL) {
@@ -279,7 +286,8 @@ static void ask_dc(struct ntm_node *node, struct ntm_peer *peer)
 		return;
 	memcpy(m.name, peer->name, sizeof(m.name));
 	NTM_SET(&m, NAME);
-	peer->request = ntm_dc_request(&node->dc, &m, ntm_node_now_ms(), DIRECTION_FOR_MS, direction_answered, peer);
+	peer->request = ntm_dc_request(&node->dc, &m, ntm_node_now_ms(), DIRECTION_FOR_MS,
+				       direction_answered, peer);
 	ntm_node_arm_dc(node);
 }
 
@@ -323,8 +331,9 @@ static uint16_t objection(struct ntm_node *node, const struct ntm_msg *direction
 		return NTM_ST_BUSY;
 	if (!ntm_pins_check(&node->pins, direction->name, direction->peer_key)) {
 		if (ntm_log_allowed(&node->limit, ntm_node_now_ms()))
-			ntm_warn("%s: the DC names a key that is not the known one; refused until `ntmctl forget %s`",
-				 direction->name, direction->name);
+			ntm_warn(
+				"%s: the DC names a key that is not the known one; refused until `ntmctl forget %s`",
+				direction->name, direction->name);
 		return NTM_ST_REFUSED;
 	}
 	return NTM_ST_OK;
@@ -343,7 +352,8 @@ static void feed_early(struct ntm_node *node, uint32_t path_id)
 	}
 }
 
-static void start_tunnel(struct ntm_node *node, struct ntm_peer *peer, const struct ntm_msg *direction)
+static void start_tunnel(struct ntm_node *node, struct ntm_peer *peer,
+			 const struct ntm_msg *direction)
 {
 	struct ntm_tunnel_env env = env_of(node);
 	struct ntm_tunnel_acts acts = { 0 };
@@ -394,7 +404,8 @@ struct ntm_peer *ntm_setup_direction(struct ntm_node *node, const struct ntm_msg
 
 static uint32_t request_path_id(const uint8_t *packet)
 {
-	return (uint32_t)packet[8] << 24 | (uint32_t)packet[9] << 16 | (uint32_t)packet[10] << 8 | packet[11];
+	return (uint32_t)packet[8] << 24 | (uint32_t)packet[9] << 16 | (uint32_t)packet[10] << 8 |
+	       packet[11];
 }
 
 static void keep_early(struct ntm_node *node, uint32_t path_id, const uint8_t *packet, size_t len,
@@ -406,7 +417,8 @@ static void keep_early(struct ntm_node *node, uint32_t path_id, const uint8_t *p
 	for (unsigned int i = 0; i < NTM_NODE_EARLY; i++) {
 		struct ntm_node_early *early = &node->early[i];
 
-		if (early->until_ms > now && early->len == len && !memcmp(early->packet, packet, len))
+		if (early->until_ms > now && early->len == len &&
+		    !memcmp(early->packet, packet, len))
 			return; /* the same by another way, or again */
 		if (early->until_ms <= now)
 			room = early;
@@ -423,7 +435,8 @@ static void keep_early(struct ntm_node *node, uint32_t path_id, const uint8_t *p
 	ntm_node_drop(node, NTM_NODE_DROP_PATH); /* counted now; it may get lucky yet */
 }
 
-void ntm_setup_request(struct ntm_node *node, const uint8_t *packet, size_t len, const union ntm_addr *from)
+void ntm_setup_request(struct ntm_node *node, const uint8_t *packet, size_t len,
+		       const union ntm_addr *from)
 {
 	const uint32_t path_id = request_path_id(packet);
 	struct ntm_slot *slot = ntm_peers_by_path(&node->peers, path_id);
@@ -444,8 +457,8 @@ void ntm_setup_request(struct ntm_node *node, const uint8_t *packet, size_t len,
 	run(node, slot, &acts);
 }
 
-void ntm_setup_response(struct ntm_node *node, struct ntm_slot *slot, const uint8_t *packet, size_t len,
-			const union ntm_addr *from)
+void ntm_setup_response(struct ntm_node *node, struct ntm_slot *slot, const uint8_t *packet,
+			size_t len, const union ntm_addr *from)
 {
 	struct ntm_tunnel_env env = env_of(node);
 	struct ntm_tunnel_acts acts = { 0 };
@@ -456,7 +469,8 @@ void ntm_setup_response(struct ntm_node *node, struct ntm_slot *slot, const uint
 	run(node, slot, &acts);
 }
 
-void ntm_setup_cookie(struct ntm_node *node, struct ntm_slot *slot, const uint8_t *packet, size_t len)
+void ntm_setup_cookie(struct ntm_node *node, struct ntm_slot *slot, const uint8_t *packet,
+		      size_t len)
 {
 	struct ntm_tunnel_env env = env_of(node);
 	struct ntm_tunnel_acts acts = { 0 };
@@ -467,8 +481,8 @@ void ntm_setup_cookie(struct ntm_node *node, struct ntm_slot *slot, const uint8_
 	run(node, slot, &acts);
 }
 
-void ntm_setup_sealed(struct ntm_node *node, struct ntm_slot *slot, const uint8_t *packet, size_t len,
-		      const union ntm_addr *from)
+void ntm_setup_sealed(struct ntm_node *node, struct ntm_slot *slot, const uint8_t *packet,
+		      size_t len, const union ntm_addr *from)
 {
 	struct ntm_tunnel_env env = env_of(node);
 	struct ntm_tunnel_acts acts = { 0 };

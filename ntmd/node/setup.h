@@ -11,12 +11,14 @@ void ntm_setup_want(struct ntm_node *node, struct ntm_peer *peer);
 struct ntm_peer *ntm_setup_direction(struct ntm_node *node, const struct ntm_msg *direction);
 
 /* Packets of tunnels. */
-void ntm_setup_request(struct ntm_node *node, const uint8_t *packet, size_t len, const union ntm_addr *from);
-void ntm_setup_response(struct ntm_node *node, struct ntm_slot *slot, const uint8_t *packet, size_t len,
-			const union ntm_addr *from);
-void ntm_setup_cookie(struct ntm_node *node, struct ntm_slot *slot, const uint8_t *packet, size_t len);
-void ntm_setup_sealed(struct ntm_node *node, struct ntm_slot *slot, const uint8_t *packet, size_t len,
-		      const union ntm_addr *from);
+void ntm_setup_request(struct ntm_node *node, const uint8_t *packet, size_t len,
+		       const union ntm_addr *from);
+void ntm_setup_response(struct ntm_node *node, struct ntm_slot *slot, const uint8_t *packet,
+			size_t len, const union ntm_addr *from);
+void ntm_setup_cookie(struct ntm_node *node, struct ntm_slot *slot, const uint8_t *packet,
+		      size_t len);
+void ntm_setup_sealed(struct ntm_node *node, struct ntm_slot *slot, const uint8_t *packet,
+		      size_t len, const union ntm_addr *from);
 
 /* Events of the data path. */
 void ntm_setup_confirmed(struct ntm_node *node, uint32_t path_id, uint32_t epoch);

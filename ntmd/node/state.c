@@ -54,7 +54,8 @@ static int parse_dc(const json_t *object, struct ntm_join *dc, bool *has_token)
 	json_array_foreach(addresses, i, address) {
 		const char *text = json_string_value(address);
 
-		if (i >= NTM_JOIN_ADDRS || !text || ntm_addr_parse(&dc->addrs[i], text, NTM_WIRE_PORT))
+		if (i >= NTM_JOIN_ADDRS || !text ||
+		    ntm_addr_parse(&dc->addrs[i], text, NTM_WIRE_PORT))
 			return -EINVAL;
 		dc->addr_count++;
 	}
@@ -129,7 +130,8 @@ static int parse_prefix(const json_t *value, int family, void *addr, uint8_t *pr
 		return -EINVAL;
 	*slash = '\0';
 	bits = strtoul(slash + 1, &end, 10);
-	if (*end || end == slash + 1 || bits > (family == AF_INET ? 32 : 128) || inet_pton(family, text, addr) != 1)
+	if (*end || end == slash + 1 || bits > (family == AF_INET ? 32 : 128) ||
+	    inet_pton(family, text, addr) != 1)
 		return -EINVAL;
 	*prefix = (uint8_t)bits;
 	return 0;
@@ -137,7 +139,8 @@ static int parse_prefix(const json_t *value, int family, void *addr, uint8_t *pr
 
 static int parse_name(const json_t *value, char name[NTM_NAME_MAX + 1])
 {
-	if (!json_is_string(value) || json_string_length(value) > NTM_NAME_MAX || !ntm_name_valid(json_string_value(value)))
+	if (!json_is_string(value) || json_string_length(value) > NTM_NAME_MAX ||
+	    !ntm_name_valid(json_string_value(value)))
 		return -EINVAL;
 	strcpy(name, json_string_value(value));
 	return 0;
@@ -179,7 +182,8 @@ int ntm_state_read_lease(const char *path, struct ntm_msg *lease)
 	return err;
 }
 
-static void put_prefix(json_t *object, const char *key, int family, const void *addr, uint8_t prefix)
+static void put_prefix(json_t *object, const char *key, int family, const void *addr,
+		       uint8_t prefix)
 {
 	char text[INET6_ADDRSTRLEN];
 

@@ -30,7 +30,8 @@ static uint64_t now_ms(const struct ntm_tunnel_env *env)
 static struct ntm_tunnel_act *act(struct ntm_tunnel_acts *acts, enum ntm_tunnel_act_type type)
 {
 	/* Too many for one event would be a bug; the last is then lost, as a packet may be */
-	struct ntm_tunnel_act *a = &acts->act[acts->count < NTM_TUNNEL_ACTS ? acts->count++ : NTM_TUNNEL_ACTS - 1];
+	struct ntm_tunnel_act *a =
+		&acts->act[acts->count < NTM_TUNNEL_ACTS ? acts->count++ : NTM_TUNNEL_ACTS - 1];
 
 	memset(a, 0, sizeof(*a));
 	a->type = type;
@@ -38,7 +39,8 @@ static struct ntm_tunnel_act *act(struct ntm_tunnel_acts *acts, enum ntm_tunnel_
 }
 
 /* @to may be NULL: all candidates */
-static void act_send(struct ntm_tunnel_acts *acts, const union ntm_addr *to, const uint8_t *packet, size_t len)
+static void act_send(struct ntm_tunnel_acts *acts, const union ntm_addr *to, const uint8_t *packet,
+		     size_t len)
 {
 	struct ntm_tunnel_act *a = act(acts, NTM_TUNNEL_SEND);
 
@@ -48,7 +50,8 @@ static void act_send(struct ntm_tunnel_acts *acts, const union ntm_addr *to, con
 	a->len = len;
 }
 
-static void act_keys(struct ntm_tunnel_acts *acts, const union ntm_addr *peer, const struct ntm_dp_keys *keys)
+static void act_keys(struct ntm_tunnel_acts *acts, const union ntm_addr *peer,
+		     const struct ntm_dp_keys *keys)
 {
 	struct ntm_tunnel_act *a = act(acts, NTM_TUNNEL_KEYS);
 
@@ -70,7 +73,8 @@ static void over(struct ntm_tunnel *t, const char *why, struct ntm_tunnel_acts *
 
 /* Sealed messages */
 
-static void seal(struct ntm_tunnel *t, const struct ntm_msg *m, const union ntm_addr *to, struct ntm_tunnel_acts *acts)
+static void seal(struct ntm_tunnel *t, const struct ntm_msg *m, const union ntm_addr *to,
+		 struct ntm_tunnel_acts *acts)
 {
 	uint8_t packet[NTM_TUNNEL_PACKET];
 	int len;
@@ -82,15 +86,19 @@ static void seal(struct ntm_tunnel *t, const struct ntm_msg *m, const union ntm_
 		act_send(acts, to, packet, (size_t)len);
 }
 
-static void send_keepalive(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, struct ntm_tunnel_acts *acts)
+static void send_keepalive(struct ntm_tunnel *t, const struct ntm_tunnel_env *env,
+			   struct ntm_tunnel_acts *acts)
 {
-	struct ntm_msg m = { .type = NTM_MSG_KEEP_ALIVE, .request_id = t->request_id++, .timestamp = env->now_us };
+	struct ntm_msg m = { .type = NTM_MSG_KEEP_ALIVE,
+			     .request_id = t->request_id++,
+			     .timestamp = env->now_us };
 
 	NTM_SET(&m, TIMESTAMP);
 	seal(t, &m, &t->peer, acts);
 }
 
-static void probe_start(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, struct ntm_tunnel_acts *acts)
+static void probe_start(struct ntm_tunnel *t, const struct ntm_tunnel_env *env,
+			struct ntm_tunnel_acts *acts)
 {
 	send_keepalive(t, env, acts);
 	t->probe = (struct ntm_tunnel_probe){
@@ -101,7 +109,8 @@ static void probe_start(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, 
 	};
 }
 
-static void probe_tick(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, struct ntm_tunnel_acts *acts)
+static void probe_tick(struct ntm_tunnel *t, const struct ntm_tunnel_env *env,
+		       struct ntm_tunnel_acts *acts)
 {
 	struct ntm_tunnel_probe *p = &t->probe;
 
@@ -116,7 +125,8 @@ static void probe_tick(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, s
 	p->next_ms = now_ms(env) + p->wait_ms;
 }
 
-void ntm_tunnel_ping(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, struct ntm_tunnel_acts *acts)
+void ntm_tunnel_ping(struct ntm_tunnel *t, const struct ntm_tunnel_env *env,
+		     struct ntm_tunnel_acts *acts)
 {
 	if (t->state == NTM_TUNNEL_STANDING)
 		probe_start(t, env, acts);
@@ -134,8 +144,8 @@ static void ask_start(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, ui
 	NTM_SET(&payload, EPOCH);
 	NTM_SET(&payload, SUITES);
 	len = ntm_hs_request(&ask->hs, NTM_PKT_TUNNEL_REQUEST, env->self, t->peer_key, t->psk,
-			     env->session_id(env->ctx), t->path_id, &payload, &t->jar, now_ms(env), ask->packet,
-			     sizeof(ask->packet));
+			     env->session_id(env->ctx), t->path_id, &payload, &t->jar, now_ms(env),
+			     ask->packet, sizeof(ask->packet));
 	if (len < 0)
 		return;
 	ask->active = true;
@@ -156,7 +166,8 @@ static void ask_stop(struct ntm_tunnel *t)
  * The same request again, with the same e: a responder that took it gives the same answer again. So one
  * epoch has one handshake, and an old request replayed cannot supplant it.
  */
-static void ask_again(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, struct ntm_tunnel_acts *acts)
+static void ask_again(struct ntm_tunnel *t, const struct ntm_tunnel_env *env,
+		      struct ntm_tunnel_acts *acts)
 {
 	struct ntm_tunnel_ask *ask = &t->ask;
 
@@ -164,7 +175,8 @@ static void ask_again(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, st
 	act_send(acts, t->cur.valid ? &t->peer : NULL, ask->packet, ask->len);
 }
 
-static void ask_tick(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, struct ntm_tunnel_acts *acts)
+static void ask_tick(struct ntm_tunnel *t, const struct ntm_tunnel_env *env,
+		     struct ntm_tunnel_acts *acts)
 {
 	struct ntm_tunnel_ask *ask = &t->ask;
 
@@ -187,8 +199,8 @@ static void send_punch(const struct ntm_tunnel *t, struct ntm_tunnel_acts *acts)
 	act_send(acts, NULL, punch, sizeof(punch));
 }
 
-void ntm_tunnel_start(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, const struct ntm_msg *direction,
-		      struct ntm_tunnel_acts *acts)
+void ntm_tunnel_start(struct ntm_tunnel *t, const struct ntm_tunnel_env *env,
+		      const struct ntm_msg *direction, struct ntm_tunnel_acts *acts)
 {
 	memset(t, 0, sizeof(*t));
 	t->path_id = direction->path_id;
@@ -209,9 +221,12 @@ void ntm_tunnel_start(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, co
 	}
 }
 
-void ntm_tunnel_close(struct ntm_tunnel *t, uint16_t status, const char *why, struct ntm_tunnel_acts *acts)
+void ntm_tunnel_close(struct ntm_tunnel *t, uint16_t status, const char *why,
+		      struct ntm_tunnel_acts *acts)
 {
-	struct ntm_msg m = { .type = NTM_MSG_TUNNEL_CLOSE, .request_id = t->request_id++, .status = status };
+	struct ntm_msg m = { .type = NTM_MSG_TUNNEL_CLOSE,
+			     .request_id = t->request_id++,
+			     .status = status };
 
 	if (t->state == NTM_TUNNEL_GONE)
 		return;
@@ -232,7 +247,8 @@ static void adopt_session(struct ntm_tunnel *t, uint32_t epoch, const struct ntm
 	t->cur.session = *session;
 }
 
-static void stand(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, struct ntm_tunnel_acts *acts)
+static void stand(struct ntm_tunnel *t, const struct ntm_tunnel_env *env,
+		  struct ntm_tunnel_acts *acts)
 {
 	if (t->state == NTM_TUNNEL_STANDING)
 		return;
@@ -248,7 +264,8 @@ static void stand(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, struct
 static void set_key_timers(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, uint64_t made_ms)
 {
 	t->keys_ms = made_ms;
-	t->rekey_ms = made_ms + env->rekey_ms + (t->role == NTM_ROLE_RESPONDER ? NTM_TUNNEL_REKEY_LATE_MS : 0);
+	t->rekey_ms = made_ms + env->rekey_ms +
+		      (t->role == NTM_ROLE_RESPONDER ? NTM_TUNNEL_REKEY_LATE_MS : 0);
 	t->expire_ms = made_ms + NTM_TUNNEL_EXPIRE_MS;
 }
 
@@ -259,7 +276,8 @@ static void forget_next(struct ntm_tunnel *t)
 }
 
 /* The peer has shown that it has the keys of @next */
-static void promote_next(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, struct ntm_tunnel_acts *acts)
+static void promote_next(struct ntm_tunnel *t, const struct ntm_tunnel_env *env,
+			 struct ntm_tunnel_acts *acts)
 {
 	adopt_session(t, t->next.epoch, &t->next.session);
 	t->suite = t->pending.suite;
@@ -281,7 +299,8 @@ static uint8_t choose_suite(uint32_t ours, uint32_t theirs)
 	return 0;
 }
 
-static struct ntm_dp_keys data_keys(const struct ntm_hs_keys *hs, uint32_t epoch, uint8_t suite, bool confirmed)
+static struct ntm_dp_keys data_keys(const struct ntm_hs_keys *hs, uint32_t epoch, uint8_t suite,
+				    bool confirmed)
 {
 	struct ntm_dp_keys keys = { .epoch = epoch, .suite = suite, .confirmed = confirmed };
 
@@ -294,12 +313,13 @@ static struct ntm_dp_keys data_keys(const struct ntm_hs_keys *hs, uint32_t epoch
 
 static bool is_answered(const struct ntm_tunnel *t, const struct ntm_hs_resp *hs)
 {
-	return t->answer.valid && !sodium_memcmp(hs->ephemeral, t->answer.ephemeral, sizeof(hs->ephemeral));
+	return t->answer.valid &&
+	       !sodium_memcmp(hs->ephemeral, t->answer.ephemeral, sizeof(hs->ephemeral));
 }
 
 /* The same request came again: the answer was lost, or the request went several ways. Old ones get nothing. */
-static int answer_again(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, const union ntm_addr *from,
-			struct ntm_tunnel_acts *acts)
+static int answer_again(struct ntm_tunnel *t, const struct ntm_tunnel_env *env,
+			const union ntm_addr *from, struct ntm_tunnel_acts *acts)
 {
 	struct ntm_tunnel_answer *answer = &t->answer;
 
@@ -330,8 +350,8 @@ static int request_allowed(const struct ntm_tunnel *t, const struct ntm_hs_resp 
 	return 0;
 }
 
-static int answer_request(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, struct ntm_hs_resp *hs, uint8_t suite,
-			  struct ntm_hs_keys *keys)
+static int answer_request(struct ntm_tunnel *t, const struct ntm_tunnel_env *env,
+			  struct ntm_hs_resp *hs, uint8_t suite, struct ntm_hs_keys *keys)
 {
 	struct ntm_tunnel_answer *answer = &t->answer;
 	struct ntm_msg payload = { .epoch = hs->payload.epoch, .suite = suite };
@@ -349,8 +369,9 @@ static int answer_request(struct ntm_tunnel *t, const struct ntm_tunnel_env *env
 	return len > 0 ? 0 : len;
 }
 
-static int take_request(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, struct ntm_hs_resp *hs,
-			const union ntm_addr *from, struct ntm_tunnel_acts *acts)
+static int take_request(struct ntm_tunnel *t, const struct ntm_tunnel_env *env,
+			struct ntm_hs_resp *hs, const union ntm_addr *from,
+			struct ntm_tunnel_acts *acts)
 {
 	const bool first = !t->cur.valid;
 	struct ntm_hs_keys keys;
@@ -385,8 +406,9 @@ static int take_request(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, 
 	return 0;
 }
 
-int ntm_tunnel_request(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, struct ntm_hs_resp *hs,
-		       const union ntm_addr *from, struct ntm_tunnel_acts *acts)
+int ntm_tunnel_request(struct ntm_tunnel *t, const struct ntm_tunnel_env *env,
+		       struct ntm_hs_resp *hs, const union ntm_addr *from,
+		       struct ntm_tunnel_acts *acts)
 {
 	int err = take_request(t, env, hs, from, acts);
 
@@ -396,17 +418,20 @@ int ntm_tunnel_request(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, s
 
 /* The peer's Tunnel Response */
 
-static int response_allowed(const struct ntm_tunnel *t, const struct ntm_tunnel_env *env, const struct ntm_msg *payload)
+static int response_allowed(const struct ntm_tunnel *t, const struct ntm_tunnel_env *env,
+			    const struct ntm_msg *payload)
 {
 	if (!NTM_HAS(payload, EPOCH) || !NTM_HAS(payload, SUITE))
 		return -EPROTO;
-	if (payload->epoch != t->ask.epoch || payload->suite > 31 || !(env->suites & 1u << payload->suite))
+	if (payload->epoch != t->ask.epoch || payload->suite > 31 ||
+	    !(env->suites & 1u << payload->suite))
 		return -EPROTO;
 	return 0;
 }
 
-static void take_response(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, const struct ntm_hs_keys *hs,
-			  uint8_t suite, const union ntm_addr *from, struct ntm_tunnel_acts *acts)
+static void take_response(struct ntm_tunnel *t, const struct ntm_tunnel_env *env,
+			  const struct ntm_hs_keys *hs, uint8_t suite, const union ntm_addr *from,
+			  struct ntm_tunnel_acts *acts)
 {
 	const uint32_t epoch = t->ask.epoch;
 	const bool first = !t->cur.valid;
@@ -427,8 +452,9 @@ static void take_response(struct ntm_tunnel *t, const struct ntm_tunnel_env *env
 	probe_start(t, env, acts);
 }
 
-int ntm_tunnel_response(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, const uint8_t *packet, size_t len,
-			const union ntm_addr *from, struct ntm_tunnel_acts *acts)
+int ntm_tunnel_response(struct ntm_tunnel *t, const struct ntm_tunnel_env *env,
+			const uint8_t *packet, size_t len, const union ntm_addr *from,
+			struct ntm_tunnel_acts *acts)
 {
 	struct ntm_hs_keys keys;
 	struct ntm_msg payload;
@@ -448,8 +474,8 @@ int ntm_tunnel_response(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, 
 	return err;
 }
 
-int ntm_tunnel_cookie(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, const uint8_t *packet, size_t len,
-		      struct ntm_tunnel_acts *acts)
+int ntm_tunnel_cookie(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, const uint8_t *packet,
+		      size_t len, struct ntm_tunnel_acts *acts)
 {
 	int err;
 
@@ -463,8 +489,8 @@ int ntm_tunnel_cookie(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, co
 
 /* Sealed packets */
 
-static void take_keepalive(struct ntm_tunnel *t, const struct ntm_msg *m, const union ntm_addr *from,
-			   struct ntm_tunnel_acts *acts)
+static void take_keepalive(struct ntm_tunnel *t, const struct ntm_msg *m,
+			   const union ntm_addr *from, struct ntm_tunnel_acts *acts)
 {
 	struct ntm_msg answer = {
 		.type = NTM_MSG_KEEP_ALIVE_RESPONSE,
@@ -478,8 +504,8 @@ static void take_keepalive(struct ntm_tunnel *t, const struct ntm_msg *m, const 
 	seal(t, &answer, from, acts);
 }
 
-static void take_keepalive_response(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, const struct ntm_msg *m,
-				    struct ntm_tunnel_acts *acts)
+static void take_keepalive_response(struct ntm_tunnel *t, const struct ntm_tunnel_env *env,
+				    const struct ntm_msg *m, struct ntm_tunnel_acts *acts)
 {
 	t->probe.active = false;
 	if (m->timestamp > env->now_us)
@@ -489,8 +515,9 @@ static void take_keepalive_response(struct ntm_tunnel *t, const struct ntm_tunne
 	act(acts, NTM_TUNNEL_RTT);
 }
 
-static int take_message(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, const struct ntm_msg *m,
-			const union ntm_addr *from, struct ntm_tunnel_acts *acts)
+static int take_message(struct ntm_tunnel *t, const struct ntm_tunnel_env *env,
+			const struct ntm_msg *m, const union ntm_addr *from,
+			struct ntm_tunnel_acts *acts)
 {
 	switch (m->type) {
 	case NTM_MSG_KEEP_ALIVE:
@@ -518,8 +545,8 @@ static struct ntm_tunnel_session *session_of(struct ntm_tunnel *t, uint32_t id)
 	return NULL;
 }
 
-int ntm_tunnel_sealed(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, const uint8_t *packet, size_t len,
-		      const union ntm_addr *from, struct ntm_tunnel_acts *acts)
+int ntm_tunnel_sealed(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, const uint8_t *packet,
+		      size_t len, const union ntm_addr *from, struct ntm_tunnel_acts *acts)
 {
 	struct ntm_tunnel_session *s = session_of(t, ntm_session_id_of(packet, len));
 	bool newest = false, current;
@@ -557,7 +584,8 @@ void ntm_tunnel_confirmed(struct ntm_tunnel *t, const struct ntm_tunnel_env *env
 void ntm_tunnel_rekey(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, uint32_t epoch,
 		      struct ntm_tunnel_acts *acts)
 {
-	if (t->state == NTM_TUNNEL_STANDING && t->cur.epoch == epoch && !t->ask.active && !t->next.valid)
+	if (t->state == NTM_TUNNEL_STANDING && t->cur.epoch == epoch && !t->ask.active &&
+	    !t->next.valid)
 		ask_start(t, env, epoch + 1, acts);
 }
 
@@ -569,7 +597,8 @@ void ntm_tunnel_moved(struct ntm_tunnel *t, const union ntm_addr *addr)
 /* Time */
 
 /* Inner packets went out and nothing came back: first ask the peer, then the DC */
-static void check_dead(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, struct ntm_tunnel_acts *acts)
+static void check_dead(struct ntm_tunnel *t, const struct ntm_tunnel_env *env,
+		       struct ntm_tunnel_acts *acts)
 {
 	const uint64_t now = now_ms(env);
 
@@ -583,7 +612,8 @@ static void check_dead(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, s
 	}
 }
 
-static void look_at_stats(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, const struct ntm_dp_stats *stats)
+static void look_at_stats(struct ntm_tunnel *t, const struct ntm_tunnel_env *env,
+			  const struct ntm_dp_stats *stats)
 {
 	const uint64_t now = now_ms(env), since = now - t->polled_ms;
 	const bool sent = stats->tx_bytes != t->seen_tx, got = stats->rx_bytes != t->seen_rx;
@@ -607,8 +637,8 @@ static uint32_t poll_interval(const struct ntm_tunnel_env *env)
 	return quarter < POLL_MS ? (quarter < 250 ? 250 : quarter) : POLL_MS;
 }
 
-static void poll_stats(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, const struct ntm_dp_stats *stats,
-		       struct ntm_tunnel_acts *acts)
+static void poll_stats(struct ntm_tunnel *t, const struct ntm_tunnel_env *env,
+		       const struct ntm_dp_stats *stats, struct ntm_tunnel_acts *acts)
 {
 	const uint64_t now = now_ms(env);
 
@@ -628,8 +658,8 @@ static void poll_stats(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, c
 	t->poll_ms = now + poll_interval(env);
 }
 
-static void tick_standing(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, const struct ntm_dp_stats *stats,
-			  struct ntm_tunnel_acts *acts)
+static void tick_standing(struct ntm_tunnel *t, const struct ntm_tunnel_env *env,
+			  const struct ntm_dp_stats *stats, struct ntm_tunnel_acts *acts)
 {
 	if (now_ms(env) >= t->expire_ms) {
 		ntm_tunnel_close(t, NTM_ST_GOING_AWAY, "its keys expired", acts);
@@ -659,8 +689,8 @@ static uint64_t setup_ends(const struct ntm_tunnel *t)
 	}
 }
 
-void ntm_tunnel_tick(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, const struct ntm_dp_stats *stats,
-		     struct ntm_tunnel_acts *acts)
+void ntm_tunnel_tick(struct ntm_tunnel *t, const struct ntm_tunnel_env *env,
+		     const struct ntm_dp_stats *stats, struct ntm_tunnel_acts *acts)
 {
 	if (t->state == NTM_TUNNEL_GONE)
 		return;

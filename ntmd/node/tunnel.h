@@ -57,11 +57,11 @@ struct ntm_tunnel_env {
 };
 
 enum ntm_tunnel_act_type {
-	NTM_TUNNEL_SEND,     /* @packet to @addr, or to all candidates where its family is 0 */
-	NTM_TUNNEL_KEYS,     /* @keys into the data path; @addr is the peer's endpoint, or family 0: leave it */
+	NTM_TUNNEL_SEND, /* @packet to @addr, or to all candidates where its family is 0 */
+	NTM_TUNNEL_KEYS, /* @keys into the data path; @addr is the peer's endpoint, or family 0: leave it */
 	NTM_TUNNEL_MOVE,     /* the peer's endpoint is now @addr */
 	NTM_TUNNEL_STANDS,   /* the tunnel carries packets from now on */
-	NTM_TUNNEL_RTT,      /* a Keep Alive came back: tunnel->rtt_us */
+	NTM_TUNNEL_RTT,	     /* a Keep Alive came back: tunnel->rtt_us */
 	NTM_TUNNEL_REDIRECT, /* ask the DC for a new direction: nothing comes back */
 	NTM_TUNNEL_OVER,     /* forget it; @why for people */
 };
@@ -158,21 +158,23 @@ struct ntm_tunnel {
 };
 
 /** ntm_tunnel_start() - begin by a Route Direction */
-void ntm_tunnel_start(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, const struct ntm_msg *direction,
-		      struct ntm_tunnel_acts *acts);
+void ntm_tunnel_start(struct ntm_tunnel *t, const struct ntm_tunnel_env *env,
+		      const struct ntm_msg *direction, struct ntm_tunnel_acts *acts);
 
 /*
  * Packets. 0, or why it was dropped: -EBADMSG not authentic, -EALREADY a replay, -EPROTO malformed, -EPERM
  * authentic but not allowed now. A request is read (ntm_hs_accept()) before and wiped here.
  */
-int ntm_tunnel_request(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, struct ntm_hs_resp *hs,
-		       const union ntm_addr *from, struct ntm_tunnel_acts *acts);
-int ntm_tunnel_response(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, const uint8_t *packet, size_t len,
-			const union ntm_addr *from, struct ntm_tunnel_acts *acts);
-int ntm_tunnel_cookie(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, const uint8_t *packet, size_t len,
-		      struct ntm_tunnel_acts *acts);
-int ntm_tunnel_sealed(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, const uint8_t *packet, size_t len,
-		      const union ntm_addr *from, struct ntm_tunnel_acts *acts);
+int ntm_tunnel_request(struct ntm_tunnel *t, const struct ntm_tunnel_env *env,
+		       struct ntm_hs_resp *hs, const union ntm_addr *from,
+		       struct ntm_tunnel_acts *acts);
+int ntm_tunnel_response(struct ntm_tunnel *t, const struct ntm_tunnel_env *env,
+			const uint8_t *packet, size_t len, const union ntm_addr *from,
+			struct ntm_tunnel_acts *acts);
+int ntm_tunnel_cookie(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, const uint8_t *packet,
+		      size_t len, struct ntm_tunnel_acts *acts);
+int ntm_tunnel_sealed(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, const uint8_t *packet,
+		      size_t len, const union ntm_addr *from, struct ntm_tunnel_acts *acts);
 
 /* What the data path tells. */
 void ntm_tunnel_confirmed(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, uint32_t epoch,
@@ -182,15 +184,17 @@ void ntm_tunnel_rekey(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, ui
 void ntm_tunnel_moved(struct ntm_tunnel *t, const union ntm_addr *addr);
 
 /** ntm_tunnel_tick() - the deadline is reached; @stats: of the data path, or NULL if it has none */
-void ntm_tunnel_tick(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, const struct ntm_dp_stats *stats,
-		     struct ntm_tunnel_acts *acts);
+void ntm_tunnel_tick(struct ntm_tunnel *t, const struct ntm_tunnel_env *env,
+		     const struct ntm_dp_stats *stats, struct ntm_tunnel_acts *acts);
 /** ntm_tunnel_deadline() - in monotonic ms; UINT64_MAX: none */
 uint64_t ntm_tunnel_deadline(const struct ntm_tunnel *t);
 
 /** ntm_tunnel_ping() - send a Keep Alive now; NTM_TUNNEL_RTT follows if it comes back */
-void ntm_tunnel_ping(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, struct ntm_tunnel_acts *acts);
+void ntm_tunnel_ping(struct ntm_tunnel *t, const struct ntm_tunnel_env *env,
+		     struct ntm_tunnel_acts *acts);
 /** ntm_tunnel_close() - tell the peer, if there is a session, and end */
-void ntm_tunnel_close(struct ntm_tunnel *t, uint16_t status, const char *why, struct ntm_tunnel_acts *acts);
+void ntm_tunnel_close(struct ntm_tunnel *t, uint16_t status, const char *why,
+		      struct ntm_tunnel_acts *acts);
 
 /** ntm_tunnel_ids() - the session IDs that packets for this tunnel carry; 0: none */
 void ntm_tunnel_ids(const struct ntm_tunnel *t, uint32_t ids[NTM_TUNNEL_IDS]);

@@ -77,11 +77,12 @@ static void test_all_options(void **state)
 	char error[512];
 
 	(void)state;
-	assert_int_equal(load("[node]\nstate = /s\ncontrol = /c.sock\nport = 5000\ndatapath = kernel\ninterface = ntm7\n"
-			      "log-level = debug\nidle-timeout = 60\nrekey-after = 10\ndc = [2001:db8::1]:99\n"
-			      "dc-key = AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n",
-			      &config, error),
-			 0);
+	assert_int_equal(
+		load("[node]\nstate = /s\ncontrol = /c.sock\nport = 5000\ndatapath = kernel\ninterface = ntm7\n"
+		     "log-level = debug\nidle-timeout = 60\nrekey-after = 10\ndc = [2001:db8::1]:99\n"
+		     "dc-key = AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n",
+		     &config, error),
+		0);
 	assert_string_equal(config.state, "/s");
 	assert_string_equal(config.control, "/c.sock");
 	assert_string_equal(config.interface, "ntm7");
@@ -128,9 +129,11 @@ static void test_bad_options(void **state)
 		assert_int_equal(strncmp(error, where, strlen(where)), 0);
 		assert_true(strtol(error + strlen(where), NULL, 10) > 0); /* FILE:LINE: reason */
 	}
-	assert_int_equal(load("[node]\ndc = 192.0.2.1:4330\n", &config, error), -EINVAL); /* without its key */
+	assert_int_equal(load("[node]\ndc = 192.0.2.1:4330\n", &config, error),
+			 -EINVAL); /* without its key */
 	assert_true(error[0]);
-	assert_int_equal(ntm_node_config_load(&config, "/nowhere/ntmd.conf", error, sizeof(error)), -ENOENT);
+	assert_int_equal(ntm_node_config_load(&config, "/nowhere/ntmd.conf", error, sizeof(error)),
+			 -ENOENT);
 }
 
 static void test_dc_file(void **state)
@@ -163,7 +166,12 @@ static void test_dc_file(void **state)
 static void test_damaged_files(void **state)
 {
 	static const char *const bad[] = {
-		"", "[]", "{", "{}", "{\"addresses\": []}", "{\"addresses\": [\"x\"], \"key\": \"y\"}",
+		"",
+		"[]",
+		"{",
+		"{}",
+		"{\"addresses\": []}",
+		"{\"addresses\": [\"x\"], \"key\": \"y\"}",
 		"{\"addresses\": [\"192.0.2.1:1\"], \"key\": 7}",
 		"{\"name\": \"a.b\", \"zone\": \"b\"}",
 		"{\"name\": \"a.b\", \"zone\": \"b\", \"virtual4\": \"10.0.0.1\"}",
@@ -184,7 +192,11 @@ static void test_damaged_files(void **state)
 
 static void test_lease_file(void **state)
 {
-	struct ntm_msg lease = { .name = "mn.example.net", .zone = "example.net", .prefix4 = 16, .prefix6 = 64 }, back;
+	struct ntm_msg lease = { .name = "mn.example.net",
+				 .zone = "example.net",
+				 .prefix4 = 16,
+				 .prefix6 = 64 },
+		       back;
 
 	(void)state;
 	NTM_SET(&lease, NAME);
@@ -239,8 +251,8 @@ static void test_pins(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_defaults),   cmocka_unit_test(test_all_options),
-		cmocka_unit_test(test_bad_options), cmocka_unit_test(test_dc_file),
+		cmocka_unit_test(test_defaults),      cmocka_unit_test(test_all_options),
+		cmocka_unit_test(test_bad_options),   cmocka_unit_test(test_dc_file),
 		cmocka_unit_test(test_damaged_files), cmocka_unit_test(test_lease_file),
 		cmocka_unit_test(test_pins),
 	};

@@ -28,7 +28,8 @@ static int teardown(void **state)
 	(void)state;
 	assert_int_equal(peers.count, 0);
 	assert_null(peers.newest);
-	assert_int_equal(peers.names.count + peers.virtuals.count + peers.paths.count + peers.ids.count, 0);
+	assert_int_equal(
+		peers.names.count + peers.virtuals.count + peers.paths.count + peers.ids.count, 0);
 	ntm_peers_done(&peers);
 	return 0;
 }
@@ -47,7 +48,8 @@ static struct ntm_msg addresses(uint32_t host)
 
 static void test_by_name(void **state)
 {
-	struct ntm_peer *a = ntm_peers_get(&peers, "a.example.net"), *b = ntm_peers_get(&peers, "b.example.net");
+	struct ntm_peer *a = ntm_peers_get(&peers, "a.example.net"),
+			*b = ntm_peers_get(&peers, "b.example.net");
 
 	(void)state;
 	assert_non_null(a);
@@ -62,7 +64,8 @@ static void test_by_name(void **state)
 
 static void test_by_virtual(void **state)
 {
-	struct ntm_peer *a = ntm_peers_get(&peers, "a.example.net"), *b = ntm_peers_get(&peers, "b.example.net");
+	struct ntm_peer *a = ntm_peers_get(&peers, "a.example.net"),
+			*b = ntm_peers_get(&peers, "b.example.net");
 	struct ntm_msg one = addresses(1), two = addresses(2);
 
 	(void)state;

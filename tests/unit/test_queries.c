@@ -195,7 +195,8 @@ static void test_retransmission(void **state)
 		if (i) {
 			const uint64_t before = 250u << (i - 1 < 4 ? i - 1 : 4);
 
-			assert_true(now - last >= before * 9 / 10 && now - last <= before * 11 / 10);
+			assert_true(now - last >= before * 9 / 10 &&
+				    now - last <= before * 11 / 10);
 		}
 		last = now;
 		ntm_requests_send(&list, now, 0, on_send, &seen);

@@ -129,7 +129,8 @@ static struct packet *new_packet(struct side *from, const union ntm_addr *to)
 	return NULL;
 }
 
-static void net_signalling(struct side *from, const union ntm_addr *to, const uint8_t *bytes, size_t len)
+static void net_signalling(struct side *from, const union ntm_addr *to, const uint8_t *bytes,
+			   size_t len)
 {
 	unsigned int copies = 1 + (dice(100) < w.dup);
 
@@ -198,7 +199,8 @@ static void run(struct side *s, struct ntm_tunnel_acts *acts)
 				break;
 			}
 			for (unsigned int c = 0; c < s->tunnel.candidate_count; c++)
-				net_signalling(s, &s->tunnel.candidates[c].addr, act->packet, act->len);
+				net_signalling(s, &s->tunnel.candidates[c].addr, act->packet,
+					       act->len);
 			break;
 		case NTM_TUNNEL_KEYS:
 			dp_keys(s, act);
@@ -252,7 +254,8 @@ static void take_data(struct side *s, const struct packet *p)
 	}
 }
 
-static int take_signalling(struct side *s, const uint8_t *bytes, size_t len, const union ntm_addr *from)
+static int take_signalling(struct side *s, const uint8_t *bytes, size_t len,
+			   const union ntm_addr *from)
 {
 	struct ntm_tunnel_env env = env_of(s);
 	struct ntm_tunnel_acts acts = { 0 };
@@ -274,7 +277,10 @@ static int take_signalling(struct side *s, const uint8_t *bytes, size_t len, con
 		err = ntm_tunnel_sealed(&s->tunnel, &env, bytes, len, from, &acts);
 		break;
 	case NTM_PKT_HOLE_PUNCHING:
-		err = ntm_hs_punch_check(bytes, len, s->tunnel.path_id, s->tunnel.psk, NTM_ROLE_RESPONDER) ? 0 : -EBADMSG;
+		err = ntm_hs_punch_check(bytes, len, s->tunnel.path_id, s->tunnel.psk,
+					 NTM_ROLE_RESPONDER) ?
+			      0 :
+			      -EBADMSG;
 		break;
 	}
 	run(s, &acts);
@@ -617,15 +623,15 @@ static void test_cookie(void **state)
 	start(&w.b, NTM_ROLE_RESPONDER);
 	/* Under load from the start, or from the second on */
 	for (int i = 0; i < 3 && !reply_len; i++)
-		if (ntm_hs_check(&guard, w.a.tunnel.ask.packet, w.a.tunnel.ask.len, &w.a.addr, w.now_us / 1000, reply,
-				 &reply_len) != NTM_HS_COOKIE)
+		if (ntm_hs_check(&guard, w.a.tunnel.ask.packet, w.a.tunnel.ask.len, &w.a.addr,
+				 w.now_us / 1000, reply, &reply_len) != NTM_HS_COOKIE)
 			reply_len = 0;
 	assert_int_equal(reply_len, 64);
 	env = env_of(&w.a);
 	assert_int_equal(ntm_tunnel_cookie(&w.a.tunnel, &env, reply, reply_len, &acts), 0);
 	assert_int_equal(acts.count, 1);
-	assert_int_equal(ntm_hs_check(&guard, acts.act[0].packet, acts.act[0].len, &w.a.addr, w.now_us / 1000, reply,
-				      &reply_len),
+	assert_int_equal(ntm_hs_check(&guard, acts.act[0].packet, acts.act[0].len, &w.a.addr,
+				      w.now_us / 1000, reply, &reply_len),
 			 NTM_HS_GO);
 	run(&w.a, &acts);
 	live(500, 0);
@@ -758,7 +764,8 @@ static void test_idle(void **state)
 	assert_int_equal(w.a.tunnel.state, NTM_TUNNEL_GONE);
 	assert_int_equal(w.b.tunnel.state, NTM_TUNNEL_GONE);
 	assert_true(!strcmp(w.a.why, "idle") || !strcmp(w.b.why, "idle"));
-	assert_true(!strcmp(w.a.why, "closed by the peer") || !strcmp(w.b.why, "closed by the peer"));
+	assert_true(!strcmp(w.a.why, "closed by the peer") ||
+		    !strcmp(w.b.why, "closed by the peer"));
 }
 
 static void test_close(void **state)
