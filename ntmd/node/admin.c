@@ -289,7 +289,7 @@ static const char *full_name(const struct ntm_node *node, const json_t *request,
 
 	if (!text)
 		return NULL;
-	for (; text[len] && len < NTM_NAME_MAX; len++)
+	for (; len < NTM_NAME_MAX && text[len]; len++)
 		out[len] = text[len] >= 'A' && text[len] <= 'Z' ? (char)(text[len] + 'a' - 'A') :
 								  text[len];
 	if (text[len])

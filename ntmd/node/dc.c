@@ -488,12 +488,17 @@ uint64_t ntm_dc_deadline(const struct ntm_dc *dc)
 	return at;
 }
 
+bool ntm_dc_down(const struct ntm_dc *dc, uint64_t now_ms)
+{
+	return dc->unanswered_ms && dc->hs.active && now_ms - dc->hs.since_ms >= DOWN_MS;
+}
+
 const char *ntm_dc_state_name(const struct ntm_dc *dc, uint64_t now_ms)
 {
 	static const char *const names[] = { "not joined", "connecting", "registering",
 					     "registered", "refused" };
 
-	if (dc->unanswered_ms && dc->hs.active && now_ms - dc->hs.since_ms >= DOWN_MS)
+	if (ntm_dc_down(dc, now_ms))
 		return "unreachable";
 	return names[dc->state];
 }

@@ -113,6 +113,8 @@ bool ntm_dc_owns_id(const struct ntm_dc *dc, uint32_t session_id);
 
 void ntm_dc_tick(struct ntm_dc *dc, uint64_t now_ms);
 uint64_t ntm_dc_deadline(const struct ntm_dc *dc);
+/** ntm_dc_down() - it did not answer for a while */
+bool ntm_dc_down(const struct ntm_dc *dc, uint64_t now_ms);
 const char *ntm_dc_state_name(const struct ntm_dc *dc, uint64_t now_ms);
 
 #endif

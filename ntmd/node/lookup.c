@@ -172,6 +172,17 @@ void ntm_lookup_fail_all(struct ntm_node *node)
 
 /* Queries */
 
+static struct ntm_query *hold_query(struct ntm_node *node, struct ntm_peer *peer, uint64_t tag,
+				    const struct ntm_dns_query *q)
+{
+	const uint64_t now = ntm_node_now_ms();
+	struct ntm_query *query = ntm_queries_dns(&peer->waiting, now, tag, q);
+
+	if (query && ntm_dc_down(&node->dc, now))
+		query->deadline_ms = now + NTM_QUERY_HOLD_DOWN_MS;
+	return query;
+}
+
 static void hold_dns(struct ntm_node *node, uint64_t tag, const struct ntm_dns_query *q)
 {
 	struct ntm_peer *peer = ntm_peers_get(&node->peers, q->name);
@@ -180,7 +191,7 @@ static void hold_dns(struct ntm_node *node, uint64_t tag, const struct ntm_dns_q
 		reply_peer(node, tag, q, peer);
 		return;
 	}
-	if (!peer || !ntm_queries_dns(&peer->waiting, ntm_node_now_ms(), tag, q)) {
+	if (!peer || !hold_query(node, peer, tag, q)) {
 		reply_dns(node, tag, q, NTM_DNS_SERVFAIL, NULL, NULL);
 	} else {
 		ntm_lookup_hold(node);

@@ -571,11 +571,11 @@ static void reload(struct ntm_node *node)
 	node->config.rekey_s = config.rekey_s;
 	node->config.log_level = config.log_level;
 	ntm_log_set_level(node->verbose ? NTM_LOG_DEBUG : config.log_level);
-	if (strcmp(config.state, node->config.state) ||
-	    strcmp(config.control, node->config.control) ||
-	    strcmp(config.interface, node->config.interface) ||
-	    strcmp(config.datapath, node->config.datapath) || config.port != node->config.port ||
-	    config.has_dc != node->config.has_dc)
+	if (strcmp(config.state, node->config.state) != 0 ||
+	    strcmp(config.control, node->config.control) != 0 ||
+	    strcmp(config.interface, node->config.interface) != 0 ||
+	    strcmp(config.datapath, node->config.datapath) != 0 ||
+	    config.port != node->config.port || config.has_dc != node->config.has_dc)
 		ntm_warn(
 			"%s: state, control, port, datapath, interface and dc change only with a restart",
 			node->config_path);

@@ -154,7 +154,7 @@ enum ntm_dns_place ntm_queries_place(const char *name, const char *zone, const c
 {
 	const size_t len = strlen(name), zone_len = strlen(zone);
 
-	if (!zone_len || len < zone_len || strcmp(name + len - zone_len, zone))
+	if (!zone_len || len < zone_len || strcmp(name + len - zone_len, zone) != 0)
 		return NTM_DNS_OUTSIDE;
 	if (len == zone_len)
 		return NTM_DNS_APEX;

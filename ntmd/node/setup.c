@@ -74,7 +74,7 @@ static bool in_prefix(const void *addr, const void *net, unsigned int prefix)
 	const uint8_t *a = addr, *b = net;
 	const uint8_t mask = (uint8_t)(0xff00 >> prefix % 8);
 
-	if (memcmp(a, b, prefix / 8))
+	if (memcmp(a, b, prefix / 8) != 0)
 		return false;
 	return prefix % 8 == 0 || (a[prefix / 8] & mask) == (b[prefix / 8] & mask);
 }

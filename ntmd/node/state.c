@@ -73,7 +73,7 @@ static int parse_dc(const json_t *object, struct ntm_join *dc, bool *has_token)
 
 int ntm_state_read_dc(const char *path, struct ntm_join *dc, bool *has_token)
 {
-	json_t *object;
+	json_t *object = NULL;
 	int err = ntm_state_read(path, &object);
 
 	if (err)
@@ -172,7 +172,7 @@ static int parse_lease(const json_t *object, struct ntm_msg *lease)
 
 int ntm_state_read_lease(const char *path, struct ntm_msg *lease)
 {
-	json_t *object;
+	json_t *object = NULL;
 	int err = ntm_state_read(path, &object);
 
 	if (err)

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # What bad input gets: configuration, packets, refusals.
 # on: qemu-6.12 qemu-6.1
-# timeout: 150
+# timeout: 300
 #
 #   dc ---- internet ---- mn, cn, evil
 
@@ -40,7 +40,7 @@ like "in words" "$(said)" 'port 4330 is in use'
 
 # Packets of a stranger
 send_udp() {
-	printf '%b' "$2" | on evil timeout 2 bash -c "cat >/dev/udp/$1/4330"
+	printf '%b' "$2" | on evil timeout 20 bash -c "cat >/dev/udp/$1/4330"
 }
 drops() {
 	ctl mn status --drops | awk -v c="$1 $2" '$1 " " $2 == c { print $3 }'
@@ -60,7 +60,7 @@ send_udp 192.0.2.10 "\\x80\\0\\0\\0$junk"
 at_least "data of no path: counted" "$(drops data path)" 1
 capture evil internet answers src 192.0.2.10 and udp
 for i in 1 5 9 31 200; do
-	on evil timeout 2 bash -c "head -c $i /dev/urandom >/dev/udp/192.0.2.10/4330"
+	on evil timeout 20 bash -c "head -c $i /dev/urandom >/dev/udp/192.0.2.10/4330"
 done
 capture_stop answers
 is "nothing of this is answered" "$(packets answers)" 0

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # ntmd and ntm-dc killed, started again, and told to go.
 # on: qemu-6.12 qemu-6.1
-# timeout: 170
+# timeout: 300
 #
 #   dc, with a DNS server ---- internet ---- mn, cn
 

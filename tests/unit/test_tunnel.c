@@ -237,7 +237,8 @@ static void take_data(struct side *s, const struct packet *p)
 	struct fake_dp *dp = &s->dp;
 	const unsigned int slot = p->epoch % 4;
 
-	if (!dp->there || !dp->has[slot] || memcmp(dp->keys[slot].rx, p->key, sizeof(p->key))) {
+	if (!dp->there || !dp->has[slot] ||
+	    memcmp(dp->keys[slot].rx, p->key, sizeof(p->key)) != 0) {
 		s->lost_key++;
 		return;
 	}
