@@ -7,6 +7,7 @@
 #include "dev.h"
 #include "event.h"
 #include "key.h"
+#include "pack.h"
 
 static int __init ntm_init(void)
 {
@@ -36,6 +37,7 @@ static void __exit ntm_exit(void)
 	ntm_dev_unregister();
 	rcu_barrier();
 	ntm_key_barrier();
+	ntm_pack_exit();
 }
 
 module_init(ntm_init);

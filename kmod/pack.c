@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/gfp.h>
+#include <linux/mm.h>
+#include <linux/percpu.h>
 #include <linux/udp.h>
 #include "pack.h"
 
 #define NTM_PACK_ORDER	3	/* the largest that the per-CPU page lists keep */
+#define NTM_PACK_RING	16	/* pages that a CPU keeps */
 
 void ntm_pack_begin(struct ntm_pack *pack, unsigned int headroom,
 		    unsigned int hdr_len)
@@ -15,22 +18,78 @@ void ntm_pack_begin(struct ntm_pack *pack, unsigned int headroom,
 	pack->max_segs = UDP_MAX_SEGMENTS;
 }
 
+/*
+ * Pages come back: a ring of each CPU holds a reference to the pages it gave
+ * out, and gives the oldest again once nobody else has one. That saves the
+ * allocator's work, clearing above all, and the pages are warm in the cache.
+ */
+struct ntm_pack_ring {
+	struct page *pages[NTM_PACK_RING];
+	unsigned int next;
+};
+
+static DEFINE_PER_CPU(struct ntm_pack_ring, ntm_pack_rings);
+
+static struct page *ntm_pack_alloc(int order)
+{
+	gfp_t gfp = GFP_ATOMIC | __GFP_COMP | __GFP_NOWARN;
+
+	if (order)
+		gfp |= __GFP_NORETRY | __GFP_NOMEMALLOC;
+	return alloc_pages(gfp, order);
+}
+
+static struct page *ntm_pack_recycled(void)
+{
+	struct ntm_pack_ring *ring = this_cpu_ptr(&ntm_pack_rings);
+	struct page **slot = &ring->pages[ring->next];
+	struct page *page = *slot;
+
+	ring->next = (ring->next + 1) % NTM_PACK_RING;
+	if (page && page_ref_count(page) == 1)
+		goto out;
+
+	if (page)
+		put_page(page);
+	page = ntm_pack_alloc(NTM_PACK_ORDER);
+	if (page && page_is_pfmemalloc(page)) {
+		*slot = NULL;
+		return page;
+	}
+	*slot = page;
+	if (!page)
+		return NULL;
+out:
+	get_page(page);
+	return page;
+}
+
+void ntm_pack_exit(void)
+{
+	int cpu, i;
+
+	for_each_possible_cpu(cpu) {
+		struct ntm_pack_ring *ring = per_cpu_ptr(&ntm_pack_rings, cpu);
+
+		for (i = 0; i < NTM_PACK_RING; i++)
+			if (ring->pages[i])
+				put_page(ring->pages[i]);
+	}
+}
+
 struct page *ntm_pack_page(unsigned int need, unsigned int want,
 			   unsigned int *len)
 {
-	int order = min(get_order(max(need, want)), NTM_PACK_ORDER);
+	int least = get_order(need);
+	int order = clamp(get_order(max(need, want)), least, max(least, NTM_PACK_ORDER));
 	struct page *page;
 
-	order = max(order, get_order(need));
 	*len = PAGE_SIZE << order;
-	page = alloc_pages(GFP_ATOMIC | __GFP_COMP | __GFP_NOWARN |
-			   (order ? __GFP_NORETRY | __GFP_NOMEMALLOC : 0), order);
-	if (page || get_order(need) == order)
+	page = order == NTM_PACK_ORDER ? ntm_pack_recycled() : ntm_pack_alloc(order);
+	if (page || order == least)
 		return page;
-
-	order = get_order(need);
-	*len = PAGE_SIZE << order;
-	return alloc_pages(GFP_ATOMIC | __GFP_COMP | __GFP_NOWARN, order);
+	*len = PAGE_SIZE << least;
+	return ntm_pack_alloc(least);
 }
 
 static void ntm_pack_finish(struct ntm_pack *pack)

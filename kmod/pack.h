@@ -62,8 +62,18 @@ static inline unsigned int ntm_pack_len(unsigned int len)
 	return len + NTM_WIRE_OVERHEAD;
 }
 
-/* A page of order 3, or of what there is, for at least @need bytes. */
+/**
+ * ntm_pack_page() - a page for payload, in or out; BH disabled
+ * @need:	bytes it must have
+ * @want:	bytes that would be of use
+ * @len:	out: bytes it has
+ *
+ * The contents are undefined.
+ */
 struct page *ntm_pack_page(unsigned int need, unsigned int want,
 			   unsigned int *len);
+
+/* Module exit: frees the pages kept for the next packets. */
+void ntm_pack_exit(void);
 
 #endif
