@@ -163,7 +163,8 @@ lint:
 	cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 --enable=warning,portability,performance \
 		--suppress=missingIncludeSystem --suppress=ctuuninitvar \
 		-D'json_object_foreach(o,k,v)=for(k="";;v=o)' -I include -I ntmd ntmd tests/noise.c
-	clang-tidy --quiet $(filter %.c,$(C_FILES)) -- $(LANGUAGE) -I tests/unit $(shell pkg-config --cflags $(PKGS))
+	printf '%s\n' $(filter %.c,$(C_FILES)) | xargs -P $$(nproc) -I FILE \
+		clang-tidy --quiet FILE -- $(LANGUAGE) -I tests/unit $(shell pkg-config --cflags $(PKGS))
 	$(if $(SHELL_FILES),shellcheck -x $(SHELL_FILES))
 
 check: lint
