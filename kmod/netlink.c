@@ -668,15 +668,14 @@ out:
 /* The state of a dump of paths: kept in cb->ctx from one call to the next. */
 struct ntm_path_dump {
 	u64 next;	/* smallest ID (host order) not shown yet */
-	int ifindex;
+	int ifindex;	/* 0 before the first call */
 };
 
-static int ntm_path_dump_start(struct netlink_callback *cb)
+/* Not a .start function: before 6.3 those cannot say what is wrong. */
+static int ntm_path_dump_begin(struct netlink_callback *cb, struct ntm_path_dump *ctx)
 {
-	struct ntm_path_dump *ctx = (struct ntm_path_dump *)cb->ctx;
 	struct nlattr *nla;
 
-	BUILD_BUG_ON(sizeof(*ctx) > sizeof(cb->ctx));
 	nla = nlmsg_find_attr(cb->nlh, GENL_HDRLEN, NTM_A_IFINDEX);
 	if (!nla) {
 		NL_SET_ERR_MSG(cb->extack, "IFINDEX is missing");
@@ -703,7 +702,14 @@ static int ntm_path_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 	struct ntm_path *path;
 	struct ntm_dev *ndev;
 	void *hdr;
+	int err;
 
+	BUILD_BUG_ON(sizeof(*ctx) > sizeof(cb->ctx));
+	if (!ctx->ifindex) {
+		err = ntm_path_dump_begin(cb, ctx);
+		if (err)
+			return err;
+	}
 	if (ctx->next > U32_MAX)
 		return 0;
 	ndev = ntm_lock_dev(sock_net(skb->sk), ctx->ifindex, cb->extack);
@@ -820,7 +826,7 @@ static const struct genl_ops ntm_genl_ops[] = {
 	{ NTM_OP(PATH_SET, ntm_path_set_policy), .doit = ntm_path_set_doit },
 	{ NTM_OP(PATH_DEL, ntm_path_del_policy), .doit = ntm_path_del_doit },
 	{ NTM_OP(PATH_GET, ntm_path_get_policy), .doit = ntm_path_get_doit,
-	  .start = ntm_path_dump_start, .dumpit = ntm_path_get_dumpit },
+	  .dumpit = ntm_path_get_dumpit },
 	{ NTM_OP(DNS_REPLY, ntm_dns_reply_policy), .doit = ntm_dns_reply_doit },
 	{ NTM_OP(MISS_DONE, ntm_miss_done_policy), .doit = ntm_miss_done_doit },
 };

@@ -1,0 +1,95 @@
+# on: qemu-6.12 qemu-6.1
+# timeout: 900
+# The interface, the namespace or the module goes while iperf3 runs at full speed, over and over. The lab itself fails
+# a scenario whose kernel log shows a warning, a leak or a device that waits for its references.
+#
+#   ra 192.0.2.1 ---- veth ---- 192.0.2.2 rb
+
+# Slow machines get 20 rounds; ROUNDS=100 where the time is there: scripts/lab run --env ROUNDS=100 FILE.
+ROUNDS=${ROUNDS:-20}
+A=$(printf 'a1%.0s' {1..32})
+B=$(printf 'b2%.0s' {1..32})
+PIDS=()
+
+# end NAME SELF ADDRESS PEER TX RX: one end of the tunnel
+end() {
+	local ns=$1 self=$2 peer=$3 tx=$4 rx=$5
+	ip -n "$ns" link add ntm0 type ntm
+	ip -n "$ns" addr add "10.9.0.$self/24" dev ntm0
+	ip -n "$ns" link set ntm0 up
+	ip netns exec "$ns" ntm-cfg -b - >"/tmp/own.$ns" 2>&1 <<-CFG
+		dev set ntm0 port4 4330 zone example.net
+		path set ntm0 7 create v4 10.9.0.$peer peer 192.0.2.$peer 4330 key 1 1 $tx $rx
+		path many ntm0 100 20 10.9.1.0
+	CFG
+	PIDS+=("$(tail -n 1 "/tmp/own.$ns")")
+}
+
+setup() {
+	ip netns add ra
+	ip netns add rb
+	ip -n ra link add eth0 type veth peer name eth0 netns rb
+	ip -n ra addr add 192.0.2.1/24 dev eth0
+	ip -n rb addr add 192.0.2.2/24 dev eth0
+	for ns in ra rb; do
+		ip -n $ns link set eth0 up
+		ip -n $ns link set lo up
+	done
+	end ra 1 2 "$A" "$B"
+	end rb 2 1 "$B" "$A"
+	ip netns exec rb iperf3 -s >/dev/null 2>&1 &
+	PIDS+=($!)
+	until ip netns exec rb ss -Hltn sport = 5201 | grep -q .; do :; done
+	# One TCP flow each way, and packets that miss.
+	ip netns exec ra iperf3 -c 10.9.0.2 -t 60 --bidir >/dev/null 2>&1 &
+	PIDS+=($!)
+	ip netns exec ra ping -i 0.002 10.9.0.99 >/dev/null 2>&1 &
+	PIDS+=($!)
+	for _ in {1..100}; do
+		[ "$(cat_rx)" -lt 1000000 ] || return 0
+		sleep 0.05
+	done
+	return 1
+}
+
+cat_rx() {
+	ip netns exec rb ntm-cfg path get ntm0 7 | sed 's/.*rx_bytes=\([0-9]*\).*/\1/'
+}
+
+teardown() {
+	kill -9 "${PIDS[@]}" 2>/dev/null || true
+	wait "${PIDS[@]}" 2>/dev/null || true
+	PIDS=()
+	ip netns del ra 2>/dev/null || true
+	ip netns del rb 2>/dev/null || true
+}
+
+remove() {
+	case $1 in
+	0) ip -n ra link del ntm0 ;;
+	1) ip -n rb link del ntm0 ;;
+	2)
+		# shellcheck disable=SC2046
+		kill -9 $(ip netns pids ra)
+		ip netns del ra
+		;;
+	3)
+		rmmod ntmobile
+		load_module
+		;;
+	4) ip -n ra link del eth0 ;;
+	esac
+}
+
+load_module
+done=0
+for ((round = 0; round < ROUNDS; round++)); do
+	setup
+	remove $((round % 5))
+	teardown
+	done=$((done + 1))
+done
+is "removed under full traffic, $ROUNDS times" "$done" "$ROUNDS"
+sleep 1
+check "the module can go" rmmod ntmobile
+is "and leaves no key behind" "$(grep -c '^ntm' /proc/slabinfo || true)" 0

@@ -1,0 +1,5 @@
+# on: uml
+# timeout: 120
+# The kernel's pure parts: header, replay window, path table.
+
+kunit /mnt/lab/ntmobile.ko
