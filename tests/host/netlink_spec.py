@@ -28,8 +28,8 @@ def scalar(text, anchors):
         return anchors[text[1:]]
     if text.startswith("["):
         return [scalar(t.strip(), anchors) for t in text.strip("[] ").split(",")]
-    if re.fullmatch(r"-?\d+", text):
-        return int(text)
+    if re.fullmatch(r'"?-?\d+"?', text):
+        return int(text.strip('"'))
     return text
 
 
