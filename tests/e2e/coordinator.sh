@@ -18,8 +18,11 @@ dc dc keepalive=5
 node mn mn dc
 node cn cn dc
 check "a tunnel stands" on mn ping -c 1 -W 2 cn.example.net
-like "nodes lists mn with its addresses" "$(dc_ctl dc nodes)" "^mn\.example\.net +$(virtual4 mn) +$(virtual6 mn) +online +192\.0\.2\.10:4330"
-like "and cn" "$(dc_ctl dc nodes)" "^cn\.example\.net +$(virtual4 cn) .*online"
+row() {
+	dc_ctl dc nodes | grep "^$1\."
+}
+like "nodes lists mn with its addresses" "$(row mn)" "^mn\.example\.net +$(virtual4 mn) +$(virtual6 mn) +online +192\.0\.2\.10:4330"
+like "and cn" "$(row cn)" "^cn\.example\.net +$(virtual4 cn) .*online"
 exits "a name that is a node's is not invited" 1 dc_ctl dc invite cn
 v4=$(virtual4 cn) v6=$(virtual6 cn)
 
@@ -38,14 +41,14 @@ all_online() {
 	[ "$(dc_ctl dc nodes | grep -c ' online ')" = 2 ]
 }
 check "killed again and again, it gets its nodes back" eventually 40 all_online
-like "mn has the addresses it had" "$(dc_ctl dc nodes)" "^mn\.example\.net +$(virtual4 mn) +$(virtual6 mn) "
-like "cn too" "$(dc_ctl dc nodes)" "^cn\.example\.net +$v4 +$v6 "
+like "mn has the addresses it had" "$(row mn)" "^mn\.example\.net +$(virtual4 mn) +$(virtual6 mn) "
+like "cn too" "$(row cn)" "^cn\.example\.net +$v4 +$v6 "
 
 # Invite while it is down
 kill9 dc ntm-dc
 string=$(dc_ctl dc invite new)
 like "an invitation while it is down" "$string" '^ntm://192\.0\.2\.1:4330/'
-like "and a list" "$(dc_ctl dc nodes)" '^new\.example\.net .* invited'
+like "and a list" "$(row new)" '^new\.example\.net .* invited'
 again dc ntm-dc
 node_start new
 eventually 15 ctl new join "$string" || true
@@ -54,7 +57,7 @@ check "is good when it is up" eventually 15 has_lease new
 # Revoke, and invite again
 stop cn ntmd
 dc_ctl dc revoke cn
-like "a revoked node is listed as that" "$(dc_ctl dc nodes)" '^cn\.example\.net .* revoked'
+like "a revoked node is listed as that" "$(row cn)" '^cn\.example\.net .* revoked'
 unknown() {
 	answer "$1" | grep -q NXDOMAIN
 }
