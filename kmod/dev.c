@@ -382,6 +382,7 @@ static void ntm_setup(struct net_device *dev)
 	dev->features |= NTM_FEATURES | NETIF_F_GRO;
 	dev->hw_features |= NTM_FEATURES | NETIF_F_GRO;
 	dev->hw_enc_features |= NTM_FEATURES;
+	netif_set_tso_max_size(dev, NTM_DEV_GSO_MAX);
 	dev->pcpu_stat_type = NETDEV_PCPU_STAT_TSTATS;
 	netdev_set_lltx(dev);
 	netdev_set_netns_immutable(dev);

@@ -16,6 +16,7 @@
 #define NTM_DEV_MTU		1428	/* 1500 less IPv6, UDP, header and tag */
 #define NTM_DEV_MTU_MIN		1280
 #define NTM_DEV_MTU_MAX		(65535 - 72)
+#define NTM_DEV_GSO_MAX		61440	/* what fits one outer packet of 64 KB, cut and encrypted */
 
 /**
  * struct ntm_sockets - the UDP sockets of a device; immutable, RCU

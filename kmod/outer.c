@@ -170,8 +170,6 @@ void ntm_outer_xmit(struct ntm_path *path, struct ntm_route *rt,
 	if (skb_is_gso(skb))
 		ntm_outer_gso_csum(skb);
 
-	/* The inner packet's sender may be let go on, it is not asked twice. */
-	skb->ignore_df = 0;
 	if (rt->family == AF_INET)
 		udp_tunnel_xmit_skb(dst_rtable(rt->dst), sk, skb, rt->src4,
 				    rt->dst4, tos, ip4_dst_hoplimit(rt->dst),

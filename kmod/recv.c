@@ -509,6 +509,12 @@ static void ntm_recv_completed(crypto_completion_data_t *data, int err)
 
 /* ---- Entry ---- */
 
+/* Other GSO types than GRO's (UFO of a virtual machine) are one datagram. */
+static bool ntm_recv_aggregated(const struct sk_buff *skb)
+{
+	return skb_is_gso(skb) && skb_shinfo(skb)->gso_type & SKB_GSO_UDP_L4;
+}
+
 static void ntm_recv(struct ntm_dev *ndev, struct sk_buff *skb, unsigned int udp,
 		     unsigned int end, u8 tos)
 {
@@ -531,7 +537,7 @@ static void ntm_recv(struct ntm_dev *ndev, struct sk_buff *skb, unsigned int udp
 	rx->udp = udp;
 	rx->off = udp + sizeof(struct udphdr);
 	rx->end = end;
-	rx->size = skb_is_gso(skb) ? skb_shinfo(skb)->gso_size : end - rx->off;
+	rx->size = ntm_recv_aggregated(skb) ? skb_shinfo(skb)->gso_size : end - rx->off;
 	merge = rx->size < end - rx->off && (ndev->dev->features & NETIF_F_GRO);
 	ntm_merge_begin(&rx->merge, ndev->dev, merge, end - rx->off);
 	sg_init_table(rx->src, NTM_RECV_SG);
@@ -587,7 +593,7 @@ static bool ntm_recv_local(struct net *net, struct net_device *in, const struct 
 /* Is there a data packet in it? An aggregate may begin with signalling. */
 static bool ntm_recv_has_data(const struct sk_buff *skb, unsigned int off, unsigned int end)
 {
-	unsigned int step = skb_is_gso(skb) ? skb_shinfo(skb)->gso_size : end - off;
+	unsigned int step = ntm_recv_aggregated(skb) ? skb_shinfo(skb)->gso_size : end - off;
 	u8 *first, buf;
 
 	for (; off < end; off += step) {
@@ -615,7 +621,7 @@ static unsigned int ntm_recv_udp(struct sk_buff *skb, const struct nf_hook_state
 	if (likely(!ndev))
 		return NF_ACCEPT;
 
-	end = skb_is_gso(skb) ? skb->len : udp + ntohs(uh->len);
+	end = ntm_recv_aggregated(skb) ? skb->len : udp + ntohs(uh->len);
 	if (end <= off || end > skb->len || !ntm_recv_has_data(skb, off, end) ||
 	    !ntm_recv_local(state->net, state->in, skb))
 		return NF_ACCEPT;

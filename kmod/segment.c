@@ -143,14 +143,23 @@ static void ntm_cut_next(struct ntm_cut *cut, unsigned int payload)
 		be32_add_cpu(&ntm_cut_tcp(cut)->seq, payload);
 }
 
+/* Where one outer packet is not enough, several alike rather than a full one and a rest. */
+static void ntm_segment_share(struct ntm_pack *pack, unsigned int segs, unsigned int len)
+{
+	unsigned int most = clamp(pack->max_len / ntm_pack_len(len), 1, pack->max_segs);
+
+	pack->max_segs = DIV_ROUND_UP(segs, DIV_ROUND_UP(segs, most));
+}
+
 static int ntm_segment_fast(struct ntm_cut *cut, struct sk_buff *skb,
 			    struct ntm_pack *pack, u32 *packets, u64 *bytes)
 {
 	unsigned int size = skb_shinfo(skb)->gso_size;
 	unsigned int at = cut->hdr_len;
+	unsigned int segs = DIV_ROUND_UP(skb->len - at, size);
 
-	pack->want = skb->len + DIV_ROUND_UP(skb->len - at, size) *
-		     ntm_pack_len(cut->hdr_len);
+	pack->want = skb->len + segs * ntm_pack_len(cut->hdr_len);
+	ntm_segment_share(pack, segs, cut->hdr_len + size);
 	while (at < skb->len) {
 		unsigned int payload = min(size, skb->len - at);
 		unsigned int len = cut->hdr_len + payload;
