@@ -106,9 +106,12 @@ copy_modules() {
 
 make_etc() {
 	local etc=$TREE/etc
-	echo root:x:0:0:root:/root:/bin/bash >"$etc/passwd"
-	echo sshd:x:100:65534::/run/sshd:/usr/sbin/nologin >>"$etc/passwd"
-	echo nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin >>"$etc/passwd"
+	cat >"$etc/passwd" <<-EOF
+		root:x:0:0:root:/root:/bin/bash
+		sshd:x:100:65534::/run/sshd:/usr/sbin/nologin
+		tcpdump:x:101:65534::/nonexistent:/usr/sbin/nologin
+		nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin
+	EOF
 	printf 'root:x:0:\nnogroup:x:65534:\n' >"$etc/group"
 	printf 'passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n' >"$etc/nsswitch.conf"
 	printf '127.0.0.1 localhost\n::1 localhost\n' >"$etc/hosts"

@@ -28,7 +28,7 @@ says_not() {
 }
 
 fails=tests/lab/fail
-scripts/lab run "$fails"/{nothing,mistake,slow,splat,checks,dies,after}.sh >"$out" 2>&1
+scripts/lab run "$fails"/{nothing,mistake,assigned,slow,splat,checks,dies,after}.sh >"$out" 2>&1
 status=$?
 echo "exit status $status" >>"$out"
 
@@ -36,6 +36,7 @@ says "a failed run has exit status 1" '^exit status 1$'
 says "a scenario that checks nothing fails" '^not ok [0-9]+ - nothing: checks anything'
 says "a mistake fails with its line" '^not ok [0-9]+ - mistake: line 5:'
 says "a mistake is explained" "there is no network 'nowhere'"
+says "so does one within an assignment" '^not ok [0-9]+ - assigned: line 4:'
 says_not "nothing runs after a mistake" 'it is not reached'
 says "a scenario that takes too long fails" '^not ok [0-9]+ - slow: takes less than 3 s'
 says "a complaint of the kernel fails" '^not ok [0-9]+ - splat: the kernel does not complain'

@@ -24,3 +24,5 @@ bg a bash bash -c 'trap "echo asked; exit 0" TERM; while :; do sleep 0.1; done'
 sleep 0.5
 stop a bash
 is "stopping is by SIGTERM" "$(logs a bash)" asked
+
+is "a count of nothing is no failure" "$(grep -c nothing /etc/passwd)" 0

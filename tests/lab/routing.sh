@@ -25,3 +25,4 @@ on a ping -c 1 -W 2 198.51.100.2
 capture_stop seen
 is "the NAT's address is what the other side sees" "$(packets seen src 198.51.100.1)" 1
 is "a capture has both directions" "$(packets seen)" 2
+like "a capture can be read with tcpdump" "$(tcpdump -nr "$(captured seen)" 2>&1)" 'ICMP echo reply'
