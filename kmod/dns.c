@@ -695,3 +695,7 @@ void ntm_dns_free(struct ntm_dev *ndev)
 	kfree(rcu_dereference_protected(ndev->dns->zone, true));
 	kfree(ndev->dns);
 }
+
+#ifdef CONFIG_NTMOBILE_KUNIT
+#include "tests/dns_test.c"
+#endif
