@@ -1,0 +1,500 @@
+// SPDX-License-Identifier: GPL-2.0
+/* with: ntmd/node/dc.c ntmd/node/requests.c */
+/* The node's session with its DC, against a DC of a few lines, in virtual time. */
+#include "ntm_test.h"
+
+#include <errno.h>
+#include <sodium.h>
+
+#include "node/dc.h"
+
+static struct {
+	uint64_t now_ms;
+	struct ntm_noise_keypair node, dc_key;
+	struct ntm_dc dc;
+	uint32_t next_id;
+	bool deaf;	/* the DC does not hear */
+	bool forgetful; /* it has lost its sessions */
+	bool no_route4;
+	uint16_t refuse;
+	unsigned int requests4, requests6; /* Session Requests by family */
+	unsigned int sealed, registrations, keepalives, goodbyes, directions;
+	uint32_t last_direction;
+	bool had_token;
+	unsigned int leases, refusals, told;
+	struct ntm_session session;
+	bool has_session;
+	uint8_t queue[8][NTM_DATAGRAM_MAX]; /* to the node */
+	size_t queue_len[8];
+	unsigned int queued;
+} w;
+
+static union ntm_addr dc_addr;
+
+static void to_node(const uint8_t *packet, size_t len)
+{
+	assert_true(w.queued < 8);
+	memcpy(w.queue[w.queued], packet, len);
+	w.queue_len[w.queued++] = len;
+}
+
+static void answer(const struct ntm_msg *m)
+{
+	uint8_t packet[NTM_DATAGRAM_MAX];
+	int len = ntm_session_seal(&w.session, m, packet, sizeof(packet));
+
+	assert_true(len > 0);
+	to_node(packet, (size_t)len);
+}
+
+static void register_node(const struct ntm_msg *request)
+{
+	struct ntm_msg m = { .type = NTM_MSG_REGISTRATION_RESPONSE,
+			     .request_id = request->request_id,
+			     .status = w.refuse };
+
+	w.had_token = NTM_HAS(request, TOKEN);
+	if (request->lifetime)
+		w.registrations++;
+	else
+		w.goodbyes++;
+	NTM_SET(&m, STATUS);
+	if (!w.refuse) {
+		strcpy(m.name, "mn.example.net");
+		strcpy(m.zone, "example.net");
+		m.lifetime = 200;
+		m.keepalive = 25;
+		m.observed.addr = test_addr("192.0.2.10:4330");
+		m.virtual4.s_addr = htonl(0x64400002);
+		m.prefix4 = 16;
+		NTM_SET(&m, NAME);
+		NTM_SET(&m, ZONE);
+		NTM_SET(&m, LIFETIME);
+		NTM_SET(&m, KEEPALIVE);
+		NTM_SET(&m, OBSERVED);
+		NTM_SET(&m, VIRTUAL4);
+	}
+	answer(&m);
+}
+
+static void dc_message(const struct ntm_msg *request)
+{
+	struct ntm_msg m = { .request_id = request->request_id };
+
+	switch (request->type) {
+	case NTM_MSG_REGISTRATION_REQUEST:
+		register_node(request);
+		break;
+	case NTM_MSG_KEEP_ALIVE:
+		w.keepalives++;
+		m.type = NTM_MSG_KEEP_ALIVE_RESPONSE;
+		m.timestamp = request->timestamp;
+		m.observed.addr = test_addr("192.0.2.10:4330");
+		NTM_SET(&m, TIMESTAMP);
+		NTM_SET(&m, OBSERVED);
+		answer(&m);
+		break;
+	case NTM_MSG_DIRECTION_REQUEST:
+		w.directions++;
+		w.last_direction = request->request_id;
+		m.type = NTM_MSG_REFUSAL;
+		m.status = NTM_ST_UNKNOWN_NAME;
+		NTM_SET(&m, STATUS);
+		answer(&m);
+		break;
+	}
+}
+
+static void dc_handshake(const uint8_t *packet, size_t len)
+{
+	struct ntm_msg payload = { 0 };
+	struct ntm_hs_keys keys;
+	struct ntm_hs_resp hs;
+	uint8_t out[NTM_DATAGRAM_MAX];
+	int n;
+
+	assert_int_equal(ntm_hs_accept(&hs, &w.dc_key, packet, len), 0);
+	n = ntm_hs_answer(&hs, NULL, ++w.next_id, &payload, &keys, out, sizeof(out));
+	assert_true(n > 0);
+	w.session = keys.session;
+	w.has_session = true;
+	w.forgetful = false;
+	to_node(out, (size_t)n);
+}
+
+static int op_send(void *ctx, const union ntm_addr *to, const uint8_t *packet, size_t len)
+{
+	struct ntm_msg m;
+	bool newest;
+
+	(void)ctx;
+	if (to->sa.sa_family == AF_INET && w.no_route4)
+		return -ENETUNREACH;
+	if (packet[0] == NTM_PKT_SESSION_REQUEST)
+		(*(to->sa.sa_family == AF_INET ? &w.requests4 : &w.requests6))++;
+	else
+		w.sealed++;
+	if (w.deaf)
+		return 0;
+	if (packet[0] == NTM_PKT_SESSION_REQUEST)
+		dc_handshake(packet, len);
+	else if (w.has_session && !w.forgetful &&
+		 !ntm_session_open(&w.session, packet, len, &m, &newest))
+		dc_message(&m);
+	return 0;
+}
+
+static unsigned int op_candidates(void *ctx, struct ntm_candidate *out, unsigned int max)
+{
+	(void)ctx;
+	assert_true(max >= 1);
+	out[0] = (struct ntm_candidate){ .addr = test_addr("192.0.2.10:4330") };
+	return 1;
+}
+
+static uint32_t op_session_id(void *ctx)
+{
+	(void)ctx;
+	return ++w.next_id;
+}
+
+static uint32_t op_suites(void *ctx)
+{
+	(void)ctx;
+	return 2;
+}
+
+static void op_lease(void *ctx, const struct ntm_msg *lease)
+{
+	(void)ctx;
+	assert_string_equal(lease->name, "mn.example.net");
+	w.leases++;
+}
+
+static void op_refused(void *ctx, uint16_t status, const char *text)
+{
+	(void)ctx;
+	(void)text;
+	assert_int_equal(status, w.refuse ? w.refuse : NTM_ST_REVOKED);
+	w.refusals++;
+}
+
+static void op_direction(void *ctx, const struct ntm_msg *direction)
+{
+	(void)ctx;
+	(void)direction;
+	w.told++;
+}
+
+static const struct ntm_dc_ops ops = {
+	.send = op_send,
+	.candidates = op_candidates,
+	.session_id = op_session_id,
+	.suites = op_suites,
+	.lease = op_lease,
+	.refused = op_refused,
+	.direction = op_direction,
+};
+
+/* What the DC sent arrives */
+static void arrive(void)
+{
+	while (w.queued) {
+		uint8_t packet[NTM_DATAGRAM_MAX];
+		size_t len = w.queue_len[0];
+
+		memcpy(packet, w.queue[0], len);
+		w.queued--;
+		memmove(w.queue[0], w.queue[1], sizeof(w.queue[0]) * w.queued);
+		memmove(w.queue_len, w.queue_len + 1, sizeof(w.queue_len[0]) * w.queued);
+		if (packet[0] == NTM_PKT_SESSION_RESPONSE)
+			assert_int_equal(ntm_dc_response(&w.dc, packet, len, &dc_addr, w.now_ms),
+					 0);
+		else
+			assert_int_equal(ntm_dc_sealed(&w.dc, packet, len, &dc_addr, w.now_ms), 0);
+	}
+}
+
+static void live(uint64_t for_ms)
+{
+	const uint64_t end = w.now_ms + for_ms;
+
+	for (;;) {
+		uint64_t at;
+
+		arrive();
+		at = ntm_dc_deadline(&w.dc);
+		if (at > end)
+			break;
+		if (at > w.now_ms)
+			w.now_ms = at;
+		ntm_dc_tick(&w.dc, w.now_ms);
+		arrive();
+		assert_true(ntm_dc_deadline(&w.dc) > w.now_ms); /* or the daemon would spin */
+	}
+	w.now_ms = end;
+}
+
+static int world(void **state)
+{
+	(void)state;
+	memset(&w, 0, sizeof(w));
+	w.now_ms = 1000000;
+	dc_addr = test_addr("192.0.2.1:4330");
+	ntm_noise_generate(&w.node);
+	ntm_noise_generate(&w.dc_key);
+	ntm_dc_init(&w.dc, &ops, NULL, &w.node);
+	return 0;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	ntm_dc_done(&w.dc);
+	return 0;
+}
+
+static void join(bool token)
+{
+	struct ntm_join where = { .addr_count = 2,
+				  .addrs = { dc_addr, test_addr("[2001:db8::1]:4330") } };
+
+	memcpy(where.dc_key, w.dc_key.public, sizeof(where.dc_key));
+	memset(where.token, 7, sizeof(where.token));
+	ntm_dc_set(&w.dc, &where, token, w.now_ms);
+}
+
+static void on_answer(void *ctx, uint32_t id, const struct ntm_msg *response)
+{
+	(void)id;
+	*(int *)ctx = response ? response->status : -1;
+}
+
+static uint32_t ask(int *result, uint32_t for_ms)
+{
+	struct ntm_msg m = { .type = NTM_MSG_DIRECTION_REQUEST, .name = "cn.example.net" };
+
+	NTM_SET(&m, NAME);
+	return ntm_dc_request(&w.dc, &m, w.now_ms, for_ms, on_answer, result);
+}
+
+static void test_registers(void **state)
+{
+	(void)state;
+	assert_true(ntm_dc_deadline(&w.dc) == UINT64_MAX);
+	assert_int_equal(ask(NULL, 100), 0);
+	join(true);
+	live(100);
+	assert_int_equal(w.dc.state, NTM_DC_REGISTERED);
+	assert_int_equal(w.leases, 1);
+	assert_true(w.had_token);
+	assert_string_equal(ntm_dc_state_name(&w.dc, w.now_ms), "registered");
+	live(101000); /* half of the lease */
+	assert_int_equal(w.registrations, 2);
+	assert_false(w.had_token);
+}
+
+static void test_keep_alive(void **state)
+{
+	(void)state;
+	join(false);
+	live(100);
+	live(24000);
+	assert_int_equal(w.keepalives, 0);
+	live(1000);
+	assert_int_equal(w.keepalives, 1);
+	live(50000);
+	assert_int_equal(w.keepalives, 3);
+}
+
+static void test_back_off_over_all_addresses(void **state)
+{
+	(void)state;
+	w.deaf = true;
+	join(false);
+	assert_int_equal(w.requests4, 1);
+	live(499);
+	assert_int_equal(w.requests4 + w.requests6, 1);
+	live(1);
+	assert_int_equal(w.requests6, 1);
+	live(1000 + 2000 + 4000 + 8000 + 16000);
+	assert_int_equal(w.requests4 + w.requests6, 7);
+	live(300000);
+	assert_int_equal(w.requests4 + w.requests6, 17); /* every 30 s */
+	assert_int_equal(w.requests4, 9);
+	assert_string_equal(ntm_dc_state_name(&w.dc, w.now_ms), "unreachable");
+	assert_true(ntm_dc_down(&w.dc, w.now_ms));
+	w.deaf = false;
+	live(30000);
+	assert_int_equal(w.dc.state, NTM_DC_REGISTERED);
+}
+
+static void test_no_route_costs_no_time(void **state)
+{
+	(void)state;
+	w.no_route4 = true;
+	join(false);
+	live(1);
+	assert_int_equal(w.requests6, 1);
+	assert_int_equal(w.dc.has_cur, true);
+}
+
+static void test_who_waits_hurries(void **state)
+{
+	int result = 0;
+
+	(void)state;
+	w.deaf = true;
+	join(false);
+	live(100000);
+	w.deaf = false;
+	assert_int_not_equal(ask(&result, 5000), 0);
+	live(100);
+	assert_int_equal(result, NTM_ST_UNKNOWN_NAME);
+}
+
+static void test_request(void **state)
+{
+	int result = 0;
+
+	(void)state;
+	join(false);
+	live(100);
+	assert_int_not_equal(ask(&result, 5000), 0);
+	live(10);
+	assert_int_equal(result, NTM_ST_UNKNOWN_NAME);
+	w.deaf = true;
+	result = 0;
+	assert_int_not_equal(ask(&result, 5000), 0);
+	live(4999);
+	assert_int_equal(result, 0);
+	live(1);
+	assert_int_equal(result, -1);
+}
+
+/* A DC that restarted has no session: after 1 s there is a new one, and the request is asked again under its own ID */
+static void test_dc_restarts(void **state)
+{
+	int result = 0;
+	uint32_t id;
+
+	(void)state;
+	join(false);
+	live(100);
+	w.forgetful = true;
+	id = ask(&result, 5000);
+	live(999);
+	assert_int_equal(result, 0);
+	live(10);
+	assert_int_equal(result, NTM_ST_UNKNOWN_NAME);
+	assert_int_equal(w.last_direction, id);
+	assert_int_equal(w.requests4 + w.requests6, 2);
+	assert_int_equal(w.registrations, 2);
+}
+
+static void test_session_is_renewed(void **state)
+{
+	(void)state;
+	join(false);
+	live(3599000);
+	assert_int_equal(w.requests4 + w.requests6, 1);
+	live(2000);
+	assert_int_equal(w.requests4 + w.requests6, 2);
+	assert_int_equal(w.dc.state, NTM_DC_REGISTERED);
+}
+
+static void test_refused(void **state)
+{
+	int result = 0;
+
+	(void)state;
+	w.refuse = NTM_ST_REVOKED;
+	join(false);
+	live(100);
+	assert_int_equal(w.dc.state, NTM_DC_REFUSED);
+	assert_int_equal(w.refusals, 1);
+	assert_int_equal(ask(&result, 5000), 0);
+	live(29000);
+	assert_int_equal(w.registrations, 1);
+	w.refuse = 0;
+	live(2000);
+	assert_int_equal(w.dc.state, NTM_DC_REGISTERED);
+}
+
+static void test_busy(void **state)
+{
+	(void)state;
+	w.refuse = NTM_ST_BUSY;
+	join(false);
+	live(100);
+	assert_int_equal(w.refusals, 0);
+	w.refuse = 0;
+	live(2000);
+	assert_int_equal(w.dc.state, NTM_DC_REGISTERED);
+}
+
+static void test_goodbye(void **state)
+{
+	(void)state;
+	join(false);
+	live(100);
+	assert_false(ntm_dc_goodbye(&w.dc, w.now_ms));
+	assert_int_equal(w.goodbyes, 1);
+	arrive();
+	assert_true(ntm_dc_goodbye(&w.dc, w.now_ms + 100));
+	assert_int_equal(w.goodbyes, 1);
+	assert_true(ntm_dc_deadline(&w.dc) == UINT64_MAX);
+}
+
+static void test_goodbye_is_repeated(void **state)
+{
+	(void)state;
+	join(false);
+	live(100);
+	w.deaf = true;
+	w.sealed = 0;
+	for (unsigned int i = 0; i < 3; i++) {
+		assert_false(ntm_dc_goodbye(&w.dc, w.now_ms + 100 * i));
+		assert_int_equal(w.sealed, i + 1);
+	}
+}
+
+static void test_foreign_packets(void **state)
+{
+	uint8_t junk[200] = { NTM_PKT_SEALED, 1 };
+
+	(void)state;
+	join(false);
+	live(100);
+	assert_int_equal(ntm_dc_sealed(&w.dc, junk, sizeof(junk), &dc_addr, w.now_ms), -EPERM);
+	for (unsigned int i = 0; i < 4; i++)
+		junk[4 + i] = (uint8_t)(w.dc.cur.local_id >> (24 - 8 * i));
+	assert_int_equal(ntm_dc_sealed(&w.dc, junk, sizeof(junk), &dc_addr, w.now_ms), -EBADMSG);
+	assert_int_equal(ntm_dc_response(&w.dc, junk, sizeof(junk), &dc_addr, w.now_ms), -EPERM);
+	assert_int_equal(ntm_dc_cookie(&w.dc, junk, 64, w.now_ms), -EPERM);
+	assert_true(ntm_dc_owns_id(&w.dc, w.dc.cur.local_id));
+	assert_false(ntm_dc_owns_id(&w.dc, 0));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_registers, world, end),
+		cmocka_unit_test_setup_teardown(test_keep_alive, world, end),
+		cmocka_unit_test_setup_teardown(test_back_off_over_all_addresses, world, end),
+		cmocka_unit_test_setup_teardown(test_no_route_costs_no_time, world, end),
+		cmocka_unit_test_setup_teardown(test_who_waits_hurries, world, end),
+		cmocka_unit_test_setup_teardown(test_request, world, end),
+		cmocka_unit_test_setup_teardown(test_dc_restarts, world, end),
+		cmocka_unit_test_setup_teardown(test_session_is_renewed, world, end),
+		cmocka_unit_test_setup_teardown(test_refused, world, end),
+		cmocka_unit_test_setup_teardown(test_busy, world, end),
+		cmocka_unit_test_setup_teardown(test_goodbye, world, end),
+		cmocka_unit_test_setup_teardown(test_goodbye_is_repeated, world, end),
+		cmocka_unit_test_setup_teardown(test_foreign_packets, world, end),
+	};
+
+	if (sodium_init() < 0)
+		return 1;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
