@@ -38,7 +38,8 @@
  *	but IFINDEX.
  * @NTM_CMD_DEV_GET: IFINDEX -> IFINDEX, LOCAL_PORT, ZONE, nested STATS, PATHS. Also a dump.
  * @NTM_CMD_PATH_SET: create or change a path: IFINDEX, PATH_ID; on creation
- *	VIRTUAL4 and/or VIRTUAL6 (the peer's) are needed. PEER_ADDR (a struct
+ *	VIRTUAL4 and/or VIRTUAL6 (the peer's) are needed; they cannot change
+ *	later. MTU is the device's if not given. PEER_ADDR (a struct
  *	sockaddr_in or sockaddr_in6) moves the peer's endpoint. Any of MTU,
  *	KEY (nest) may be given. NLM_F_EXCL refuses an existing path,
  *	NLM_F_CREATE allows a new one, as in rtnetlink.
@@ -67,7 +68,9 @@
  *
  * @NTM_EV_DNS is unicast to the socket that sent DEV_SET. If that socket
  * closes, or no answer comes within 5 s, a held query goes on its way: ntmd
- * ending never breaks DNS.
+ * ending never breaks DNS. With that socket the device's UDP sockets are let go
+ * of, too; its paths stay, for an ntmd that is started again. The other events
+ * go to the multicast group, which CAP_NET_ADMIN may join.
  */
 enum ntm_cmd {
 	NTM_CMD_UNSPEC,
@@ -120,8 +123,10 @@ enum ntm_attr {
 /**
  * enum ntm_key_attr - one epoch's pair of keys, all needed but CONFIRMED
  *
- * The epoch must be the current one plus one (or any for a path without a
- * key): a repeated or older one gets EEXIST. Two epochs stay valid for
+ * The epoch must be that of the sending key plus one (or any for a path without
+ * a sending key): a repeated or older one gets EEXIST. A pending key has never
+ * been used, so another of the same epoch takes its place. TX and RX must
+ * differ. Two epochs stay valid for
  * receiving: the current and the one before (and the pending one, if any).
  * Without CONFIRMED the key is pending: packets under it are accepted, and
  * the first one makes it the sending key (NTM_EV_KEY_CONFIRMED). With CONFIRMED it is the
