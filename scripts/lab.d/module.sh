@@ -18,7 +18,7 @@ module_make() {
 	[ -z "${LAB_KUNIT:-}" ] || args+=(CONFIG_NTMOBILE_KUNIT=y)
 	mkdir -p "$dir"
 	module_sync "$dir"
-	make -C "$kdir" M="$dir" "${args[@]}" modules >"$dir/build.log" 2>&1 || {
+	make -j"$(nproc)" -C "$kdir" M="$dir" "${args[@]}" modules >"$dir/build.log" 2>&1 || {
 		cat "$dir/build.log" >&2
 		die "the module does not build for $target"
 	}
