@@ -23,10 +23,9 @@ DC_SRC := $(sort $(wildcard ntmd/dc/*.c))
 CTL_SRC := $(sort $(wildcard ntmd/ctl/*.c))
 UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
-TOOL_SRC := $(sort $(wildcard tests/*.c tests/tools/*.c))
+TOOL_SRC := $(sort $(wildcard tests/tools/*.c))
 UNITS := $(UNIT_SRC:%.c=$(B)/%)
 TOOLS := $(TOOL_SRC:%.c=$(B)/%)
-TOOLS := $(patsubst tests/tools/%.c,$(B)/tests/tools/%,$(sort $(wildcard tests/tools/*.c)))
 FUZZERS := $(FUZZ_SRC:%.c=$(B)/%)
 
 # Libraries are asked for only where something is compiled.
@@ -122,10 +121,13 @@ unit: $(UNITS) $(B)/tests/noise
 	@failed=0; for t in $(UNITS); do $$t || failed=1; done; \
 	$(B)/tests/noise tests/vectors/*.json || failed=1; exit $$failed
 
-test: userspace $(UNITS) $(TOOLS) $(TOOLS)
+# They install and build what they need themselves.
+test:
 	tests/run $(T)
 
-test-long: userspace $(UNITS) $(B)/tests/noise $(TOOLS) fuzz-run
+test-long:
+	scripts/setup long
+	$(MAKE) fuzz-run
 	TEST_LONG=1 tests/run $(T)
 
 demo:
