@@ -50,8 +50,9 @@ stage_scenario() {
 }
 
 scenario_timeout() {
-	local t
-	t=$(header "$1" timeout)
+	local t=
+	[ -z "${TEST_LONG:-}" ] || t=$(header "$1" timeout-long)
+	[ -n "$t" ] || t=$(header "$1" timeout)
 	echo "${t:-180}"
 }
 

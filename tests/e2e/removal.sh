@@ -1,11 +1,13 @@
 # on: qemu-6.12 qemu-6.1
 # timeout: 900
+# timeout-long: 3600
 # The interface, the namespace or the module goes while iperf3 runs at full speed, over and over. The lab itself fails
 # a scenario whose kernel log shows a warning, a leak or a device that waits for its references.
 #
 #   ra 192.0.2.1 ---- veth ---- 192.0.2.2 rb
 
-# Slow machines get 20 rounds; ROUNDS=100 where the time is there: scripts/lab run --env ROUNDS=100 FILE.
+# 20 rounds by default, 100 in make test-long, or as told: scripts/lab run --env ROUNDS=N FILE.
+ROUNDS=${ROUNDS:-${TEST_LONG:+100}}
 ROUNDS=${ROUNDS:-20}
 A=$(printf 'a1%.0s' {1..32})
 B=$(printf 'b2%.0s' {1..32})
