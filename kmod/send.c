@@ -226,28 +226,24 @@ static void ntm_tx_start(struct ntm_path *path, struct ntm_key *key,
 }
 
 /*
- * The outer packet takes over the charge on the sender's socket, so that what
- * waits below the tunnel still counts for its send buffer and TCP small queues
- * (tcp_gso_segment() does the same). Only for full TCP sockets: their
- * destructors go by truesize alone.
+ * Outer packets are charged to the sender's socket, so that what waits below
+ * the tunnel counts for its send buffer and for TCP small queues. By sock_wfree
+ * also for TCP: it is the destructor that UDP segmentation hands on to the
+ * segments, and a shaper that cuts packets must not end the charge. TCP is not
+ * woken by it, its ACKs do that.
  */
-static void ntm_send_own(struct sk_buff *outer, struct sk_buff *skb)
+static void ntm_send_own(struct ntm_pack *pack, const struct sk_buff *skb)
 {
 	struct sock *sk = skb->sk;
-	int delta;
+	struct sk_buff *outer;
 
-	if (!sk || !skb->destructor || !sk_fullsock(sk) || !sk_is_tcp(sk) ||
+	if (!sk || !skb->destructor || !sk_fullsock(sk) || skb_is_tcp_pure_ack(skb) ||
+	    (skb->destructor != sock_wfree && !sk_is_tcp(sk)) ||
 	    skb->destructor == sock_edemux || skb->destructor == sock_efree ||
 	    skb->destructor == sock_rfree)
 		return;
-
-	swap(outer->sk, skb->sk);
-	swap(outer->destructor, skb->destructor);
-	delta = outer->truesize - skb->truesize;
-	if (delta >= 0)
-		refcount_add(delta, &sk->sk_wmem_alloc);
-	else
-		WARN_ON_ONCE(refcount_sub_and_test(-delta, &sk->sk_wmem_alloc));
+	skb_queue_walk(&pack->done, outer)
+		skb_set_owner_w(outer, sk);
 }
 
 static u8 ntm_send_tos(const struct sk_buff *skb)
@@ -264,11 +260,11 @@ static void ntm_send_packed(struct ntm_path *path, struct ntm_key *key,
 	u8 tos = ntm_send_tos(skb);
 	struct sk_buff *outer;
 
+	ntm_send_own(pack, skb);
 	skb_queue_walk(&pack->done, outer) {
 		skb_copy_hash(outer, skb);
 		outer->priority = skb->priority;
 	}
-	ntm_send_own(skb_peek_tail(&pack->done), skb);
 	while ((outer = __skb_dequeue(&pack->done)))
 		ntm_tx_start(path, key, rt, outer, tos);
 }
