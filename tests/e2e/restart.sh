@@ -67,3 +67,14 @@ check "and changes nothing else" on cn ping -c 1 -W 2 mn.example.net
 on mn ip link del ntm0
 check "an interface that somebody deletes comes back" eventually 15 has_lease mn
 check "and works" eventually 15 on mn ping -c 1 -W 1 cn.example.net
+
+# Without the module
+stop mn ntmd
+stop cn ntmd
+rmmod ntmobile
+again mn ntmd
+check "a node that joined does not start without the module" eventually 10 ended mn ntmd
+like "and says what to do" "$(logs mn ntmd)" 'modprobe|insmod'
+load_module
+again mn ntmd
+check "with it, it starts" eventually 10 registered mn
