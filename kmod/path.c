@@ -161,23 +161,23 @@ int ntm_path_insert(struct ntm_path *path, struct netlink_ext_ack *extack)
 
 	if (path->has_v4) {
 		err = rhashtable_lookup_insert_fast(&t->by_v4, &path->by_v4, ntm_by_v4);
-		if (err) {
+		if (err == -EEXIST)
 			NL_SET_ERR_MSG(extack, "another path has this virtual IPv4 address");
+		if (err)
 			return err;
-		}
 	}
 	if (path->has_v6) {
 		err = rhashtable_lookup_insert_fast(&t->by_v6, &path->by_v6, ntm_by_v6);
-		if (err) {
+		if (err == -EEXIST)
 			NL_SET_ERR_MSG(extack, "another path has this virtual IPv6 address");
+		if (err)
 			goto err_v4;
-		}
 	}
 	err = rhashtable_lookup_insert_fast(&t->by_id, &path->by_id, ntm_by_id);
-	if (err) {
+	if (err == -EEXIST)
 		NL_SET_ERR_MSG(extack, "a path with this ID exists");
+	if (err)
 		goto err_v6;
-	}
 	rb_add(&path->order, &t->order, ntm_path_less);
 	ntm_path_changed(t, 1);
 	return 0;
