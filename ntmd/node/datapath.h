@@ -45,7 +45,8 @@ struct ntm_dp_events {
 	void (*auth_burst)(void *ctx, uint32_t path_id, uint32_t drops);
 	void (*mtu)(void *ctx, uint32_t path_id, uint32_t mtu);
 	void (*dns)(void *ctx, uint64_t tag, const uint8_t *msg, size_t len);
-	void (*lost)(void *ctx, int err); /* the data path is gone (interface deleted, module unloaded) */
+	void (*lost)(void *ctx,
+		     int err); /* the data path is gone (interface deleted, module unloaded) */
 };
 
 /** struct ntm_dp_lease - own addresses on the interface */
@@ -69,19 +70,22 @@ struct ntm_dp_lease {
  */
 struct ntm_datapath_ops {
 	const char *name;
-	int (*open)(struct ntm_datapath **dp, uv_loop_t *loop, const char *ifname, struct ntm_udp *udp,
-		    const struct ntm_dp_events *events, void *ctx, char *why, size_t size);
+	int (*open)(struct ntm_datapath **dp, uv_loop_t *loop, const char *ifname,
+		    struct ntm_udp *udp, const struct ntm_dp_events *events, void *ctx, char *why,
+		    size_t size);
 	uint32_t (*suites)(struct ntm_datapath *dp); /* mask of 1 << suite it can do */
 	int (*configure)(struct ntm_datapath *dp, const struct ntm_dp_lease *lease);
 	int (*path_set)(struct ntm_datapath *dp, uint32_t path_id, const struct in_addr *virtual4,
-			const struct in6_addr *virtual6, const union ntm_addr *peer, const struct ntm_dp_keys *keys);
+			const struct in6_addr *virtual6, const union ntm_addr *peer,
+			const struct ntm_dp_keys *keys);
 	int (*path_del)(struct ntm_datapath *dp, uint32_t path_id);
 	int (*stats)(struct ntm_datapath *dp, uint32_t path_id, struct ntm_dp_stats *stats);
 	int (*drops)(struct ntm_datapath *dp, uint64_t drops[NTM_DP_DROPS]);
 	int (*miss_done)(struct ntm_datapath *dp, int family, const void *virt, int err);
 	int (*dns_reply)(struct ntm_datapath *dp, uint64_t tag, const uint8_t *msg, size_t len);
 	int (*dns_pass)(struct ntm_datapath *dp, uint64_t tag);
-	void (*input)(struct ntm_datapath *dp, const uint8_t *packet, size_t len, const union ntm_addr *from);
+	void (*input)(struct ntm_datapath *dp, const uint8_t *packet, size_t len,
+		      const union ntm_addr *from);
 	void (*close)(struct ntm_datapath *dp);
 };
 

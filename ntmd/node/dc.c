@@ -395,7 +395,7 @@ int ntm_dc_sealed(struct ntm_dc *dc, const uint8_t *packet, size_t len, const un
 	if (!err)
 		err = take_message(dc, &m, now_ms);
 	sodium_memzero(&m, sizeof(m)); /* a path's psk may be in it */
-	send_due(dc, now_ms); /* what waited for the registration */
+	send_due(dc, now_ms);	       /* what waited for the registration */
 	return err;
 }
 

@@ -7,20 +7,25 @@
 #include "common/addr.h"
 
 /* All: 0 or a negative errno. The interface is of kind NTM_LINK_KIND. */
-int ntm_netif_create(const char *name, unsigned int *ifindex); /* an old one of the same kind and name is deleted first */
+int ntm_netif_create(
+	const char *name,
+	unsigned int *ifindex); /* an old one of the same kind and name is deleted first */
 int ntm_netif_delete(unsigned int ifindex);
 int ntm_netif_up(unsigned int ifindex, unsigned int mtu);
-int ntm_netif_addr(unsigned int ifindex, int family, const void *addr, uint8_t prefix, bool add); /* the prefix route comes with it */
+int ntm_netif_addr(unsigned int ifindex, int family, const void *addr, uint8_t prefix,
+		   bool add); /* the prefix route comes with it */
 
 struct ntm_netif_watch;
 /** typedef ntm_netif_changed_fn - the set of usable real addresses may have changed (at once, no debounce) */
 typedef void ntm_netif_changed_fn(void *ctx);
-int ntm_netif_watch_open(struct ntm_netif_watch **watch, uv_loop_t *loop, ntm_netif_changed_fn *changed, void *ctx);
+int ntm_netif_watch_open(struct ntm_netif_watch **watch, uv_loop_t *loop,
+			 ntm_netif_changed_fn *changed, void *ctx);
 void ntm_netif_watch_close(struct ntm_netif_watch *watch);
 /**
  * ntm_netif_addresses() - global real addresses of interfaces that are up, not those of @skip_ifindex, loopback,
  * link-local, deprecated or tentative; with @port. Returns how many (at most @max).
  */
-unsigned int ntm_netif_addresses(union ntm_addr *out, unsigned int max, unsigned int skip_ifindex, uint16_t port);
+unsigned int ntm_netif_addresses(union ntm_addr *out, unsigned int max, unsigned int skip_ifindex,
+				 uint16_t port);
 
 #endif

@@ -26,7 +26,14 @@ struct ntm_dns_query {
 	size_t raw_len;
 };
 
-enum ntm_dns_rcode { NTM_DNS_NOERROR = 0, NTM_DNS_FORMERR = 1, NTM_DNS_SERVFAIL = 2, NTM_DNS_NXDOMAIN = 3, NTM_DNS_NOTIMP = 4, NTM_DNS_REFUSED = 5 };
+enum ntm_dns_rcode {
+	NTM_DNS_NOERROR = 0,
+	NTM_DNS_FORMERR = 1,
+	NTM_DNS_SERVFAIL = 2,
+	NTM_DNS_NXDOMAIN = 3,
+	NTM_DNS_NOTIMP = 4,
+	NTM_DNS_REFUSED = 5
+};
 
 /** ntm_dns_parse() - 0, or -EBADMSG if it is no well-formed query with one question (let it pass then) */
 int ntm_dns_parse(struct ntm_dns_query *q, const uint8_t *msg, size_t len);
@@ -40,7 +47,8 @@ int ntm_dns_parse(struct ntm_dns_query *q, const uint8_t *msg, size_t len);
  * what the asker takes (512 bytes without EDNS) is left out, with TC set. Queries of another class than IN and ANY, and zone
  * transfers, are refused; an EDNS version we do not know gets BADVERS. Returns the length or a negative errno.
  */
-int ntm_dns_answer(const struct ntm_dns_query *q, enum ntm_dns_rcode rcode, const char *zone, const struct in_addr *v4,
-		   const struct in6_addr *v6, const char *ptr, uint32_t ttl, uint8_t *out, size_t size);
+int ntm_dns_answer(const struct ntm_dns_query *q, enum ntm_dns_rcode rcode, const char *zone,
+		   const struct in_addr *v4, const struct in6_addr *v6, const char *ptr,
+		   uint32_t ttl, uint8_t *out, size_t size);
 
 #endif
