@@ -10,7 +10,7 @@
 #   mn --- 198.51.100.0/24  203.0.113.0/24 --- cn          (IPv4 only)
 #   mn6 -- 2001:db8:6::/64  2001:db8:7::/64 -- cn6         (IPv6 only)
 
-SECONDS_EACH=${DEMO_SECONDS:-4}
+SECONDS_EACH=${DEMO_SECONDS:-3}
 
 topology() {
 	net core mn cn mn6 cn6
