@@ -13,6 +13,7 @@
 #include "dc/hash.h"
 
 #define NTM_DIRECTION_RECENT_MS 5000
+#define NTM_DIRECTION_CROSSED_MS 1000
 #define NTM_DIRECTIONS_MAX (1u << 17)
 #define NTM_DIRECTION_RETRIES 3
 
@@ -20,12 +21,14 @@
  * struct ntm_direction - one direction
  * @initiator, @responder: node ids
  * @sessions:	of the two, when it was made: a node that has another one since may have forgotten all
+ * @asked_id:	request ID of the initiator's Direction Request
  * @request_id: that of the Route Direction to the responder
  */
 struct ntm_direction {
 	struct ntm_director_path path;
 	uint32_t initiator, responder;
 	uint32_t sessions[2];
+	uint32_t asked_id;
 	uint32_t request_id;
 	bool confirmed;
 	uint8_t queue;
@@ -54,7 +57,7 @@ void ntm_directions_free(struct ntm_directions *d);
 struct ntm_direction *ntm_directions_add(struct ntm_directions *d,
 					 const struct ntm_director_path *path, uint32_t initiator,
 					 uint32_t responder, uint32_t request_id, uint64_t now_ms);
-/** ntm_directions_recent() - of a pair, either way round; NULL if there is none younger than 5 s */
+/** ntm_directions_recent() - the newest of a pair, either way round; NULL if there is none younger than 5 s */
 struct ntm_direction *ntm_directions_recent(const struct ntm_directions *d, uint32_t a, uint32_t b,
 					    uint64_t now_ms);
 bool ntm_directions_path_used(const struct ntm_directions *d, uint32_t path_id);

@@ -41,7 +41,7 @@ struct ntm_director_path {
  * @self:	asker and peer are the same node
  * @allowed:	the asker's rate limit lets it ask now
  * @fresh:	path to use if a new one is needed
- * @recent:	the pair's direction of the last 5 s, or NULL
+ * @recent:	the direction that was made for this very request or a crossing one, or NULL
  * @recent_role: the asker's role in it
  */
 struct ntm_director_ask {

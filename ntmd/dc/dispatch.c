@@ -168,17 +168,30 @@ static void carry_out(struct ntm_core *core, const struct ntm_peer *asker, struc
 	}
 }
 
-/* The pair's recent direction, unless one end has a new session: a node that started again knows nothing of it. */
+/* Has the direction been made for this request, or for one of the peer that crossed it? */
+static bool is_answer_to(const struct ntm_direction *d, const struct ntm_node *asker,
+			 uint32_t asked_id, uint64_t now_ms)
+{
+	if (d->initiator == asker->id)
+		return d->asked_id == asked_id;
+	return now_ms - d->made_ms < NTM_DIRECTION_CROSSED_MS;
+}
+
+/*
+ * The direction that answers a request once more. Not if one end has a new session: a node that started again knows
+ * nothing of it.
+ */
 static const struct ntm_direction *recent_direction(const struct ntm_core *core,
 						    const struct ntm_node *a,
-						    const struct ntm_node *b, uint64_t now_ms)
+						    const struct ntm_node *b, uint32_t asked_id,
+						    uint64_t now_ms)
 {
 	const struct ntm_direction *d =
 		ntm_directions_recent(&core->directions, a->id, b->id, now_ms);
 	const struct ntm_node *initiator = d && d->initiator == b->id ? b : a;
 	const struct ntm_node *responder = initiator == a ? b : a;
 
-	if (d && initiator->session && responder->session &&
+	if (d && is_answer_to(d, a, asked_id, now_ms) && initiator->session && responder->session &&
 	    initiator->session->keys.local_id == d->sessions[0] &&
 	    responder->session->keys.local_id == d->sessions[1])
 		return d;
@@ -187,13 +200,14 @@ static const struct ntm_direction *recent_direction(const struct ntm_core *core,
 
 static bool remember(struct ntm_core *core, const struct ntm_director_path *path,
 		     const struct ntm_node *initiator, const struct ntm_node *responder,
-		     uint64_t now_ms)
+		     uint32_t asked_id, uint64_t now_ms)
 {
 	struct ntm_direction *d = ntm_directions_add(&core->directions, path, initiator->id,
 						     responder->id, core->request_id, now_ms);
 
 	if (!d)
 		return false;
+	d->asked_id = asked_id;
 	d->sessions[0] = initiator->session->keys.local_id;
 	d->sessions[1] = responder->session->keys.local_id;
 	core->request_id++;
@@ -218,7 +232,7 @@ static void on_direction(struct ntm_core *core, const struct ntm_peer *peer,
 	if (target) {
 		view(core, target, now_ms, &target_view);
 		ask.peer = &target_view;
-		recent = recent_direction(core, peer->node, target, now_ms);
+		recent = recent_direction(core, peer->node, target, request->request_id, now_ms);
 	}
 	if (recent) {
 		recent_path = recent->path;
@@ -228,7 +242,8 @@ static void on_direction(struct ntm_core *core, const struct ntm_peer *peer,
 	}
 	make_path(core, &fresh);
 	ntm_director_decide(&ask, &plan);
-	if (plan.new_path && target && !remember(core, &fresh, peer->node, target, now_ms)) {
+	if (plan.new_path && target &&
+	    !remember(core, &fresh, peer->node, target, request->request_id, now_ms)) {
 		refuse(core, peer, request, NTM_ST_BUSY);
 		goto wipe;
 	}

@@ -288,13 +288,18 @@ static struct client joined(struct world *w, const char *name, const char *addr)
 	return c;
 }
 
-static bool ask(struct client *c, const char *name, struct ntm_msg *answer)
+static bool ask_as(struct client *c, const char *name, uint32_t request_id, struct ntm_msg *answer)
 {
-	struct ntm_msg msg = { .type = NTM_MSG_DIRECTION_REQUEST, .request_id = 99 };
+	struct ntm_msg msg = { .type = NTM_MSG_DIRECTION_REQUEST, .request_id = request_id };
 
 	snprintf(msg.name, sizeof(msg.name), "%s.example.net", name);
 	NTM_SET(&msg, NAME);
 	return say(c, &msg, answer);
+}
+
+static bool ask(struct client *c, const char *name, struct ntm_msg *answer)
+{
+	return ask_as(c, name, 99, answer);
 }
 
 static void expect_refusal(struct client *c, const char *name, uint16_t status)
@@ -446,7 +451,7 @@ static void two_nodes_are_directed(void **state)
 	assert_int_equal(peers.path_id, route.path_id);
 	assert_memory_equal(peers.path_psk, route.path_psk, 32);
 	assert_memory_equal(peers.peer_key, a.key.public, 32);
-	/* Repeated by a, and asked by b, within 5 s: the same path, the same roles. */
+	/* Repeated by a within 5 s, and asked by b within 1 s: the same path, the same roles. */
 	assert_true(ask(&a, "b", &again));
 	assert_int_equal(again.path_id, route.path_id);
 	assert_int_equal(again.role, NTM_ROLE_INITIATOR);
@@ -462,6 +467,23 @@ static void two_nodes_are_directed(void **state)
 	assert_int_equal(again.role, NTM_ROLE_INITIATOR);
 	assert_true(told(&a, &peers));
 	assert_int_equal(peers.role, NTM_ROLE_RESPONDER);
+}
+
+/* Somebody who asks anew within 5 s may have closed the tunnel in between, and the peer with it. */
+static void asking_anew_gets_a_new_path(void **state)
+{
+	struct world *w = *state;
+	struct client a = joined(w, "a", "198.51.100.7"), b = joined(w, "b", "198.51.100.8");
+	struct ntm_msg first, second, third;
+
+	assert_true(ask_as(&a, "b", 1, &first));
+	assert_true(ask_as(&a, "b", 2, &second));
+	assert_int_not_equal(first.path_id, second.path_id);
+	assert_int_equal(second.role, NTM_ROLE_INITIATOR);
+	pass(w, 1000);
+	assert_true(ask_as(&b, "a", 1, &third));
+	assert_int_not_equal(second.path_id, third.path_id);
+	assert_int_equal(third.role, NTM_ROLE_INITIATOR);
 }
 
 static void a_node_that_started_again_gets_a_new_path(void **state)
@@ -932,6 +954,7 @@ int main(void)
 		TEST(a_node_gets_its_lease_and_keeps_its_addresses),
 		TEST(tokens_names_and_strangers),
 		TEST(two_nodes_are_directed),
+		TEST(asking_anew_gets_a_new_path),
 		TEST(a_node_that_started_again_gets_a_new_path),
 		TEST(a_peer_is_found_by_its_virtual_addresses),
 		TEST(the_responder_is_told_until_it_confirms),
