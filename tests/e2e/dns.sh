@@ -23,6 +23,11 @@ status_of() {
 	on mn dig +tries=1 +time=5 "$@" | sed -nE 's/.*status: ([A-Z]+).*/\1/p'
 }
 
+# query_ms NAME: how long an answer took, by dig's own clock: its start is slow in an emulator
+query_ms() {
+	on mn dig +tries=1 +time=5 "$1" A | sed -nE 's/^;; Query time: ([0-9]+) msec.*/\1/p'
+}
+
 servfail() {
 	[ "$(status_of "$1" A)" = SERVFAIL ]
 }
@@ -65,12 +70,12 @@ at_least "it has seen it" "$(grep -c 'in-addr.arpa' "$LAB_OUT/ns/dnsmasq.log")" 
 # Known but offline
 stop cn ntmd
 check "a node that said goodbye is SERVFAIL" eventually 5 servfail cn.example.net
-at_most "within 3 s" "$(took on mn dig +tries=1 +time=5 cn.example.net A)" 3000
+at_most "within 3 s" "$(query_ms cn.example.net)" 3000
 
 # The coordinator is gone
 kill9 dc ntm-dc
 is "without the coordinator names of the zone are SERVFAIL" "$(status_of other.example.net A)" SERVFAIL
-at_most "within 3 s" "$(took on mn dig +tries=1 +time=5 third.example.net A)" 3000
+at_most "within 3 s" "$(query_ms third.example.net)" 3000
 is "and other names resolve" "$(on mn dig +short www.example.org A)" 192.0.2.80
 
 # The daemon is gone: DNS goes on
