@@ -94,6 +94,7 @@ static void hs_tick(struct ntm_dc *dc, uint64_t now_ms)
 
 	if (!hs->active || now_ms < hs->next_ms)
 		return;
+	hs->cookie = false;
 	hs_send(dc, now_ms);
 	hs->wait_ms = hs->wait_ms * 2 < HS_MAX_MS ? hs->wait_ms * 2 : HS_MAX_MS;
 	hs->next_ms = now_ms + hs->wait_ms;
@@ -326,11 +327,12 @@ int ntm_dc_cookie(struct ntm_dc *dc, const uint8_t *packet, size_t len, uint64_t
 {
 	int err;
 
-	if (!dc->hs.active)
+	if (!dc->hs.active || dc->hs.cookie)
 		return -EPERM;
 	err = ntm_hs_cookie_reply(&dc->jar, dc->where.dc_key, packet, len, now_ms);
 	if (err)
 		return err;
+	dc->hs.cookie = true;
 	/* To the address that wants the cookie: the one asked last */
 	dc->turn += dc->where.addr_count - 1;
 	hs_send(dc, now_ms);

@@ -41,9 +41,13 @@ struct ntm_dc_ops {
 	void (*direction)(void *ctx, const struct ntm_msg *direction);
 };
 
-/** struct ntm_dc_hs - the handshake that is under way */
+/**
+ * struct ntm_dc_hs - the handshake that is under way
+ * @cookie:	a Cookie Reply was taken since the clock last sent the request
+ */
 struct ntm_dc_hs {
 	bool active;
+	bool cookie;
 	struct ntm_hs_init init;
 	uint8_t packet[NTM_DATAGRAM_MAX];
 	size_t len;

@@ -182,6 +182,7 @@ static void ask_tick(struct ntm_tunnel *t, const struct ntm_tunnel_env *env,
 
 	if (!ask->active || now_ms(env) < ask->next_ms)
 		return;
+	ask->cookie = false;
 	ask_again(t, env, acts);
 	ask->wait_ms = ask->wait_ms * 2 < RETRY_MAX_MS ? ask->wait_ms * 2 : RETRY_MAX_MS;
 	if (now_ms(env) - ask->since_ms >= RETRY_FOR_MS)
@@ -479,12 +480,18 @@ int ntm_tunnel_cookie(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, co
 {
 	int err;
 
-	if (!t->ask.active)
+	/*
+	 * One for each time that the clock sent the request: each candidate gives a cookie of its own, for the
+	 * address it saw, and would be asked again for each of the others'.
+	 */
+	if (!t->ask.active || t->ask.cookie)
 		return -EPERM;
 	err = ntm_hs_cookie_reply(&t->jar, t->peer_key, packet, len, now_ms(env));
-	if (!err)
-		ask_again(t, env, acts);
-	return err;
+	if (err)
+		return err;
+	t->ask.cookie = true;
+	ask_again(t, env, acts);
+	return 0;
 }
 
 /* Sealed packets */

@@ -88,9 +88,13 @@ struct ntm_tunnel_session {
 	struct ntm_session session;
 };
 
-/** struct ntm_tunnel_ask - our Tunnel Request that waits for its Response */
+/**
+ * struct ntm_tunnel_ask - our Tunnel Request that waits for its Response
+ * @cookie:	a Cookie Reply was taken since the clock last sent it
+ */
 struct ntm_tunnel_ask {
 	bool active;
+	bool cookie;
 	uint32_t epoch;
 	struct ntm_hs_init hs;
 	uint8_t packet[NTM_TUNNEL_PACKET];

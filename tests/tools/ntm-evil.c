@@ -48,13 +48,14 @@ static unsigned int sent;
 static bool is_data(const struct packet *p, ssize_t got)
 {
 	return got > (ssize_t)(HEADERS + NTM_WIRE_OVERHEAD) && got < 1600 &&
-	       p->f.eth.ether_type == htons(ETHERTYPE_IP) && p->f.ip.protocol == IPPROTO_UDP && p->f.ip.ihl == 5 &&
-	       p->f.udp.dest == htons(NTM_WIRE_PORT) && ntm_wire_is_data(p->f.payload[0]);
+	       p->f.eth.ether_type == htons(ETHERTYPE_IP) && p->f.ip.protocol == IPPROTO_UDP &&
+	       p->f.ip.ihl == 5 && p->f.udp.dest == htons(NTM_WIRE_PORT) &&
+	       ntm_wire_is_data(p->f.payload[0]);
 }
 
 static bool catch_one(struct packet *p)
 {
-	struct pollfd pfd = {.fd = sock, .events = POLLIN};
+	struct pollfd pfd = { .fd = sock, .events = POLLIN };
 	struct sockaddr_ll from;
 	time_t end = time(NULL) + WAIT_MS / 1000;
 
@@ -94,7 +95,7 @@ static void send_packet(const struct packet *orig, size_t len)
 	p.f.udp.check = 0;
 	if (send(sock, &p.f.eth, HEADERS + len, 0) > 0)
 		sent++;
-	nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
+	nanosleep(&(struct timespec){ .tv_nsec = 200000 }, NULL);
 }
 
 static void flip(struct packet *p)
@@ -109,7 +110,7 @@ static void flip(struct packet *p)
 
 int main(int argc, char **argv)
 {
-	struct sockaddr_ll addr = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL)};
+	struct sockaddr_ll addr = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL) };
 	struct packet p;
 
 	if (argc != 3) {
@@ -125,7 +126,7 @@ int main(int argc, char **argv)
 	}
 	if (!catch_one(&p))
 		return 1;
-	nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+	nanosleep(&(struct timespec){ .tv_nsec = 100000000 }, NULL);
 
 	if (!strcmp(argv[2], "flip")) {
 		flip(&p);

@@ -459,6 +459,31 @@ static void test_goodbye_is_repeated(void **state)
 	}
 }
 
+/* A Cookie Reply can be made by whoever saw the request: one for each time it was sent by the clock */
+static void test_cookie_once_a_repetition(void **state)
+{
+	struct ntm_hs_guard guard;
+	uint8_t reply[64];
+	size_t len;
+	unsigned int sent;
+
+	(void)state;
+	w.deaf = true;
+	join(false);
+	ntm_hs_guard_init(&guard, w.dc_key.public, 0, w.now_ms);
+	assert_int_equal(ntm_hs_check(&guard, w.dc.hs.packet, w.dc.hs.len, &dc_addr, w.now_ms,
+				      reply, &len),
+			 NTM_HS_COOKIE);
+	sent = w.requests4 + w.requests6;
+	assert_int_equal(ntm_dc_cookie(&w.dc, reply, len, w.now_ms), 0);
+	assert_int_equal(ntm_dc_cookie(&w.dc, reply, len, w.now_ms), -EPERM);
+	assert_int_equal(w.requests4 + w.requests6, sent + 1);
+	live(600);
+	sent = w.requests4 + w.requests6;
+	assert_int_equal(ntm_dc_cookie(&w.dc, reply, len, w.now_ms), 0);
+	assert_int_equal(w.requests4 + w.requests6, sent + 1);
+}
+
 static void test_foreign_packets(void **state)
 {
 	uint8_t junk[200] = { NTM_PKT_SEALED, 1 };
@@ -491,6 +516,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_busy, world, end),
 		cmocka_unit_test_setup_teardown(test_goodbye, world, end),
 		cmocka_unit_test_setup_teardown(test_goodbye_is_repeated, world, end),
+		cmocka_unit_test_setup_teardown(test_cookie_once_a_repetition, world, end),
 		cmocka_unit_test_setup_teardown(test_foreign_packets, world, end),
 	};
 

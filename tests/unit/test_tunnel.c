@@ -641,6 +641,35 @@ static void test_cookie(void **state)
 	assert_int_equal(ntm_tunnel_cookie(&w.a.tunnel, &env, reply, 64, &acts), -EPERM);
 }
 
+/* Each candidate under load gives a cookie of its own: the request must not go to all of them for each one */
+static void test_cookie_once_a_repetition(void **state)
+{
+	struct ntm_tunnel_env env;
+	struct ntm_tunnel_acts acts = { 0 };
+	struct ntm_hs_guard guard;
+	uint8_t reply[64];
+	size_t reply_len = 0;
+
+	(void)state;
+	ntm_hs_guard_init(&guard, w.b.self.public, 0, w.now_us / 1000);
+	w.cut = true;
+	start(&w.a, NTM_ROLE_INITIATOR);
+	assert_int_equal(ntm_hs_check(&guard, w.a.tunnel.ask.packet, w.a.tunnel.ask.len, &w.a.addr,
+				      w.now_us / 1000, reply, &reply_len),
+			 NTM_HS_COOKIE);
+	env = env_of(&w.a);
+	assert_int_equal(ntm_tunnel_cookie(&w.a.tunnel, &env, reply, reply_len, &acts), 0);
+	assert_int_equal(acts.count, 1);
+	assert_int_equal(ntm_tunnel_cookie(&w.a.tunnel, &env, reply, reply_len, &acts), -EPERM);
+	assert_int_equal(acts.count, 1);
+	live(300, 0); /* sent again by the clock: from now on another one is welcome */
+	acts.count = 0;
+	env = env_of(&w.a);
+	assert_int_equal(ntm_tunnel_cookie(&w.a.tunnel, &env, reply, reply_len, &acts), 0);
+	assert_int_equal(acts.count, 1);
+	ntm_tunnel_acts_wipe(&acts);
+}
+
 /* Rekey */
 
 static void test_rekey_after_120_s(void **state)
@@ -1013,6 +1042,7 @@ int main(void)
 		cmocka_unit_test_setup(test_repeated_request_gets_the_same_answer, world),
 		cmocka_unit_test_setup(test_initiator_that_restarts_in_between, world),
 		cmocka_unit_test_setup(test_cookie, world),
+		cmocka_unit_test_setup(test_cookie_once_a_repetition, world),
 		cmocka_unit_test_setup(test_rekey_after_120_s, world),
 		cmocka_unit_test_setup(test_responder_rekeys_after_130_s, world),
 		cmocka_unit_test_setup(test_rekey_by_event, world),
