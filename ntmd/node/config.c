@@ -26,6 +26,13 @@ static const char *parse_number(const char *value, unsigned long min, unsigned l
 	return reason;
 }
 
+static bool is_one_of(const char *value, const char *const *words)
+{
+	while (*words && strcmp(value, *words) != 0)
+		words++;
+	return *words;
+}
+
 static const char *parse_state(void *target, const char *value)
 {
 	struct ntm_node_config *config = target;
@@ -52,11 +59,53 @@ static const char *parse_port(void *target, const char *value)
 
 static const char *parse_datapath(void *target, const char *value)
 {
+	static const char *const words[] = { "auto", "kernel", "tun", NULL };
 	struct ntm_node_config *config = target;
 
-	if (strcmp(value, "kernel") != 0)
-		return "must be \"kernel\"";
+	if (!is_one_of(value, words))
+		return "must be auto, kernel or tun";
 	return ntm_conf_string(value, config->datapath, sizeof(config->datapath));
+}
+
+static const char *parse_threads(void *target, const char *value)
+{
+	return parse_number(value, 0, 64, &((struct ntm_node_config *)target)->threads);
+}
+
+static const char *parse_dns(void *target, const char *value)
+{
+	static const char *const words[] = { "auto",	   "hook", "resolved", "networkmanager",
+					     "resolvconf", "file", "off",      NULL };
+	struct ntm_node_config *config = target;
+
+	if (!is_one_of(value, words))
+		return "must be auto, hook, resolved, networkmanager, resolvconf, file or off";
+	return ntm_conf_string(value, config->dns, sizeof(config->dns));
+}
+
+static const char *parse_server(union ntm_addr *server, const char *text)
+{
+	if (ntm_addr_parse(server, text, NTM_DNS_PORT) || !ntm_addr_usable(server))
+		return "must be ADDRESS or ADDRESS:PORT, with spaces between several";
+	return NULL;
+}
+
+static const char *parse_dns_upstream(void *target, const char *value)
+{
+	struct ntm_node_config *config = target;
+	char words[NTM_DNS_UPSTREAMS * NTM_ADDR_STR];
+	const char *reason = ntm_conf_string(value, words, sizeof(words));
+	char *rest = NULL;
+
+	if (reason)
+		return reason;
+	for (char *word = strtok_r(words, " \t", &rest); !reason && word;
+	     word = strtok_r(NULL, " \t", &rest)) {
+		if (config->upstream_count == NTM_DNS_UPSTREAMS)
+			return "at most 4 addresses";
+		reason = parse_server(&config->upstream[config->upstream_count++], word);
+	}
+	return reason;
 }
 
 static const char *parse_interface(void *target, const char *value)
@@ -117,10 +166,13 @@ static const struct ntm_conf_option options[] = {
 	{ "node", "control", parse_control },
 	{ "node", "port", parse_port },
 	{ "node", "datapath", parse_datapath },
+	{ "node", "threads", parse_threads },
 	{ "node", "interface", parse_interface },
 	{ "node", "log-level", parse_log_level },
 	{ "node", "idle-timeout", parse_idle },
 	{ "node", "rekey-after", parse_rekey },
+	{ "node", "dns", parse_dns },
+	{ "node", "dns-upstream", parse_dns_upstream },
 	{ "node", "dc", parse_dc },
 	{ "node", "dc-key", parse_dc_key },
 	{ NULL, NULL, NULL },
@@ -132,7 +184,8 @@ static void set_defaults(struct ntm_node_config *config)
 		.state = "/var/lib/ntmd",
 		.control = NTM_NODE_CONTROL,
 		.port = NTM_WIRE_PORT,
-		.datapath = "kernel",
+		.datapath = "auto",
+		.dns = "auto",
 		.interface = "ntm0",
 		.log_level = NTM_LOG_INFO,
 		.idle_s = 300,

@@ -10,16 +10,22 @@
 
 #define NTM_NODE_CONF "/etc/ntmobile/ntmd.conf"
 #define NTM_NODE_CONTROL "/run/ntmd.sock"
+#define NTM_DNS_PORT 53
+#define NTM_DNS_UPSTREAMS 4
 
 struct ntm_node_config {
 	char state[PATH_MAX - 32];
 	char control[108]; /* sun_path */
 	uint16_t port;
-	char datapath[16];
+	char datapath[16];    /* auto, kernel, tun */
+	unsigned int threads; /* 0: as many as pay off */
 	char interface[IFNAMSIZ];
 	enum ntm_log_level log_level;
 	unsigned int idle_s;
 	unsigned int rekey_s;
+	char dns[16]; /* auto, hook, resolved, networkmanager, resolvconf, file, off */
+	union ntm_addr upstream[NTM_DNS_UPSTREAMS];
+	unsigned int upstream_count; /* 0: the servers that the host used before */
 	bool has_dc, has_dc_key;
 	struct ntm_join dc; /* one address and the key, where the file gives them */
 };

@@ -63,7 +63,10 @@ static void test_defaults(void **state)
 	assert_string_equal(config.state, "/var/lib/ntmd");
 	assert_string_equal(config.control, "/run/ntmd.sock");
 	assert_string_equal(config.interface, "ntm0");
-	assert_string_equal(config.datapath, "kernel");
+	assert_string_equal(config.datapath, "auto");
+	assert_int_equal(config.threads, 0);
+	assert_string_equal(config.dns, "auto");
+	assert_int_equal(config.upstream_count, 0);
 	assert_int_equal(config.port, 4330);
 	assert_int_equal(config.idle_s, 300);
 	assert_int_equal(config.rekey_s, 120);
@@ -79,6 +82,7 @@ static void test_all_options(void **state)
 	(void)state;
 	assert_int_equal(
 		load("[node]\nstate = /s\ncontrol = /c.sock\nport = 5000\ndatapath = kernel\ninterface = ntm7\n"
+		     "threads = 64\ndns = resolvconf\ndns-upstream = 192.0.2.53  [2001:db8::53]:5353\t2001:db8::54\n"
 		     "log-level = debug\nidle-timeout = 60\nrekey-after = 10\ndc = [2001:db8::1]:99\n"
 		     "dc-key = AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n",
 		     &config, error),
@@ -86,6 +90,13 @@ static void test_all_options(void **state)
 	assert_string_equal(config.state, "/s");
 	assert_string_equal(config.control, "/c.sock");
 	assert_string_equal(config.interface, "ntm7");
+	assert_string_equal(config.datapath, "kernel");
+	assert_int_equal(config.threads, 64);
+	assert_string_equal(config.dns, "resolvconf");
+	assert_int_equal(config.upstream_count, 3);
+	assert_int_equal(ntohs(config.upstream[0].v4.sin_port), 53);
+	assert_int_equal(ntohs(config.upstream[1].v6.sin6_port), 5353);
+	assert_int_equal(config.upstream[2].v6.sin6_addr.s6_addr[15], 0x54);
 	assert_int_equal(config.port, 5000);
 	assert_int_equal(config.idle_s, 60);
 	assert_int_equal(config.rekey_s, 10);
@@ -93,6 +104,27 @@ static void test_all_options(void **state)
 	assert_true(config.has_dc);
 	assert_int_equal(config.dc.addr_count, 1);
 	assert_int_equal(ntohs(config.dc.addrs[0].v6.sin6_port), 99);
+}
+
+static void test_words(void **state)
+{
+	static const char *const datapaths[] = { "auto", "kernel", "tun" };
+	static const char *const dns[] = { "auto",	 "hook", "resolved", "networkmanager",
+					   "resolvconf", "file", "off" };
+	struct ntm_node_config config;
+	char text[64], error[512];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(datapaths) / sizeof(datapaths[0]); i++) {
+		snprintf(text, sizeof(text), "[node]\ndatapath = %s\n", datapaths[i]);
+		assert_int_equal(load(text, &config, error), 0);
+		assert_string_equal(config.datapath, datapaths[i]);
+	}
+	for (size_t i = 0; i < sizeof(dns) / sizeof(dns[0]); i++) {
+		snprintf(text, sizeof(text), "[node]\ndns = %s\n", dns[i]);
+		assert_int_equal(load(text, &config, error), 0);
+		assert_string_equal(config.dns, dns[i]);
+	}
 }
 
 static void test_bad_options(void **state)
@@ -105,6 +137,17 @@ static void test_bad_options(void **state)
 		"[node]\nstate = relative\n",
 		"[node]\ncontrol =\n",
 		"[node]\ndatapath = magic\n",
+		"[node]\ndatapath =\n",
+		"[node]\nthreads = 65\n",
+		"[node]\nthreads = many\n",
+		"[node]\ndns = magic\n",
+		"[node]\ndns = Auto\n",
+		"[node]\ndns-upstream =\n",
+		"[node]\ndns-upstream = ns.example.net\n",
+		"[node]\ndns-upstream = 192.0.2.1,192.0.2.2\n",
+		"[node]\ndns-upstream = 0.0.0.0\n",
+		"[node]\ndns-upstream = 192.0.2.1:0\n",
+		"[node]\ndns-upstream = 192.0.2.1 192.0.2.2 192.0.2.3 192.0.2.4 192.0.2.5\n",
 		"[node]\ninterface = a/b\n",
 		"[node]\ninterface = much-too-long-name\n",
 		"[node]\ninterface = ..\n",
@@ -251,10 +294,10 @@ static void test_pins(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_defaults),      cmocka_unit_test(test_all_options),
-		cmocka_unit_test(test_bad_options),   cmocka_unit_test(test_dc_file),
-		cmocka_unit_test(test_damaged_files), cmocka_unit_test(test_lease_file),
-		cmocka_unit_test(test_pins),
+		cmocka_unit_test(test_defaults),   cmocka_unit_test(test_all_options),
+		cmocka_unit_test(test_words),	   cmocka_unit_test(test_bad_options),
+		cmocka_unit_test(test_dc_file),	   cmocka_unit_test(test_damaged_files),
+		cmocka_unit_test(test_lease_file), cmocka_unit_test(test_pins),
 	};
 
 	if (sodium_init() < 0)
