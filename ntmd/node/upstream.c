@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A query has a timer as long as it lives, and one try after the other: a
+ * socket, connected to one server, with an ID of its own. Closing the try
+ * closes its port, so that what comes late reaches nobody.
+ *
+ * Lifetime: libuv gives handles back some time after uv_close(). A query is
+ * freed when its timer is, a try when its poll handle is; neither is touched
+ * by anyone else from its closing on. They do not point to the struct
+ * ntm_upstream then, so that it may be freed at once.
+ */
+#include "upstream.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <sodium.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "ntmobile/uapi.h"
+
+#define NEXT_MS 1500
+#define GIVE_UP_MS 4000
+#define HEADER 12
+#define QUERY_MAX 4096 /* bytes */
+#define ANSWER_MAX 65535
+#define BATCH 16 /* datagrams read before others have their turn */
+
+struct query;
+
+struct
+try {
+	uv_poll_t poll;
+	int fd;
+	struct query *query;
+	unsigned int server;
+	uint8_t id[2];
+};
+
+struct query {
+	uv_timer_t timer;
+	struct ntm_upstream *up;
+	struct query *next, **link;
+	struct try *try;
+	ntm_upstream_fn *fn;
+	void *ctx;
+	uint64_t tag;
+	uint64_t deadline_ms;
+	unsigned int server;  /* to be tried next */
+	unsigned int refused; /* since one did not */
+	size_t question_end;
+	size_t len;
+	uint8_t msg[];
+};
+
+struct ntm_upstream {
+	uv_loop_t *loop;
+	struct query *queries;
+	unsigned int active;
+	union ntm_addr servers[NTM_UPSTREAM_SERVERS];
+	unsigned int count;
+	unsigned int first; /* the server that answered last */
+	uint8_t answer[ANSWER_MAX];
+};
+
+/* Messages */
+
+/* The end of the one question, whose name a query never compresses; 0: not so */
+static size_t question_end(const uint8_t *msg, size_t len)
+{
+	size_t at = HEADER;
+
+	if (len < HEADER || msg[4] || msg[5] != 1)
+		return 0;
+	while (at < len && msg[at]) {
+		if (msg[at] > 63)
+			return 0;
+		at += msg[at] + 1U;
+	}
+	return at + 5 <= len ? at + 5 : 0;
+}
+
+static bool is_response(const uint8_t *msg)
+{
+	return msg[2] & 0x80;
+}
+
+/* Names are compared without their case, which some servers do not keep; type and class follow the name */
+static bool same_question(const struct query *q, const uint8_t *answer)
+{
+	size_t name_end = q->question_end - 4;
+
+	for (size_t i = HEADER; i < name_end; i++) {
+		if (tolower(q->msg[i]) != tolower(answer[i]))
+			return false;
+	}
+	return !memcmp(q->msg + name_end, answer + name_end, 4);
+}
+
+static bool is_answer(const struct query *q, const uint8_t *msg, size_t len)
+{
+	return len >= HEADER && is_response(msg) && !memcmp(msg, q->try->id, 2) &&
+	       question_end(msg, len) == q->question_end && same_question(q, msg);
+}
+
+/* Tries */
+
+static void free_try(uv_handle_t *handle)
+{
+	free(handle->data);
+}
+
+static void end_try(struct query *q)
+{
+	struct try *try = q->try;
+
+	if (!try)
+		return;
+	q->try = NULL;
+	uv_close((uv_handle_t *)&try->poll, free_try);
+	close(try->fd);
+}
+
+/* The kernel draws a random port for a socket that is connected without being bound */
+static int connect_to(const union ntm_addr *server)
+{
+	const unsigned int mark = NTM_DNS_MARK;
+	int fd = socket(server->sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return -errno;
+	/* Needs CAP_NET_ADMIN; without it, there is no module to catch the query either */
+	(void)setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark));
+	if (connect(fd, &server->sa, ntm_addr_len(server))) {
+		int err = -errno;
+
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+static int send_query(struct query *q, struct try *try)
+{
+	struct iovec iov[2] = { { try->id, sizeof(try->id) },
+				{ q->msg + sizeof(try->id), q->len - sizeof(try->id) } };
+
+	randombytes_buf(try->id, sizeof(try->id));
+	return writev(try->fd, iov, 2) < 0 ? -errno : 0;
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events);
+
+static int watch_try(struct query *q, struct try *try)
+{
+	int err = uv_poll_init(q->up->loop, &try->poll, try->fd);
+
+	if (err) {
+		close(try->fd);
+		free(try);
+		return err;
+	}
+	try->poll.data = try;
+	try->query = q;
+	q->try = try;
+	err = uv_poll_start(&try->poll, UV_READABLE, on_readable);
+	if (err)
+		end_try(q);
+	return err;
+}
+
+static int start_try(struct query *q, unsigned int server)
+{
+	struct try *try = calloc(1, sizeof(*try));
+	int err = -ENOMEM;
+
+	if (!try)
+		return err;
+	try->server = server;
+	try->fd = connect_to(&q->up->servers[server]);
+	err = try->fd < 0 ? try->fd : send_query(q, try);
+	if (!err)
+		return watch_try(q, try);
+	if (try->fd >= 0)
+		close(try->fd);
+	free(try);
+	return err;
+}
+
+/* The next server that can be sent to. One that cannot be is as good as one that refuses. */
+static int try_next(struct query *q)
+{
+	const struct ntm_upstream *up = q->up;
+
+	end_try(q);
+	while (q->refused < up->count) {
+		if (!start_try(q, q->server++ % up->count))
+			return 0;
+		q->refused++;
+	}
+	return -EHOSTUNREACH;
+}
+
+/* Queries */
+
+static void free_query(uv_handle_t *handle)
+{
+	free(handle->data);
+}
+
+static void end_query(struct query *q)
+{
+	end_try(q);
+	*q->link = q->next;
+	if (q->next)
+		q->next->link = q->link;
+	q->up->active--;
+	uv_close((uv_handle_t *)&q->timer, free_query);
+}
+
+/* The callback is last: it may ask again, or close everything */
+static void finish(struct query *q, const uint8_t *msg, size_t len)
+{
+	ntm_upstream_fn *fn = q->fn;
+	void *ctx = q->ctx;
+	uint64_t tag = q->tag;
+
+	end_query(q);
+	fn(ctx, tag, msg, len);
+}
+
+static void on_timer(uv_timer_t *timer);
+
+static void arm(struct query *q)
+{
+	uint64_t now = uv_now(q->up->loop);
+	uint64_t left = q->deadline_ms > now ? q->deadline_ms - now : 0;
+
+	uv_timer_start(&q->timer, on_timer, left < NEXT_MS ? left : NEXT_MS, 0);
+}
+
+static void go_on(struct query *q)
+{
+	if (uv_now(q->up->loop) >= q->deadline_ms || try_next(q))
+		finish(q, NULL, 0);
+	else
+		arm(q);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+	struct query *q = timer->data;
+
+	q->refused = 0; /* silence is no refusal */
+	go_on(q);
+}
+
+static void answered(struct query *q, size_t len)
+{
+	uint8_t *msg = q->up->answer;
+
+	q->up->first = q->try->server;
+	/* With its ID the asker gets the case of its letters back, too */
+	memcpy(msg, q->msg, 2);
+	memcpy(msg + HEADER, q->msg + HEADER, q->question_end - HEADER);
+	finish(q, msg, len);
+}
+
+/* ECONNREFUSED, EHOSTUNREACH: an ICMP error came back */
+static void refused(struct query *q)
+{
+	q->refused++;
+	go_on(q);
+}
+
+/* What is no answer to this query is passed over, and the wait for one goes on */
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+	const struct try *try = poll->data;
+	struct query *q = try->query;
+
+	(void)status; /* recv() tells the reason */
+	(void)events;
+	for (int i = 0; i < BATCH; i++) {
+		ssize_t len = recv(try->fd, q->up->answer, sizeof(q->up->answer), 0);
+
+		if (len < 0 && (errno == EAGAIN || errno == EINTR))
+			return;
+		if (len < 0) {
+			refused(q);
+			return;
+		}
+		if (is_answer(q, q->up->answer, (size_t)len)) {
+			answered(q, (size_t)len);
+			return;
+		}
+	}
+}
+
+static struct query *new_query(struct ntm_upstream *up, const uint8_t *msg, size_t len)
+{
+	struct query *q = calloc(1, sizeof(*q) + len);
+
+	if (!q)
+		return NULL;
+	q->up = up;
+	q->server = up->first;
+	q->deadline_ms = uv_now(up->loop) + GIVE_UP_MS;
+	q->len = len;
+	memcpy(q->msg, msg, len);
+	uv_timer_init(up->loop, &q->timer);
+	q->timer.data = q;
+	q->next = up->queries;
+	if (q->next)
+		q->next->link = &q->next;
+	q->link = &up->queries;
+	up->queries = q;
+	up->active++;
+	return q;
+}
+
+/* Public functions */
+
+int ntm_upstream_ask(struct ntm_upstream *up, uint64_t tag, const uint8_t *msg, size_t len,
+		     ntm_upstream_fn *fn, void *ctx)
+{
+	size_t end = question_end(msg, len);
+	struct query *q;
+	int err;
+
+	if (!end || is_response(msg) || len > QUERY_MAX)
+		return -EBADMSG;
+	if (!up->count)
+		return -EHOSTUNREACH;
+	if (up->active >= NTM_UPSTREAM_MAX)
+		return -EBUSY;
+	q = new_query(up, msg, len);
+	if (!q)
+		return -ENOMEM;
+	q->question_end = end;
+	q->tag = tag;
+	q->fn = fn;
+	q->ctx = ctx;
+	err = try_next(q);
+	if (err)
+		end_query(q);
+	else
+		arm(q);
+	return err;
+}
+
+void ntm_upstream_servers(struct ntm_upstream *up, const union ntm_addr *servers,
+			  unsigned int count)
+{
+	up->count = count < NTM_UPSTREAM_SERVERS ? count : NTM_UPSTREAM_SERVERS;
+	if (up->count)
+		memcpy(up->servers, servers, up->count * sizeof(*servers));
+	up->first = 0;
+}
+
+int ntm_upstream_open(struct ntm_upstream **up, uv_loop_t *loop)
+{
+	*up = calloc(1, sizeof(**up));
+	if (!*up)
+		return -ENOMEM;
+	(*up)->loop = loop;
+	return 0;
+}
+
+void ntm_upstream_close(struct ntm_upstream *up)
+{
+	if (!up)
+		return;
+	while (up->queries)
+		end_query(up->queries);
+	free(up);
+}
