@@ -2,6 +2,9 @@
 # Targets uml and uml-debug: user-mode Linux, built from Debian's linux-source-6.12. Sourced on the host.
 
 UML_SOURCE_PACKAGE=linux-source-6.12
+# Room for a process's floating point state. Linux 6.12 has 2696 bytes, which is too little on a processor with AMX (11008): there
+# ptrace refuses to set it, and the guest's first process dies. Kernel stacks hold such states: uml.defconfig makes them larger.
+UML_FP_STATE=12288
 
 uml_fragments() {
 	echo "$LAB_ROOT/scripts/uml.defconfig"
@@ -16,7 +19,7 @@ uml_version() {
 }
 
 uml_source() {
-	echo "$LAB_CACHE/src/linux-$(uml_version)"
+	echo "$LAB_CACHE/src/linux-$(uml_version)-fp$UML_FP_STATE"
 }
 
 uml_kdir() {
@@ -33,6 +36,7 @@ uml_unpack() {
 	rm -rf "$source.tmp"
 	mkdir -p "$source.tmp"
 	tar -C "$source.tmp" --strip-components=1 -xf "/usr/src/$UML_SOURCE_PACKAGE.tar.xz"
+	sed -i "s/(HOST_FP_SIZE, 2696)/(HOST_FP_SIZE, $UML_FP_STATE)/" "$source.tmp/arch/x86/um/user-offsets.c"
 	commit_dir "$source.tmp" "$source"
 }
 
