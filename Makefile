@@ -14,7 +14,7 @@ FUZZ_CC ?= clang
 FUZZ_SECONDS ?= 20
 B := build
 
-PKGS := libmnl libsodium libuv ldns sqlite3 inih jansson smartcols
+PKGS := libmnl libsodium libuv ldns sqlite3 inih jansson smartcols libsystemd
 PROGRAMS := $(B)/bin/ntmd $(B)/bin/ntm-dc $(B)/bin/ntmctl
 
 COMMON_SRC := $(sort $(wildcard ntmd/common/*.c))

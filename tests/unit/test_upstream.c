@@ -136,7 +136,7 @@ static void reply(const struct server *s, const uint8_t *msg, size_t len, const 
 
 static void serve(const struct server *s)
 {
-	union ntm_addr from;
+	union ntm_addr from = { 0 };
 	uint8_t msg[512];
 	size_t len = receive(s, msg, &from);
 
@@ -157,7 +157,7 @@ static void expect_answer(uint64_t tag)
 
 static void test_pass_on(void **state)
 {
-	union ntm_addr from;
+	union ntm_addr from = { 0 };
 	uint8_t msg[512];
 	size_t len;
 
@@ -187,7 +187,7 @@ static void test_ipv6(void **state)
 /* Every query has a port and an ID of its own; one in 2^16 may repeat the ID before it */
 static void test_random(void **state)
 {
-	union ntm_addr from;
+	union ntm_addr from = { 0 };
 	unsigned int same_port = 0, same_id = 0;
 	uint16_t ports[32], ids[32];
 	uint8_t msg[512];
@@ -210,7 +210,7 @@ static void test_random(void **state)
 
 static void test_forgeries(void **state)
 {
-	union ntm_addr from;
+	union ntm_addr from = { 0 };
 	uint8_t msg[512], bad[512];
 	size_t len;
 

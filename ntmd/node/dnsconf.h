@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Tells this host's resolver that names of the zone are asked of us: systemd-resolved, NetworkManager, resolvconf,
+ * or /etc/resolv.conf itself.
+ *
+ * All of it is done by a guard, a child process that takes everything back when ntmd says so or is no more. What it did is
+ * noted in NTM_DNSCONF_STATE, for the case that the guard does not live either.
+ */
+#ifndef NTM_DNSCONF_H
+#define NTM_DNSCONF_H
+
+#include <uv.h>
+#include "common/addr.h"
+
+#define NTM_DNSCONF_STATE "/run/ntmd.dns"
+#define NTM_DNSCONF_SERVERS 4
+
+struct ntm_dnsconf;
+
+/**
+ * ntm_dnsconf_set() - tell the host's resolver of the zone
+ * @how:	auto, resolved, networkmanager, resolvconf, file; with hook and off nothing is told
+ * @ifname, @ifindex: the interface that the stub address is reached by; it must be up, with its addresses
+ * @stub4, @stub6: where we answer queries; one may be NULL. Port 53.
+ * @why, @size:	what was told, as in "systemd-resolved (D-Bus)", or the reason of the failure
+ *
+ * Waits 2 s at most; what takes longer goes on, and is logged if it fails. Only one ntmd of a host can do this at a time
+ * (-EBUSY). Returns 0 or a negative errno; on failure *@conf is NULL and the host's DNS is as it was.
+ */
+int ntm_dnsconf_set(struct ntm_dnsconf **conf, uv_loop_t *loop, const char *how, const char *ifname,
+		    unsigned int ifindex, const char *zone, const union ntm_addr *stub4,
+		    const union ntm_addr *stub6, char *why, size_t size);
+/**
+ * ntm_dnsconf_upstream() - the name servers of this host besides us; returns how many
+ *
+ * They change as the host moves: ask when they are needed. NULL: none.
+ */
+unsigned int ntm_dnsconf_upstream(const struct ntm_dnsconf *conf, union ntm_addr *out,
+				  unsigned int max);
+/** ntm_dnsconf_undo() - take it back; waits 2 s at most. NULL: nothing. The loop must run on to free memory. */
+void ntm_dnsconf_undo(struct ntm_dnsconf *conf);
+/** ntm_dnsconf_undo_stale() - take back what an ntmd and its guard left that were both killed, or a power cut; waits 3 s at most */
+void ntm_dnsconf_undo_stale(void);
+
+#endif

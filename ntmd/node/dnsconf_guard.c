@@ -1,0 +1,389 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The guard: a child of ntmd that does what there is to do about the host's
+ * DNS, waits for the end of its socket, which ntmd alone holds the other end
+ * of, and undoes it. So it makes no difference whether ntmd stops or is
+ * killed. Signals do not end it: systemd sends them to the whole control group
+ * and gives it TimeoutStopSec= then.
+ *
+ * The state file is locked as long as a guard lives, and holds the method and
+ * the interface as long as there is something to undo. It is emptied, never
+ * removed: who waits for its lock must get that of the file all others lock.
+ *
+ * It allocates memory and logs although ntmd may have had threads when it
+ * forked: glibc's fork() leaves both usable in the child.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/inotify.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "dnsconf_method.h"
+
+#define SOCK 3
+#define LOCK_MS 1500
+#define STEP_MS 20
+#define SETTLE_MS 300 /* from a change of a file to our look at it */
+
+struct guard {
+	int lock;
+	const struct ntm_dnsconf_job *job;
+	const struct ntm_dnsconf_method *method;
+	struct ntm_dnsconf_report report;
+};
+
+/* In the order they are tried */
+static const struct ntm_dnsconf_method *const methods[] = { &ntm_dnsconf_resolved, &ntm_dnsconf_nm,
+							    &ntm_dnsconf_resolvconf,
+							    &ntm_dnsconf_file };
+
+#define METHODS (sizeof(methods) / sizeof(methods[0]))
+
+int ntm_dnsconf_read(const char *path, char *text, size_t size)
+{
+	FILE *f = fopen(path, "re");
+	size_t len;
+	int err;
+
+	if (!f)
+		return -errno;
+	len = fread(text, 1, size - 1, f);
+	err = ferror(f) ? -EIO : 0;
+	fclose(f);
+	text[len] = '\0';
+	if (!err && len == size - 1)
+		err = -EFBIG;
+	return err;
+}
+
+const char *ntm_dnsconf_host_str(const union ntm_addr *addr, char buf[INET6_ADDRSTRLEN])
+{
+	const void *host = &addr->v4.sin_addr;
+
+	if (addr->sa.sa_family == AF_INET6)
+		host = &addr->v6.sin6_addr;
+	return inet_ntop(addr->sa.sa_family, host, buf, INET6_ADDRSTRLEN);
+}
+
+const union ntm_addr *ntm_dnsconf_stub(const struct ntm_dnsconf_job *job)
+{
+	return job->stub4.sa.sa_family ? &job->stub4 : &job->stub6;
+}
+
+/* The process */
+
+static void drop_capabilities(bool keep_net_admin)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
+
+	if (keep_net_admin)
+		data[0].permitted = data[0].effective = 1U << CAP_NET_ADMIN;
+	/* Without root there is none to drop */
+	(void)syscall(SYS_capset, &header, data);
+}
+
+static void ignore_signals(void)
+{
+	static const int numbers[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2 };
+	sigset_t none;
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		signal(numbers[i], SIG_IGN);
+	signal(SIGCHLD, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* What came from ntmd with the fork and is not needed: files, capabilities, the terminal; and no core that holds its keys */
+static void become_guard(unsigned int first_fd)
+{
+	const struct rlimit no_core = { 0, 0 };
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null >= 0) {
+		dup2(null, STDIN_FILENO);
+		dup2(null, STDOUT_FILENO);
+	}
+	close_range(first_fd, ~0U, 0);
+	setsid();
+	if (chdir("/"))
+		_exit(1);
+	umask(0022);
+	prctl(PR_SET_NAME, "ntmd-dns");
+	prctl(PR_SET_DUMPABLE, 0);
+	setrlimit(RLIMIT_CORE, &no_core);
+	drop_capabilities(true);
+	ignore_signals();
+}
+
+/* The state file */
+
+/* An ntmd that ends at this moment, or has been killed, has a guard that is still at work */
+static int lock_state(void)
+{
+	const struct timespec step = { .tv_nsec = STEP_MS * 1000000L };
+	int fd = open(NTM_DNSCONF_STATE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd < 0)
+		return -errno;
+	for (int ms = 0; flock(fd, LOCK_EX | LOCK_NB); ms += STEP_MS) {
+		if (ms >= LOCK_MS) {
+			close(fd);
+			return -EBUSY;
+		}
+		nanosleep(&step, NULL);
+	}
+	return fd;
+}
+
+static void note_state(int fd, const char *method, const char *ifname)
+{
+	if (ftruncate(fd, 0) || (method && dprintf(fd, "%s %s\n", method, ifname) < 0))
+		ntm_warn(NTM_DNSCONF_STATE ": %s", strerror(errno));
+}
+
+static const struct ntm_dnsconf_method *find_method(const char *name)
+{
+	for (size_t i = 0; i < METHODS; i++) {
+		if (!strcmp(methods[i]->name, name))
+			return methods[i];
+	}
+	return NULL;
+}
+
+/* A file with our mark outlives a power cut, when /run does not */
+static void undo_stale(int fd)
+{
+	const struct ntm_dnsconf_method *method = NULL;
+	char text[64] = "", name[17] = "", ifname[IFNAMSIZ] = "";
+
+	if (pread(fd, text, sizeof(text) - 1, 0) > 0 &&
+	    sscanf(text, "%16s %15s", name, ifname) == 2)
+		method = find_method(name);
+	if (method)
+		method->undo(ifname);
+	if (method != &ntm_dnsconf_file)
+		ntm_dnsconf_file.undo("");
+	note_state(fd, NULL, NULL);
+}
+
+/* What there is to tell */
+
+static void look_at_host(struct ntm_dnsconf_host *host)
+{
+	char text[NTM_RESOLV_MAX];
+
+	if (!realpath(NTM_RESOLV_CONF, host->resolv_conf))
+		host->resolv_conf[0] = '\0';
+	if (ntm_dnsconf_read(NTM_RESOLV_CONF, text, sizeof(text)))
+		text[0] = '\0';
+	ntm_resolv_parse(&host->resolv, text);
+	host->nss_resolve = !ntm_dnsconf_read("/etc/nsswitch.conf", text, sizeof(text)) &&
+			    ntm_resolv_nss(text);
+}
+
+static bool is_stub(const struct ntm_dnsconf_job *job, const union ntm_addr *addr)
+{
+	return ntm_addr_equal(addr, &job->stub4) || ntm_addr_equal(addr, &job->stub6);
+}
+
+/* The servers of the host besides us; true: others than before */
+static bool find_servers(struct guard *guard)
+{
+	struct ntm_dnsconf_report old = guard->report;
+	char text[NTM_RESOLV_MAX];
+	struct ntm_resolv resolv;
+
+	if (ntm_dnsconf_read(guard->method->source, text, sizeof(text)))
+		return false;
+	ntm_resolv_parse(&resolv, text);
+	guard->report.count = 0;
+	for (unsigned int i = 0; i < resolv.count; i++) {
+		if (!is_stub(guard->job, &resolv.servers[i]))
+			guard->report.servers[guard->report.count++] = resolv.servers[i];
+	}
+	return old.count != guard->report.count ||
+	       memcmp(old.servers, guard->report.servers, old.count * sizeof(old.servers[0])) != 0;
+}
+
+static void tell(const struct guard *guard)
+{
+	(void)send(SOCK, &guard->report, sizeof(guard->report), MSG_NOSIGNAL);
+}
+
+static int try_method(struct guard *guard, const struct ntm_dnsconf_method *method)
+{
+	struct ntm_dnsconf_report *report = &guard->report;
+
+	note_state(guard->lock, method->name, guard->job->ifname);
+	guard->method = method;
+	find_servers(guard);
+	report->err = method->set(guard->job, report->why, sizeof(report->why));
+	if (report->err) {
+		method->undo(guard->job->ifname);
+		note_state(guard->lock, NULL, NULL);
+		return report->err;
+	}
+	snprintf(report->why, sizeof(report->why), "%s", method->title);
+	find_servers(guard);
+	return 0;
+}
+
+static int choose(struct guard *guard)
+{
+	struct ntm_dnsconf_host host = { 0 };
+	const struct ntm_dnsconf_method *method = find_method(guard->job->how);
+	int err = -ENOENT;
+
+	if (method)
+		return try_method(guard, method);
+	look_at_host(&host);
+	for (size_t i = 0; err && i < METHODS; i++) {
+		if (methods[i]->fits(&host))
+			err = try_method(guard, methods[i]);
+	}
+	return err;
+}
+
+/* Watching */
+
+static int watch_files(void)
+{
+	static const char *const dirs[] = { "/etc", "/run/systemd/resolve", "/run/NetworkManager",
+					    "/run/resolvconf" };
+	int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+
+	/* Without it, ntmd goes on with the servers that it knows */
+	for (size_t i = 0; fd >= 0 && i < sizeof(dirs) / sizeof(dirs[0]); i++)
+		(void)inotify_add_watch(fd, dirs[i], IN_CLOSE_WRITE | IN_MOVED_TO | IN_ONLYDIR);
+	return fd;
+}
+
+static bool is_resolv_conf(const struct inotify_event *event)
+{
+	return event->len && !strcmp(event->name, "resolv.conf");
+}
+
+static bool drain(int fd)
+{
+	char buf[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
+	bool found = false;
+	ssize_t len;
+
+	while ((len = read(fd, buf, sizeof(buf))) > 0) {
+		for (char *at = buf; at < buf + len;) {
+			const struct inotify_event *event = (const struct inotify_event *)at;
+
+			found |= is_resolv_conf(event);
+			at += sizeof(*event) + event->len;
+		}
+	}
+	return found;
+}
+
+/* Somebody wrote the file anew, without us: as the host moves to another network, say */
+static void set_again(struct guard *guard)
+{
+	struct ntm_resolv resolv;
+	char text[NTM_RESOLV_MAX], why[160];
+
+	if (ntm_dnsconf_read(guard->method->source, text, sizeof(text)))
+		return;
+	ntm_resolv_parse(&resolv, text);
+	if (resolv.owner != NTM_RESOLV_OURS && guard->method->set(guard->job, why, sizeof(why)))
+		ntm_warn("dns: %s", why);
+}
+
+static void files_changed(struct guard *guard)
+{
+	if (guard->method->is_file)
+		set_again(guard);
+	if (find_servers(guard))
+		tell(guard);
+}
+
+/* Until ntmd closes its end of the socket, in one way or another. It never sends anything. */
+static void stand_guard(struct guard *guard)
+{
+	struct pollfd fds[2] = { { .fd = SOCK, .events = POLLIN },
+				 { .fd = watch_files(), .events = POLLIN } };
+	bool changed = true; /* while nobody watched, perhaps */
+
+	for (;;) {
+		int ready = poll(fds, 2, changed ? SETTLE_MS : -1);
+
+		if (ready < 0 && errno != EINTR)
+			return;
+		if (ready > 0 && fds[0].revents)
+			return;
+		if (ready > 0 && fds[1].revents)
+			changed |= drain(fds[1].fd);
+		if (ready == 0) {
+			changed = false;
+			files_changed(guard);
+		}
+	}
+}
+
+static int begin(struct guard *guard)
+{
+	struct ntm_dnsconf_report *report = &guard->report;
+
+	guard->lock = lock_state();
+	if (guard->lock >= 0) {
+		undo_stale(guard->lock);
+		return choose(guard);
+	}
+	if (guard->lock == -EBUSY)
+		snprintf(report->why, sizeof(report->why),
+			 "another ntmd looks after this host's DNS");
+	else
+		snprintf(report->why, sizeof(report->why), NTM_DNSCONF_STATE ": %s",
+			 strerror(-guard->lock));
+	return guard->lock;
+}
+
+void ntm_dnsconf_guard(int sock, const struct ntm_dnsconf_job *job)
+{
+	struct guard guard = { .job = job };
+
+	if (sock != SOCK && dup3(sock, SOCK, O_CLOEXEC) < 0)
+		_exit(1);
+	become_guard(SOCK + 1);
+	guard.report.err = begin(&guard);
+	tell(&guard);
+	if (guard.report.err)
+		_exit(0);
+	drop_capabilities(guard.method->by_bus);
+	stand_guard(&guard);
+	guard.method->undo(job->ifname);
+	note_state(guard.lock, NULL, NULL);
+	_exit(0);
+}
+
+void ntm_dnsconf_guard_stale(void)
+{
+	int lock;
+
+	become_guard(STDERR_FILENO + 1);
+	lock = lock_state();
+	if (lock >= 0)
+		undo_stale(lock);
+	_exit(0);
+}
