@@ -22,7 +22,7 @@ build() {
 	make -s build/bin/ntm-dc build/bin/ntmctl "${objects[@]}" >"$DIR/build" 2>&1 || { cat "$DIR/build"; return 1; }
 	# shellcheck disable=SC2046 # flags
 	gcc -fsanitize=address,undefined -o "$DIR/ntmd" "${objects[@]}" \
-		$(pkg-config --libs libmnl libsodium libuv ldns inih jansson)
+		$(pkg-config --libs libmnl libsodium libuv ldns inih jansson libsystemd)
 }
 build || { echo "not ok 1 - node: it builds"; exit 1; }
 
