@@ -14,11 +14,12 @@ FUZZ_CC ?= clang
 FUZZ_SECONDS ?= 20
 B := build
 
-PKGS := libmnl libsodium libuv ldns sqlite3 inih jansson smartcols libsystemd
+PKGS := libmnl libsodium libcrypto libuv ldns sqlite3 inih jansson smartcols libsystemd
 PROGRAMS := $(B)/bin/ntmd $(B)/bin/ntm-dc $(B)/bin/ntmctl
 
 COMMON_SRC := $(sort $(wildcard ntmd/common/*.c))
-NODE_SRC := $(sort $(wildcard ntmd/node/*.c))
+PIPE_SRC := $(sort $(wildcard ntmd/pipe/*.c))
+NODE_SRC := $(sort $(wildcard ntmd/node/*.c)) $(PIPE_SRC)
 DC_SRC := $(sort $(wildcard ntmd/dc/*.c))
 CTL_SRC := $(sort $(wildcard ntmd/ctl/*.c))
 UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))

@@ -40,6 +40,8 @@ struct family {
 
 struct ntm_udp {
 	struct family v4, v6;
+	bool mapped; /* the IPv6 socket serves IPv4, too */
+	bool paused;
 	uv_timer_t rearm;
 	unsigned int handles; /* open ones */
 	bool closing;
@@ -128,7 +130,11 @@ static void on_event(uv_poll_t *poll, int status, int events);
 
 static void watch(struct family *f)
 {
-	int err = uv_poll_start(&f->poll, UV_READABLE, on_event);
+	int err;
+
+	if (f->udp->paused)
+		return;
+	err = uv_poll_start(&f->poll, UV_READABLE, on_event);
 
 	if (err)
 		ntm_err("UDP socket cannot be watched: %s", uv_strerror(err));
@@ -311,6 +317,14 @@ int ntm_udp_open(struct ntm_udp **udp, uv_loop_t *loop, const union ntm_addr *li
 	return ntm_udp_adopt(udp, loop, fd[0], fd[1], gro, recv, ctx);
 }
 
+static bool is_mapped(int fd)
+{
+	int only = 1;
+	socklen_t len = sizeof(only);
+
+	return fd >= 0 && !getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, &len) && !only;
+}
+
 static int start_family(struct ntm_udp *udp, uv_loop_t *loop, struct family *f)
 {
 	int err;
@@ -364,6 +378,7 @@ int ntm_udp_adopt(struct ntm_udp **udp, uv_loop_t *loop, int fd4, int fd6, bool 
 	u->buffers = buffers;
 	u->recv = recv;
 	u->ctx = ctx;
+	u->mapped = fd4 < 0 && is_mapped(fd6);
 	u->v4 = (struct family){ .udp = u, .fd = fd4 };
 	u->v6 = (struct family){ .udp = u, .fd = fd6 };
 	if (fd4 >= 0)
@@ -381,23 +396,91 @@ int ntm_udp_adopt(struct ntm_udp **udp, uv_loop_t *loop, int fd4, int fd6, bool 
 
 /* --- the rest */
 
+/* The socket that reaches @to, and @to as it is said there */
+static int way_to(const struct ntm_udp *udp, const union ntm_addr *to, union ntm_addr *said)
+{
+	*said = *to;
+	if (to->sa.sa_family != AF_INET || !udp->mapped)
+		return ntm_udp_fd(udp, to->sa.sa_family);
+	memset(said, 0, sizeof(*said));
+	said->v6.sin6_family = AF_INET6;
+	said->v6.sin6_port = to->v4.sin_port;
+	said->v6.sin6_addr.s6_addr[10] = said->v6.sin6_addr.s6_addr[11] = 0xff;
+	memcpy(&said->v6.sin6_addr.s6_addr[12], &to->v4.sin_addr, 4);
+	return udp->v6.fd;
+}
+
+static int send_datagram(int fd, const union ntm_addr *to, const uint8_t *packet, size_t len)
+{
+	ssize_t n;
+
+	do
+		n = sendto(fd, packet, len, MSG_DONTWAIT | MSG_NOSIGNAL, &to->sa, ntm_addr_len(to));
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : 0;
+}
+
+/*
+ * The user-space data path has DF set on these sockets. A message of ours that is too big for the path goes out in fragments
+ * instead: what another thread sends meanwhile may go without DF, which does no harm.
+ */
+static int send_fragments(int fd, const union ntm_addr *to, const uint8_t *packet, size_t len)
+{
+	const bool v4 = to->sa.sa_family == AF_INET || IN6_IS_ADDR_V4MAPPED(&to->v6.sin6_addr);
+	const int level = v4 ? IPPROTO_IP : IPPROTO_IPV6,
+		  name = v4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER;
+	int old, dont = IP_PMTUDISC_DONT, err;
+	socklen_t size = sizeof(old);
+
+	if (getsockopt(fd, level, name, &old, &size) ||
+	    setsockopt(fd, level, name, &dont, sizeof(dont)))
+		return -errno;
+	err = send_datagram(fd, to, packet, len);
+	if (setsockopt(fd, level, name, &old, sizeof(old)))
+		return -errno;
+	return err;
+}
+
 int ntm_udp_send(struct ntm_udp *udp, const union ntm_addr *to, const uint8_t *packet, size_t len)
 {
-	int fd = ntm_udp_fd(udp, to->sa.sa_family);
+	union ntm_addr said;
+	int fd = way_to(udp, to, &said);
+	int err;
 
 	if (fd < 0)
 		return -EAFNOSUPPORT;
-	for (;;) {
-		if (sendto(fd, packet, len, MSG_DONTWAIT | MSG_NOSIGNAL, &to->sa,
-			   ntm_addr_len(to)) >= 0)
-			return 0;
-		if (errno == EAGAIN || errno == ENOBUFS) {
-			udp->dropped++;
-			return 0;
-		}
-		if (errno != EINTR)
-			return -errno;
-	}
+	err = send_datagram(fd, &said, packet, len);
+	if (err == -EMSGSIZE)
+		err = send_fragments(fd, &said, packet, len);
+	if (err != -EAGAIN && err != -ENOBUFS)
+		return err;
+	udp->dropped++;
+	return 0;
+}
+
+void ntm_udp_pause(struct ntm_udp *udp)
+{
+	udp->paused = true;
+	if (udp->v4.polled)
+		uv_poll_stop(&udp->v4.poll);
+	if (udp->v6.polled)
+		uv_poll_stop(&udp->v6.poll);
+	uv_timer_stop(&udp->rearm);
+}
+
+void ntm_udp_resume(struct ntm_udp *udp)
+{
+	if (udp->closing)
+		return;
+	udp->paused = false;
+	on_rearm(&udp->rearm);
+}
+
+void ntm_udp_deliver(struct ntm_udp *udp, const uint8_t *packet, size_t len,
+		     const union ntm_addr *from)
+{
+	if (!udp->closing)
+		udp->recv(udp->ctx, packet, len, from);
 }
 
 uint64_t ntm_udp_dropped(const struct ntm_udp *udp)

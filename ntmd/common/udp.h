@@ -22,11 +22,23 @@ typedef void ntm_udp_recv_fn(void *ctx, const uint8_t *packet, size_t len,
  */
 int ntm_udp_open(struct ntm_udp **udp, uv_loop_t *loop, const union ntm_addr *listen4,
 		 const union ntm_addr *listen6, bool gro, ntm_udp_recv_fn *recv, void *ctx);
-/** ntm_udp_adopt() - the same with sockets from a parent process (-1: none); they are owned from then on */
+/**
+ * ntm_udp_adopt() - the same with sockets from a parent process (-1: none); they are owned from then on
+ *
+ * An IPv6 socket without IPV6_V6ONLY serves both families if there is no IPv4 socket.
+ */
 int ntm_udp_adopt(struct ntm_udp **udp, uv_loop_t *loop, int fd4, int fd6, bool gro,
 		  ntm_udp_recv_fn *recv, void *ctx);
 /** ntm_udp_send() - 0 or a negative errno; a full socket buffer drops (0 all the same: this is UDP), counted */
 int ntm_udp_send(struct ntm_udp *udp, const union ntm_addr *to, const uint8_t *packet, size_t len);
+/**
+ * ntm_udp_pause() / _resume() - somebody else reads the sockets (the user-space data path, in threads of its own), and gives
+ * the owner what is signalling by ntm_udp_deliver()
+ */
+void ntm_udp_pause(struct ntm_udp *udp);
+void ntm_udp_resume(struct ntm_udp *udp);
+void ntm_udp_deliver(struct ntm_udp *udp, const uint8_t *packet, size_t len,
+		     const union ntm_addr *from);
 uint64_t ntm_udp_dropped(const struct ntm_udp *udp);   /* packets that found a full socket buffer */
 int ntm_udp_fd(const struct ntm_udp *udp, int family); /* -1: none */
 uint16_t ntm_udp_port(const struct ntm_udp *udp);

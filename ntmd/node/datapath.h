@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The data path as the rest of ntmd sees it: a struct of operations with two
- * implementations, "kernel" (ntmobile.ko by generic netlink) and, later, "tun".
+ * implementations, "kernel" (ntmobile.ko by generic netlink) and "tun" (this process).
  * Nothing above it knows which one runs. One thread, one libuv loop.
  */
 #ifndef NTM_DATAPATH_H
@@ -59,19 +59,37 @@ struct ntm_dp_lease {
 };
 
 /**
+ * struct ntm_dp_open - what a data path starts with
+ * @tun_fd:	a TUN device handed in by the parent process; -1: make the interface @ifname
+ * @threads:	of the user-space path; 0: as many as pay off
+ * @upstream:	name servers for queries outside the zone, where the data path has a stub resolver
+ */
+struct ntm_dp_open {
+	uv_loop_t *loop;
+	const char *ifname;
+	struct ntm_udp *udp;
+	const struct ntm_dp_events *events;
+	void *ctx;
+	int tun_fd;
+	unsigned int threads;
+	const union ntm_addr *upstream;
+	unsigned int upstream_count;
+};
+
+/**
  * struct ntm_datapath_ops - all return 0 or a negative errno
- * @open:	make the interface @ifname and bind @udp's sockets; @why gets a sentence for people on failure
+ * @open:	make the interface and take the sockets; @why gets a sentence for people on failure
  * @configure:	addresses, routes of the virtual prefixes, zone to catch; again on a changed lease
  * @path_set:	create a path or change it; @peer may be NULL to leave; @keys may be NULL
  * @stats:	of a path
  * @drops:	of the device
- * @input:	a data packet that came by the UDP socket; NULL where the kernel takes them before
+ * @dns_pass:	the query @msg is none of ours: let it go its way
+ * @dns_servers: other name servers to pass queries to; NULL where none are passed on
  * @close:	removes the interface; all paths go with it
  */
 struct ntm_datapath_ops {
 	const char *name;
-	int (*open)(struct ntm_datapath **dp, uv_loop_t *loop, const char *ifname,
-		    struct ntm_udp *udp, const struct ntm_dp_events *events, void *ctx, char *why,
+	int (*open)(struct ntm_datapath **dp, const struct ntm_dp_open *how, char *why,
 		    size_t size);
 	uint32_t (*suites)(struct ntm_datapath *dp); /* mask of 1 << suite it can do */
 	int (*configure)(struct ntm_datapath *dp, const struct ntm_dp_lease *lease);
@@ -83,12 +101,16 @@ struct ntm_datapath_ops {
 	int (*drops)(struct ntm_datapath *dp, uint64_t drops[NTM_DP_DROPS]);
 	int (*miss_done)(struct ntm_datapath *dp, int family, const void *virt, int err);
 	int (*dns_reply)(struct ntm_datapath *dp, uint64_t tag, const uint8_t *msg, size_t len);
-	int (*dns_pass)(struct ntm_datapath *dp, uint64_t tag);
-	void (*input)(struct ntm_datapath *dp, const uint8_t *packet, size_t len,
-		      const union ntm_addr *from);
+	int (*dns_pass)(struct ntm_datapath *dp, uint64_t tag, const uint8_t *msg, size_t len);
+	void (*dns_servers)(struct ntm_datapath *dp, const union ntm_addr *servers,
+			    unsigned int count);
 	void (*close)(struct ntm_datapath *dp);
 };
 
-extern const struct ntm_datapath_ops ntm_datapath_kernel;
+extern const struct ntm_datapath_ops ntm_datapath_kernel, ntm_datapath_tun;
+
+/** ntm_dp_addresses() - change an interface's addresses from those of one lease to another's */
+int ntm_dp_addresses(unsigned int ifindex, const struct ntm_dp_lease *old,
+		     const struct ntm_dp_lease *lease);
 
 #endif

@@ -31,11 +31,6 @@
 #define DUMP_TRIES 8
 #define NO_CHANGE (-2) /* of a socket in dev_set() */
 
-const char *const ntm_dp_drop_names[NTM_DP_DROPS] = {
-	"short",   "path",   "key",	"auth", "replay",    "source",	 "inner",
-	"no-path", "no-key", "too-big", "loop", "no-memory", "no-route",
-};
-
 /* Every attribute that the kernel may send us */
 static const struct ntm_nl_rule attr_rules[NTM_A_MAX + 1] = {
 	[NTM_A_IFINDEX] = { 4, 4 },
@@ -290,11 +285,13 @@ static int kernel_dns_reply(struct ntm_datapath *dp, uint64_t tag, const uint8_t
 	return call_dns(dp, nlh);
 }
 
-static int kernel_dns_pass(struct ntm_datapath *dp, uint64_t tag)
+static int kernel_dns_pass(struct ntm_datapath *dp, uint64_t tag, const uint8_t *msg, size_t len)
 {
 	union ntm_nl_buf buf;
 	struct nlmsghdr *nlh = start_dns(dp, &buf, tag);
 
+	(void)msg; /* the kernel holds it */
+	(void)len;
 	mnl_attr_put(nlh, NTM_A_DNS_PASS, 0, NULL);
 	return call_dns(dp, nlh);
 }
@@ -710,9 +707,8 @@ static void kernel_close(struct ntm_datapath *dp)
 	uv_close((uv_handle_t *)&dp->poll, handle_closed);
 }
 
-static int kernel_open(struct ntm_datapath **out, uv_loop_t *loop, const char *ifname,
-		       struct ntm_udp *udp, const struct ntm_dp_events *events, void *ctx,
-		       char *why, size_t size)
+static int kernel_open(struct ntm_datapath **out, const struct ntm_dp_open *how, char *why,
+		       size_t size)
 {
 	struct ntm_datapath *dp;
 	int err;
@@ -722,13 +718,13 @@ static int kernel_open(struct ntm_datapath **out, uv_loop_t *loop, const char *i
 	dp = calloc(1, sizeof(*dp));
 	if (!dp)
 		return -ENOMEM;
-	dp->events = events;
-	dp->ctx = ctx;
+	dp->events = how->events;
+	dp->ctx = how->ctx;
 	dp->deferred_tail = &dp->deferred;
-	snprintf(dp->ifname, sizeof(dp->ifname), "%s", ifname);
+	snprintf(dp->ifname, sizeof(dp->ifname), "%s", how->ifname);
 	err = open_sockets(dp, why, size);
 	if (!err) {
-		err = open_loop(dp, loop);
+		err = open_loop(dp, how->loop);
 		if (err)
 			snprintf(why, size, "cannot wait for the kernel's events: %s",
 				 strerror(-err));
@@ -736,7 +732,7 @@ static int kernel_open(struct ntm_datapath **out, uv_loop_t *loop, const char *i
 	if (!err)
 		err = open_interface(dp, why, size);
 	if (!err)
-		err = open_module(dp, udp, why, size);
+		err = open_module(dp, how->udp, why, size);
 	if (err) {
 		kernel_close(dp);
 		return err;
@@ -750,33 +746,10 @@ static uint32_t kernel_suites(struct ntm_datapath *dp)
 	return dp->suites;
 }
 
-/* Take away what the old lease had and the new one has not, add what is new */
-static int change_addr(struct ntm_datapath *dp, int family, bool had, const void *old,
-		       uint8_t old_prefix, bool has, const void *new, uint8_t new_prefix)
-{
-	size_t len = family == AF_INET ? 4 : 16;
-	int err;
-
-	if (had && has && old_prefix == new_prefix && !memcmp(old, new, len))
-		return 0;
-	if (had) {
-		err = ntm_netif_addr(dp->ifindex, family, old, old_prefix, false);
-		if (err && err != -EADDRNOTAVAIL)
-			return err;
-	}
-	return has ? ntm_netif_addr(dp->ifindex, family, new, new_prefix, true) : 0;
-}
-
 static int kernel_configure(struct ntm_datapath *dp, const struct ntm_dp_lease *lease)
 {
-	const struct ntm_dp_lease *old = &dp->lease;
-	int err;
+	int err = ntm_dp_addresses(dp->ifindex, &dp->lease, lease);
 
-	err = change_addr(dp, AF_INET, old->has4, &old->virtual4, old->prefix4, lease->has4,
-			  &lease->virtual4, lease->prefix4);
-	if (!err)
-		err = change_addr(dp, AF_INET6, old->has6, &old->virtual6, old->prefix6,
-				  lease->has6, &lease->virtual6, lease->prefix6);
 	if (!err)
 		err = dev_set(dp, NO_CHANGE, NO_CHANGE, lease->zone);
 	if (!err)

@@ -48,7 +48,7 @@ static void reply_dns(struct ntm_node *node, uint64_t tag, const struct ntm_dns_
 	if (!node->dp)
 		return;
 	if (len < 0)
-		(void)node->dp_ops->dns_pass(node->dp, tag);
+		(void)node->dp_ops->dns_pass(node->dp, tag, q->raw, q->raw_len);
 	else
 		(void)node->dp_ops->dns_reply(node->dp, tag, answer, (size_t)len);
 }
@@ -206,12 +206,12 @@ void ntm_lookup_dns(struct ntm_node *node, uint64_t tag, const uint8_t *msg, siz
 	struct ntm_dns_query q;
 
 	if (!node->has_lease || ntm_dns_parse(&q, msg, len)) {
-		(void)node->dp_ops->dns_pass(node->dp, tag);
+		(void)node->dp_ops->dns_pass(node->dp, tag, msg, len);
 		return;
 	}
 	switch (ntm_queries_place(q.name, node->lease.zone, node->lease.name)) {
 	case NTM_DNS_OUTSIDE:
-		(void)node->dp_ops->dns_pass(node->dp, tag);
+		(void)node->dp_ops->dns_pass(node->dp, tag, msg, len);
 		break;
 	case NTM_DNS_APEX:
 		reply_dns(node, tag, &q, NTM_DNS_NOERROR, NULL, NULL);

@@ -165,6 +165,15 @@ int ntm_netif_up(unsigned int ifindex, unsigned int mtu)
 	return netif_call("set the interface up", nlh, NULL, NULL);
 }
 
+int ntm_netif_gso(unsigned int ifindex, unsigned int size)
+{
+	union ntm_nl_buf buf;
+	struct nlmsghdr *nlh = link_start(&buf, RTM_NEWLINK, 0, ifindex);
+
+	mnl_attr_put_u32(nlh, IFLA_GSO_MAX_SIZE, size);
+	return netif_call("limit the size of GSO packets", nlh, NULL, NULL);
+}
+
 int ntm_netif_addr(unsigned int ifindex, int family, const void *addr, uint8_t prefix, bool add)
 {
 	size_t len = family == AF_INET ? 4 : 16;

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <net/if.h>
 #include <signal.h>
 #include <sodium.h>
@@ -237,10 +238,7 @@ static void on_packet(void *ctx, const uint8_t *packet, size_t len, const union 
 	if (node->leaving && node->goodbyes == 0)
 		return;
 	if (len && ntm_wire_is_data(packet[0])) {
-		if (node->dp && node->dp_ops->input)
-			node->dp_ops->input(node->dp, packet, len, from);
-		else
-			ntm_node_drop(node, NTM_NODE_DROP_PATH);
+		ntm_node_drop(node, NTM_NODE_DROP_PATH); /* a data path takes its own before */
 		return;
 	}
 	if (!is_signalling(node, packet, len))
@@ -357,22 +355,67 @@ static void dp_close(struct ntm_node *node)
 	node->dp_ops->close(dp);
 }
 
+static int dp_try(struct ntm_node *node, const struct ntm_datapath_ops *ops, char *why, size_t size)
+{
+	const struct ntm_dp_open how = {
+		.loop = &node->loop,
+		.ifname = node->config.interface,
+		.udp = node->udp,
+		.events = &dp_events,
+		.ctx = node,
+		.tun_fd = node->fds.tun,
+		.threads = node->config.threads,
+		.upstream = node->config.upstream,
+		.upstream_count = node->config.upstream_count,
+	};
+	int err;
+
+	why[0] = '\0';
+	err = ops->open(&node->dp, &how, why, size);
+	if (!err) {
+		node->dp_ops = ops;
+		return 0;
+	}
+	node->dp = NULL;
+	if (!why[0])
+		snprintf(why, size, "%s", strerror(-err));
+	return err;
+}
+
+/* The module if it is loaded or can be, else the user-space path; the log says which and why */
+static int dp_auto(struct ntm_node *node)
+{
+	char why[128];
+	int err;
+
+	if (!dp_try(node, &ntm_datapath_kernel, why, sizeof(why))) {
+		ntm_info("data path: kernel module");
+		return 0;
+	}
+	err = dp_try(node, &ntm_datapath_tun, node->dp_why, sizeof(node->dp_why));
+	if (!err)
+		ntm_info("data path: user space, by a TUN device, since %s", why);
+	return err;
+}
+
+static int dp_open(struct ntm_node *node)
+{
+	if (node->fds.tun >= 0 || !strcmp(node->config.datapath, "tun"))
+		return dp_try(node, &ntm_datapath_tun, node->dp_why, sizeof(node->dp_why));
+	if (!strcmp(node->config.datapath, "kernel"))
+		return dp_try(node, &ntm_datapath_kernel, node->dp_why, sizeof(node->dp_why));
+	return dp_auto(node);
+}
+
 /* Makes the interface if there is none, and gives it the lease */
 static int dp_up(struct ntm_node *node)
 {
 	const struct ntm_dp_lease lease = dp_lease(&node->lease);
 	const bool fresh = !node->dp;
-	int err = 0;
+	int err = fresh ? dp_open(node) : 0;
 
-	if (fresh)
-		err = node->dp_ops->open(&node->dp, &node->loop, node->config.interface, node->udp,
-					 &dp_events, node, node->dp_why, sizeof(node->dp_why));
-	if (err) {
-		node->dp = NULL;
-		if (!node->dp_why[0])
-			snprintf(node->dp_why, sizeof(node->dp_why), "%s", strerror(-err));
+	if (err)
 		return err;
-	}
 	err = node->dp_ops->configure(node->dp, &lease);
 	if (err) {
 		snprintf(node->dp_why, sizeof(node->dp_why), "%s does not take the lease: %s",
@@ -652,14 +695,43 @@ static int load_pins(struct ntm_node *node)
 	return err;
 }
 
+/* Sockets of the parent process; one that serves both families is an IPv6 one */
+static int adopt_udp(struct ntm_node *node)
+{
+	int fd[2] = { -1, -1 };
+
+	for (unsigned int i = 0; i < node->fds.udp_count; i++) {
+		union ntm_addr addr = { 0 };
+		socklen_t len = sizeof(addr);
+		int at;
+
+		if (getsockname(node->fds.udp[i], &addr.sa, &len))
+			return -errno;
+		at = addr.sa.sa_family == AF_INET6;
+		if ((addr.sa.sa_family != AF_INET && !at) || fd[at] >= 0)
+			return -EINVAL;
+		fd[at] = node->fds.udp[i];
+		if (fcntl(fd[at], F_SETFL, O_NONBLOCK) || fcntl(fd[at], F_SETFD, FD_CLOEXEC))
+			return -errno;
+	}
+	return ntm_udp_adopt(&node->udp, &node->loop, fd[0], fd[1], true, on_packet, node);
+}
+
 static int open_udp(struct ntm_node *node)
 {
 	union ntm_addr any4 = { .v4 = { .sin_family = AF_INET,
 					.sin_port = htons(node->config.port) } };
 	union ntm_addr any6 = { .v6 = { .sin6_family = AF_INET6,
 					.sin6_port = htons(node->config.port) } };
-	int err = ntm_udp_open(&node->udp, &node->loop, &any4, &any6, true, on_packet, node);
+	int err;
 
+	if (node->fds.udp_count) {
+		err = adopt_udp(node);
+		if (err)
+			ntm_err("the UDP sockets handed in cannot be used: %s", strerror(-err));
+		return err;
+	}
+	err = ntm_udp_open(&node->udp, &node->loop, &any4, &any6, true, on_packet, node);
 	if (err == -EADDRINUSE)
 		ntm_err("UDP port %u is in use: is another ntmd running?", node->config.port);
 	else if (err)
@@ -782,22 +854,23 @@ static int start(struct ntm_node *node)
 }
 
 static void node_init(struct ntm_node *node, const struct ntm_node_config *config,
-		      const char *config_path, bool verbose)
+		      const struct ntm_node_fds *fds, const char *config_path, bool verbose)
 {
 	memset(node, 0, sizeof(*node));
 	node->config = *config;
+	node->fds = *fds;
 	node->config_path = config_path;
 	node->verbose = verbose;
-	node->dp_ops = &ntm_datapath_kernel;
 	ntm_peers_init(&node->peers);
 }
 
-int ntm_node_run(const struct ntm_node_config *config, const char *config_path, bool verbose)
+int ntm_node_run(const struct ntm_node_config *config, const struct ntm_node_fds *fds,
+		 const char *config_path, bool verbose)
 {
 	static struct ntm_node node; /* too large for a stack, and there is only one */
 	int err;
 
-	node_init(&node, config, config_path, verbose);
+	node_init(&node, config, fds, config_path, verbose);
 	err = uv_loop_init(&node.loop);
 	if (err)
 		return NTM_EXIT_ERROR;

@@ -49,6 +49,13 @@ struct ntm_node_early {
 
 struct ntm_node_join; /* a "join" of ntmctl that waits, admin.c */
 
+/** struct ntm_node_fds - descriptors that a parent process handed in; @tun: -1 for none */
+struct ntm_node_fds {
+	int tun;
+	int udp[2];
+	unsigned int udp_count;
+};
+
 struct ntm_node {
 	uv_loop_t loop;
 	uv_timer_t dc_timer;	/* deadlines of dc */
@@ -57,6 +64,7 @@ struct ntm_node {
 	uv_timer_t leave_timer; /* goodbyes */
 	uv_signal_t signals[3];
 	struct ntm_node_config config;
+	struct ntm_node_fds fds;
 	const char *config_path;
 	bool verbose;
 
@@ -64,9 +72,9 @@ struct ntm_node {
 	struct ntm_udp *udp;
 	struct ntm_netif_watch *watch;
 	struct ntm_control *control;
-	const struct ntm_datapath_ops *dp_ops;
-	struct ntm_datapath *dp; /* NULL: no lease yet, or lost */
-	char dp_why[256];	 /* why there is none, for people */
+	const struct ntm_datapath_ops *dp_ops; /* NULL until there was one */
+	struct ntm_datapath *dp;	       /* NULL: no lease yet, or lost */
+	char dp_why[256];		       /* why there is none, for people */
 
 	struct ntm_dc dc;
 	struct ntm_hs_guard guard;
@@ -92,7 +100,8 @@ struct ntm_node {
 };
 
 /** ntm_node_run() - start, run until SIGTERM or SIGINT, stop; returns the exit code */
-int ntm_node_run(const struct ntm_node_config *config, const char *config_path, bool verbose);
+int ntm_node_run(const struct ntm_node_config *config, const struct ntm_node_fds *fds,
+		 const char *config_path, bool verbose);
 
 uint64_t ntm_node_now_us(void);
 uint64_t ntm_node_now_ms(void);

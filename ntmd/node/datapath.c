@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What both data paths need. */
+#include "datapath.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "netif.h"
+
+const char *const ntm_dp_drop_names[NTM_DP_DROPS] = {
+	"short",   "path",   "key",	"auth", "replay",    "source",	 "inner",
+	"no-path", "no-key", "too-big", "loop", "no-memory", "no-route",
+};
+
+/* Take away what the old lease had and the new one has not, add what is new */
+static int change_addr(unsigned int ifindex, int family, bool had, const void *old,
+		       uint8_t old_prefix, bool has, const void *new, uint8_t new_prefix)
+{
+	size_t len = family == AF_INET ? 4 : 16;
+	int err;
+
+	if (had && has && old_prefix == new_prefix && !memcmp(old, new, len))
+		return 0;
+	if (had) {
+		err = ntm_netif_addr(ifindex, family, old, old_prefix, false);
+		if (err && err != -EADDRNOTAVAIL)
+			return err;
+	}
+	return has ? ntm_netif_addr(ifindex, family, new, new_prefix, true) : 0;
+}
+
+int ntm_dp_addresses(unsigned int ifindex, const struct ntm_dp_lease *old,
+		     const struct ntm_dp_lease *lease)
+{
+	int err = change_addr(ifindex, AF_INET, old->has4, &old->virtual4, old->prefix4,
+			      lease->has4, &lease->virtual4, lease->prefix4);
+
+	if (!err)
+		err = change_addr(ifindex, AF_INET6, old->has6, &old->virtual6, old->prefix6,
+				  lease->has6, &lease->virtual6, lease->prefix6);
+	return err;
+}

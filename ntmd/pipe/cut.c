@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "pipe/cut.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <string.h>
+#include "pipe/csum.h"
+
+#ifndef VIRTIO_NET_HDR_GSO_UDP_L4
+#define VIRTIO_NET_HDR_GSO_UDP_L4 5
+#endif
+
+#define IP4_LEN 20u
+#define IP6_LEN 40u
+#define TCP_LEN 20u
+#define UDP_LEN 8u
+#define IP_DF 0x4000u
+#define IP_MF 0x2000u
+#define IP_OFFSET 0x1fffu
+#define TCP_FIN 0x01u
+#define TCP_PSH 0x08u
+#define TCP_CWR 0x80u
+#define OPTION_COPIED 0x80u
+
+static uint16_t get16(const uint8_t *p)
+{
+	return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+static void put16(uint8_t *p, size_t value)
+{
+	p[0] = (uint8_t)(value >> 8);
+	p[1] = (uint8_t)value;
+}
+
+static void put_csum(uint8_t *p, uint64_t sum)
+{
+	const uint16_t folded = (uint16_t)~ntm_csum_fold(sum);
+
+	memcpy(p, &folded, sizeof(folded));
+}
+
+static void seal_ip4(uint8_t *ip, size_t len, size_t header)
+{
+	put16(ip + 2, len);
+	put16(ip + 10, 0);
+	put_csum(ip + 10, ntm_csum_add(0, ip, header));
+}
+
+/* CHECKSUM_PARTIAL: the sum of the pseudo-header stands in the field already */
+static bool complete_checksum(uint8_t *packet, size_t len, size_t start, size_t offset)
+{
+	uint16_t folded;
+
+	if (start + offset + 2 > len || start < IP4_LEN)
+		return false;
+	folded = (uint16_t)~ntm_csum_fold(ntm_csum_add(0, packet + start, len - start));
+	if (!folded && offset == 6) /* UDP: 0 means none */
+		folded = 0xffff;
+	memcpy(packet + start + offset, &folded, sizeof(folded));
+	return true;
+}
+
+static bool ip_header(struct ntm_cut *cut)
+{
+	const uint8_t *p = cut->packet;
+
+	if (!cut->len)
+		return false;
+	cut->v6 = *p >> 4 == 6;
+	if (cut->v6)
+		return cut->len >= IP6_LEN;
+	return *p >> 4 == 4 && cut->len >= IP4_LEN && (*p & 0xfu) * 4u >= IP4_LEN &&
+	       cut->len >= (*p & 0xfu) * 4u;
+}
+
+static bool gso_headers(struct ntm_cut *cut, const struct virtio_net_hdr *vnet)
+{
+	const uint8_t *p = cut->packet;
+	const size_t least = cut->v6 ? IP6_LEN : (*p & 0xfu) * 4u;
+
+	cut->l4 = vnet->csum_start;
+	cut->size = vnet->gso_size;
+	if (!(vnet->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) || !cut->size || cut->l4 < least)
+		return false;
+	cut->hdr_len = cut->l4 + UDP_LEN;
+	if (cut->proto == IPPROTO_TCP) {
+		if (cut->len < cut->l4 + TCP_LEN)
+			return false;
+		cut->hdr_len = cut->l4 + (p[cut->l4 + 12] >> 4) * 4u;
+		if (cut->hdr_len < cut->l4 + TCP_LEN)
+			return false;
+	}
+	if (cut->hdr_len > sizeof(cut->hdr) || cut->len <= cut->hdr_len)
+		return false;
+	memcpy(cut->hdr, p, cut->hdr_len);
+	cut->at = cut->hdr_len;
+	return true;
+}
+
+bool ntm_cut_begin(struct ntm_cut *cut, const struct virtio_net_hdr *vnet, uint8_t *packet,
+		   size_t len)
+{
+	cut->packet = packet;
+	cut->len = len;
+	cut->size = 0;
+	cut->at = 0;
+	cut->first = true;
+	cut->more_fragments = false;
+	if (!ip_header(cut))
+		return false;
+	switch (vnet->gso_type & ~VIRTIO_NET_HDR_GSO_ECN) {
+	case VIRTIO_NET_HDR_GSO_NONE:
+		return !(vnet->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) ||
+		       complete_checksum(packet, len, vnet->csum_start, vnet->csum_offset);
+	case VIRTIO_NET_HDR_GSO_TCPV4:
+	case VIRTIO_NET_HDR_GSO_TCPV6:
+		cut->proto = IPPROTO_TCP;
+		return gso_headers(cut, vnet);
+	case VIRTIO_NET_HDR_GSO_UDP_L4:
+		cut->proto = IPPROTO_UDP;
+		return gso_headers(cut, vnet);
+	default:
+		return false;
+	}
+}
+
+size_t ntm_cut_largest(const struct ntm_cut *cut)
+{
+	const size_t payload = cut->len - cut->hdr_len;
+
+	if (!cut->size)
+		return cut->len;
+	return cut->hdr_len + (payload < cut->size ? payload : cut->size);
+}
+
+size_t ntm_cut_segments(const struct ntm_cut *cut)
+{
+	return cut->size ? (cut->len - cut->hdr_len + cut->size - 1) / cut->size : 1;
+}
+
+bool ntm_cut_fragment(struct ntm_cut *cut, size_t mtu)
+{
+	const uint16_t flags = cut->v6 ? 0 : get16(cut->packet + 6);
+
+	if (cut->v6 || cut->size || (flags & IP_DF))
+		return false;
+	cut->hdr_len = (*cut->packet & 0xfu) * 4u;
+	if (mtu < cut->hdr_len + 8 || cut->len <= cut->hdr_len)
+		return false;
+	cut->size = (mtu - cut->hdr_len) & ~(size_t)7;
+	cut->proto = 0;
+	cut->more_fragments = flags & IP_MF;
+	memcpy(cut->hdr, cut->packet, cut->hdr_len);
+	cut->at = cut->hdr_len;
+	return true;
+}
+
+/* Of the options only those with the copied flag stand in every fragment (RFC 791); the others become no-operations */
+static void drop_options(struct ntm_cut *cut)
+{
+	size_t at = IP4_LEN, len;
+
+	while (at < cut->hdr_len && cut->hdr[at]) {
+		len = cut->hdr[at] == 1 ? 1 : at + 1 < cut->hdr_len ? cut->hdr[at + 1] : 0;
+		if (!len || at + len > cut->hdr_len)
+			return;
+		if (!(cut->hdr[at] & OPTION_COPIED))
+			memset(cut->hdr + at, 1, len);
+		at += len;
+	}
+}
+
+static void seal_fragment(struct ntm_cut *cut, uint8_t *p, size_t len, bool last)
+{
+	const size_t offset = (get16(cut->packet == p ? p + 6 : cut->hdr + 6) & IP_OFFSET) +
+			      (cut->at - cut->hdr_len) / 8;
+
+	memcpy(p, cut->hdr, cut->hdr_len);
+	put16(p + 6, offset | (!last || cut->more_fragments ? IP_MF : 0));
+	seal_ip4(p, len, cut->hdr_len);
+	if (cut->first)
+		drop_options(cut);
+}
+
+static void seal_tcp(const struct ntm_cut *cut, uint8_t *p, size_t len, bool last)
+{
+	uint8_t *tcp = p + cut->l4;
+
+	if (!cut->first)
+		tcp[13] &= (uint8_t)~TCP_CWR;
+	if (!last)
+		tcp[13] &= (uint8_t) ~(TCP_FIN | TCP_PSH);
+	put16(tcp + 16, 0);
+	put_csum(tcp + 16,
+		 ntm_csum_add(ntm_csum_pseudo(p, IPPROTO_TCP, len - cut->l4), tcp, len - cut->l4));
+}
+
+static void seal_udp(const struct ntm_cut *cut, uint8_t *p, size_t len)
+{
+	uint8_t *udp = p + cut->l4;
+
+	put16(udp + 4, len - cut->l4);
+	put16(udp + 6, 0);
+	put_csum(udp + 6,
+		 ntm_csum_add(ntm_csum_pseudo(p, IPPROTO_UDP, len - cut->l4), udp, len - cut->l4));
+	if (!get16(udp + 6))
+		put16(udp + 6, 0xffff);
+}
+
+static void seal_segment(struct ntm_cut *cut, uint8_t *p, size_t len, bool last)
+{
+	memcpy(p, cut->hdr, cut->hdr_len);
+	if (cut->v6)
+		put16(p + 4, len - IP6_LEN);
+	else
+		seal_ip4(p, len, (*p & 0xfu) * 4u);
+	if (cut->proto == IPPROTO_TCP)
+		seal_tcp(cut, p, len, last);
+	else
+		seal_udp(cut, p, len);
+}
+
+static void advance(struct ntm_cut *cut, size_t payload)
+{
+	uint32_t seq;
+
+	cut->at += payload;
+	cut->first = false;
+	if (!cut->proto)
+		return;
+	if (!cut->v6)
+		put16(cut->hdr + 4, get16(cut->hdr + 4) + 1u);
+	if (cut->proto == IPPROTO_TCP) {
+		memcpy(&seq, cut->hdr + cut->l4 + 4, sizeof(seq));
+		seq = htonl(ntohl(seq) + (uint32_t)payload);
+		memcpy(cut->hdr + cut->l4 + 4, &seq, sizeof(seq));
+	}
+}
+
+uint8_t *ntm_cut_next(struct ntm_cut *cut, size_t *len)
+{
+	const size_t left = cut->len - cut->at;
+	const size_t payload = left < cut->size ? left : cut->size;
+	uint8_t *p;
+
+	if (!left)
+		return NULL;
+	if (!cut->size) {
+		cut->at = *len = cut->len;
+		return cut->packet;
+	}
+	p = cut->packet + cut->at - cut->hdr_len;
+	*len = cut->hdr_len + payload;
+	if (cut->proto)
+		seal_segment(cut, p, *len, payload == left);
+	else
+		seal_fragment(cut, p, *len, payload == left);
+	advance(cut, payload);
+	return p;
+}

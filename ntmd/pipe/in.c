@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The in-lane: from the peers to the TUN device. A packet's tag is checked before anything in it means anything; then its counter
+ * (in drain(), which one thread at a time runs, so that the replay window needs no lock), then its inner source.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include "ntmobile/ecn.h"
+#include "pipe/merge.h"
+#include "pipe/pipe.h"
+
+#define SEGS 1024u
+#define BURST 100u /* forged packets in a second: an event */
+#define NAP_NS 10000000
+
+/** struct in_seg - an authentic datagram; @drop: why it goes no further than the replay window, or NTM_PIPE_DROPS */
+struct in_seg {
+	struct ntm_seg seg;
+	uint8_t meta;
+	enum ntm_pipe_drop drop;
+	struct ntm_path *path;
+	struct ntm_pipe_key *key;
+	uint64_t ctr;
+};
+
+struct ntm_in_vec {
+	struct ntm_sock_in read;
+	struct ntm_sock_meta meta[NTM_SOCK_BATCH];
+	unsigned int count;
+	struct in_seg segs[SEGS];
+	struct ntm_merge merge;
+	uint8_t buf[NTM_SOCK_BATCH * (size_t)NTM_SOCK_SIZE] __attribute__((aligned(64)));
+};
+
+size_t ntm_pipe_in_size(void)
+{
+	return sizeof(struct ntm_in_vec);
+}
+
+/* Reading */
+
+static int read_family(int fd, struct ntm_in_vec *vec)
+{
+	return fd < 0 ? -EAGAIN : ntm_sock_read(fd, &vec->read, vec->buf);
+}
+
+/*
+ * An error is one that waited on the socket (ICMP), taken away by reading it. One that stays must not become a busy loop: then
+ * this thread rests.
+ */
+static void rest(void)
+{
+	nanosleep(&(struct timespec){ .tv_nsec = NAP_NS }, NULL);
+}
+
+static enum ntm_lane_fill fill(void *ctx, void *v)
+{
+	struct ntm_pipe *pipe = ctx;
+	struct ntm_in_vec *vec = v;
+	int first = read_family(pipe->sock.fd4, vec);
+	int second = -EAGAIN;
+
+	if (first <= 0)
+		second = read_family(pipe->sock.fd6, vec);
+	if (first > 0 || second > 0)
+		return vec->read.count == NTM_SOCK_BATCH ? NTM_LANE_MORE : NTM_LANE_SOME;
+	if (first != -EAGAIN || second != -EAGAIN)
+		rest();
+	return NTM_LANE_EMPTY;
+}
+
+/* Opening */
+
+static void count_forged(struct ntm_pipe *pipe, const struct ntm_path *path)
+{
+	const uint64_t second = ntm_pipe_now_ms() / 1000;
+	uint64_t old = atomic_load(&pipe->auth_second), new;
+
+	do
+		new = old >> 20 == second ? old + 1 : second << 20 | 1;
+	while (!atomic_compare_exchange_weak(&pipe->auth_second, &old, new));
+	if ((new & 0xfffff) == BURST)
+		ntm_pipe_tell(&pipe->events, NTM_PIPE_AUTH_BURST, path->id, BURST);
+}
+
+/* The outer ECN field goes inward; the header's checksum follows */
+static bool carry_ecn(uint8_t *p, uint8_t outer)
+{
+	const bool v6 = *p >> 4 == 6;
+	const uint8_t inner = v6 ? p[1] >> 4 : p[1];
+	const int ecn = ntm_ecn_decap(outer, inner);
+	uint32_t sum;
+
+	if (ecn < 0)
+		return false;
+	if (ecn == (inner & NTM_ECN_MASK))
+		return true;
+	if (v6) {
+		p[1] = (uint8_t)((p[1] & ~(NTM_ECN_MASK << 4)) | ecn << 4);
+		return true;
+	}
+	/* RFC 1624: HC' = ~(~HC + ~m + m'), with m the first 16 bits */
+	sum = (uint16_t) ~(p[10] << 8 | p[11]) + (uint32_t)(uint16_t) ~(p[0] << 8 | p[1]);
+	p[1] = (uint8_t)((p[1] & ~NTM_ECN_MASK) | ecn);
+	sum += (uint32_t)(p[0] << 8 | p[1]);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (uint16_t) ~((sum & 0xffff) + (sum >> 16));
+	p[10] = (uint8_t)(sum >> 8);
+	p[11] = (uint8_t)sum;
+	return true;
+}
+
+static enum ntm_pipe_drop check_inner(const struct ntm_path *path, uint8_t *p, unsigned int *len,
+				      uint8_t tos)
+{
+	switch (ntm_inner_verify(&path->peer, p, len)) {
+	case NTM_INNER_MALFORMED:
+		return NTM_PIPE_DROP_INNER;
+	case NTM_INNER_SOURCE:
+		return NTM_PIPE_DROP_SOURCE;
+	default:
+		return carry_ecn(p, tos) ? NTM_PIPE_DROPS : NTM_PIPE_DROP_INNER;
+	}
+}
+
+static void keep(struct ntm_pipe *pipe, struct ntm_in_vec *vec, struct in_seg *seg, uint8_t *p,
+		 unsigned int len)
+{
+	seg->drop = NTM_PIPE_DROPS;
+	if (len)
+		seg->drop = check_inner(seg->path, p, &len, vec->meta[seg->meta].tos);
+	seg->seg = (struct ntm_seg){ .p = p, .len = (uint16_t)len };
+	if (len && seg->drop == NTM_PIPE_DROPS &&
+	    atomic_load_explicit(&pipe->tun.merge_tcp, memory_order_relaxed))
+		ntm_seg_parse(&seg->seg,
+			      atomic_load_explicit(&pipe->tun.merge_udp, memory_order_relaxed));
+	vec->count++;
+}
+
+static void open_data(struct ntm_pipe *pipe, struct ntm_in_vec *vec, uint8_t meta, uint8_t *p,
+		      unsigned int len, unsigned int thread)
+{
+	struct in_seg *seg = &vec->segs[vec->count];
+	struct ntm_wire_hdr header;
+
+	if (len < NTM_WIRE_OVERHEAD) {
+		ntm_pipe_drop(pipe, NTM_PIPE_DROP_SHORT, 1);
+		return;
+	}
+	if (vec->count == SEGS) {
+		ntm_pipe_drop(pipe, NTM_PIPE_DROP_NO_MEM, 1);
+		return;
+	}
+	memcpy(&header, p, sizeof(header));
+	/* Most often that of the packet before */
+	seg->path = vec->count && seg[-1].path->id == header.path_id ?
+			    seg[-1].path :
+			    ntm_paths_by_id(&pipe->paths, header.path_id);
+	if (!seg->path) {
+		ntm_pipe_drop(pipe, NTM_PIPE_DROP_PATH, 1);
+		return;
+	}
+	seg->key = atomic_load(&seg->path->rx[ntm_wire_epoch(&header)]);
+	if (!seg->key) {
+		ntm_pipe_drop(pipe, NTM_PIPE_DROP_KEY, 1);
+		return;
+	}
+	seg->meta = meta;
+	seg->ctr = ntm_wire_ctr(&header, NTM_READ_ONCE(seg->key->replay.highest));
+	p += NTM_WIRE_HDR_LEN;
+	len -= NTM_WIRE_OVERHEAD;
+	if (ntm_aead_open(seg->key->rx, thread, seg->ctr, p, len, p)) {
+		keep(pipe, vec, seg, p, len);
+		return;
+	}
+	ntm_pipe_drop(pipe, NTM_PIPE_DROP_AUTH, 1);
+	count_forged(pipe, seg->path);
+}
+
+static void pass_up(struct ntm_pipe *pipe, const struct ntm_sock_meta *meta, const uint8_t *p,
+		    unsigned int len)
+{
+	struct ntm_pipe_event *event = ntm_pipe_event(&pipe->events, NTM_PIPE_SIGNAL, 0, p, len);
+
+	if (!event) {
+		ntm_pipe_drop(pipe, NTM_PIPE_DROP_NO_MEM, 1);
+		return;
+	}
+	event->addr = meta->from;
+	ntm_pipe_post(&pipe->events, event);
+}
+
+static void work_message(struct ntm_pipe *pipe, struct ntm_in_vec *vec, uint8_t i,
+			 unsigned int thread)
+{
+	const struct ntm_sock_meta *meta = &vec->meta[i];
+	uint8_t *p = vec->buf + i * (size_t)NTM_SOCK_SIZE;
+	unsigned int left = vec->read.msgs[i].msg_len, len;
+
+	for (; left; p += len, left -= len) {
+		len = left < meta->size ? left : meta->size;
+		if (ntm_wire_is_data(*p))
+			open_data(pipe, vec, i, p, len, thread);
+		else
+			pass_up(pipe, meta, p, len);
+	}
+}
+
+static void work(void *ctx, void *v, unsigned int thread)
+{
+	struct ntm_in_vec *vec = v;
+
+	vec->count = 0;
+	for (unsigned int i = 0; i < vec->read.count; i++)
+		if (ntm_sock_meta(&vec->read, i, &vec->meta[i]))
+			work_message(ctx, vec, (uint8_t)i, thread);
+}
+
+/* Delivering */
+
+static void flush(struct ntm_pipe *pipe, struct ntm_merge *merge)
+{
+	int err;
+
+	if (!merge->count)
+		return;
+	ntm_merge_finish(merge);
+	err = ntm_tun_write(&pipe->tun, merge->iov, merge->iov_count);
+	/* A kernel that does not take this GSO packet after all: single ones from now on, and TCP sends these again */
+	if (err == -EINVAL && merge->count > 1)
+		atomic_store(merge->head.proto == IPPROTO_UDP ? &pipe->tun.merge_udp :
+								&pipe->tun.merge_tcp,
+			     false);
+	ntm_pipe_written(pipe, err);
+	merge->count = 0;
+}
+
+static void count_received(const struct in_seg *seg, uint64_t packets, uint64_t bytes)
+{
+	if (!packets)
+		return;
+	atomic_fetch_add_explicit(&seg->path->rx_packets, packets, memory_order_relaxed);
+	atomic_fetch_add_explicit(&seg->path->rx_bytes, bytes, memory_order_relaxed);
+}
+
+/* The peer sends from elsewhere, or to another address of ours: the path follows at once (its owner is told) */
+static void follow(struct ntm_pipe *pipe, struct ntm_path *path, const struct ntm_sock_meta *meta)
+{
+	const struct ntm_endpoint *endpoint = atomic_load(&path->endpoint);
+	const bool moved = !endpoint || !ntm_addr_equal(&endpoint->peer, &meta->from);
+	const struct ntm_pipe_net *net = atomic_load(&pipe->net);
+	struct ntm_pipe_event *event;
+
+	if (!moved && (!meta->local.sa.sa_family || ntm_addr_equal(&endpoint->local, &meta->local)))
+		return;
+	if ((net && ntm_pipe_is_virtual(net, &meta->from)) ||
+	    ntm_path_move(&pipe->paths, path, &meta->from, &meta->local) || !moved)
+		return;
+	event = ntm_pipe_event(&pipe->events, NTM_PIPE_MOVED, path->id, NULL, 0);
+	if (!event)
+		return;
+	event->addr = meta->from;
+	ntm_pipe_post(&pipe->events, event);
+}
+
+/* False: it goes no further */
+static bool let_in(struct ntm_pipe *pipe, struct ntm_in_vec *vec, struct in_seg *seg)
+{
+	const enum ntm_replay_verdict verdict =
+		ntm_replay_window_accept(&seg->key->replay, seg->ctr);
+
+	if (verdict == NTM_REPLAY_REFUSED) {
+		ntm_pipe_drop(pipe, NTM_PIPE_DROP_REPLAY, 1);
+		return false;
+	}
+	if (ntm_path_confirm(&pipe->paths, seg->path, seg->key))
+		ntm_pipe_tell(&pipe->events, NTM_PIPE_CONFIRMED, seg->path->id, seg->key->epoch);
+	if (verdict == NTM_REPLAY_NEWEST)
+		follow(pipe, seg->path, &vec->meta[seg->meta]);
+	if (seg->drop != NTM_PIPE_DROPS) {
+		ntm_pipe_drop(pipe, seg->drop, 1);
+		return false;
+	}
+	return seg->seg.len;
+}
+
+static void drain(void *ctx, void *v, unsigned int thread)
+{
+	struct ntm_pipe *pipe = ctx;
+	struct ntm_in_vec *vec = v;
+	uint64_t packets = 0, bytes = 0, now = ntm_pipe_now_ms();
+
+	(void)thread;
+	vec->merge.count = 0;
+	for (unsigned int i = 0; i < vec->count; i++) {
+		struct in_seg *seg = &vec->segs[i];
+
+		if (i && seg->path != seg[-1].path) {
+			count_received(seg - 1, packets, bytes);
+			packets = bytes = 0;
+		}
+		if (!let_in(pipe, vec, seg))
+			continue;
+		packets++;
+		bytes += seg->seg.len;
+		if (vec->merge.count && ntm_merge_add(&vec->merge, &seg->seg))
+			continue;
+		flush(pipe, &vec->merge);
+		ntm_merge_begin(&vec->merge, &seg->seg);
+	}
+	flush(pipe, &vec->merge);
+	if (!vec->count)
+		return;
+	count_received(&vec->segs[vec->count - 1], packets, bytes);
+	for (unsigned int i = 0; i < vec->count; i++)
+		if (!i || vec->segs[i].path != vec->segs[i - 1].path)
+			atomic_store_explicit(&vec->segs[i].path->last_rx, now,
+					      memory_order_relaxed);
+}
+
+static void wait_udp(void *ctx)
+{
+	struct ntm_pipe *pipe = ctx;
+	struct pollfd pfd[3] = { { .fd = pipe->sock.fd4, .events = POLLIN },
+				 { .fd = pipe->sock.fd6, .events = POLLIN },
+				 { .fd = pipe->kick[0], .events = POLLIN } };
+
+	(void)poll(pfd, 3, -1);
+}
+
+static void kick(void *ctx)
+{
+	struct ntm_pipe *pipe = ctx;
+	const uint64_t one = 1;
+
+	(void)!write(pipe->kick[0], &one, sizeof(one));
+}
+
+const struct ntm_lane_ops ntm_pipe_in_ops = { .fill = fill,
+					      .work = work,
+					      .drain = drain,
+					      .wait = wait_udp,
+					      .kick = kick };

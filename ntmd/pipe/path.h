@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The paths of a pipe, found by Path ID (packets in) or by the peer's virtual address (packets out).
+ *
+ * One thread, the owner's, changes the table; the pipe's threads read it without a lock. What the owner takes away, and what a
+ * pipe's thread replaces (endpoints), becomes garbage: freed by ntm_paths_collect() when no vector in flight can see it.
+ * Every published pointer is loaded and stored with sequential consistency (lane.c says why).
+ */
+#ifndef NTM_PIPE_PATH_H
+#define NTM_PIPE_PATH_H
+
+#include <netinet/in.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "common/addr.h"
+#include "ntmobile/inner.h"
+#include "ntmobile/replay.h"
+#include "pipe/aead.h"
+#include "pipe/lane.h"
+
+#define NTM_PATHS_LANES 2
+
+/** struct ntm_garbage - stands first in what is freed later */
+struct ntm_garbage {
+	struct ntm_garbage *next;
+	void (*destroy)(struct ntm_garbage *garbage);
+	uint64_t marks[NTM_PATHS_LANES];
+};
+
+/**
+ * struct ntm_pipe_key - one epoch's pair of keys
+ * @tx_ctr:	counter of the next packet
+ * @replay:	the in-lane's drain marks; @replay.highest may be read by anyone
+ * @rekey_told:	NTM_PIPE_REKEY was told for it
+ */
+struct ntm_pipe_key {
+	struct ntm_garbage garbage;
+	struct ntm_aead *tx, *rx;
+	_Atomic uint64_t tx_ctr;
+	struct ntm_replay_window replay;
+	uint32_t epoch;
+	uint8_t suite;
+	atomic_bool rekey_told;
+};
+
+/** struct ntm_endpoint - where outer packets go: the peer's real address, and our own that it last sent to (or none); immutable */
+struct ntm_endpoint {
+	struct ntm_garbage garbage;
+	union ntm_addr peer, local;
+};
+
+/**
+ * struct ntm_path - one tunnel
+ * @id:		Path ID, network order; @peer: virtual addresses; both never change
+ * @mtu:	largest inner packet in bytes
+ * @tx:		sending key; NULL until one is confirmed
+ * @rx:		receiving keys by epoch modulo NTM_WIRE_EPOCHS
+ * @lock:	around changes of @tx and @rx; packets do not take it
+ * @last_rx, @last_tx: monotonic ms, 0: never
+ * @asked_ms:	when a key was last asked for
+ */
+struct ntm_path {
+	struct ntm_garbage garbage;
+	uint32_t id;
+	struct ntm_inner_peer peer;
+	atomic_uint mtu;
+	pthread_mutex_t lock;
+	struct ntm_endpoint *_Atomic endpoint;
+	struct ntm_pipe_key *_Atomic tx;
+	struct ntm_pipe_key *_Atomic rx[NTM_WIRE_EPOCHS];
+	_Atomic uint64_t tx_packets, tx_bytes, rx_packets, rx_bytes;
+	_Atomic uint64_t last_rx, last_tx, asked_ms;
+};
+
+struct ntm_index;
+
+/** struct ntm_paths - the table */
+struct ntm_paths {
+	struct ntm_index *_Atomic by_id;
+	struct ntm_index *_Atomic by_v4;
+	struct ntm_index *_Atomic by_v6;
+	uint8_t hash_key[16];
+	struct ntm_lane *lanes[NTM_PATHS_LANES]; /* NULL: none */
+	struct ntm_garbage *_Atomic fresh;	 /* any thread pushes */
+	struct ntm_garbage *waiting;
+};
+
+int ntm_paths_init(struct ntm_paths *paths);
+/** ntm_paths_done() - frees all; no thread may use it any more */
+void ntm_paths_done(struct ntm_paths *paths);
+
+/* Lookups: any thread that works on or drains a vector (good until it is drained), or the owner */
+struct ntm_path *ntm_paths_by_id(struct ntm_paths *paths, uint32_t id);
+struct ntm_path *ntm_paths_by_virtual(struct ntm_paths *paths, int family, const uint8_t *virt);
+
+/* Changes: the owner only */
+/** ntm_paths_add() - a new path; -EEXIST if the ID or a virtual address is taken, -ENOMEM */
+int ntm_paths_add(struct ntm_paths *paths, uint32_t id, const struct ntm_inner_peer *peer,
+		  unsigned int mtu, struct ntm_path **path);
+void ntm_paths_remove(struct ntm_paths *paths, struct ntm_path *path);
+/**
+ * ntm_path_key() - give a path the keys of its next epoch
+ * @confirmed:	it is the sending key at once; else the first packet under it makes it so
+ *
+ * -EEXIST if the epoch is not the one after the sending key's. A pending key that nobody has confirmed gives way. Takes @key.
+ */
+int ntm_path_key(struct ntm_paths *paths, struct ntm_path *path, struct ntm_pipe_key *key,
+		 bool confirmed);
+
+struct ntm_pipe_key *ntm_pipe_key_new(uint8_t suite, uint32_t epoch, const uint8_t *tx,
+				      const uint8_t *rx, unsigned int threads);
+void ntm_pipe_key_free(struct ntm_pipe_key *key);
+
+/** ntm_path_confirm() - any thread: an authentic packet came under @key. True if it was pending, and is the sending key now. */
+bool ntm_path_confirm(struct ntm_paths *paths, struct ntm_path *path, struct ntm_pipe_key *key);
+/** ntm_path_move() - any thread: a new endpoint. @local may be NULL. 0 or -ENOMEM */
+int ntm_path_move(struct ntm_paths *paths, struct ntm_path *path, const union ntm_addr *peer,
+		  const union ntm_addr *local);
+
+/** ntm_paths_discard() - any thread: @garbage is no longer reachable; destroy it when nobody can be using it */
+void ntm_paths_discard(struct ntm_paths *paths, struct ntm_garbage *garbage,
+		       void (*destroy)(struct ntm_garbage *));
+/** ntm_paths_collect() - the owner: free what can be freed. True if something still waits. */
+bool ntm_paths_collect(struct ntm_paths *paths);
+
+#endif

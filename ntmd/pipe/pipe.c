@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "pipe/pipe.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+#include "pipe/out.h"
+
+/* Vectors in flight: enough that nobody waits for them, few enough to stay in the cache */
+#define RING_ALONE 4u
+#define RING_MORE 4u
+
+uint64_t ntm_pipe_now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+void ntm_pipe_drop(struct ntm_pipe *pipe, enum ntm_pipe_drop why, uint64_t n)
+{
+	atomic_fetch_add_explicit(&pipe->drops[why], n, memory_order_relaxed);
+}
+
+/* The virtual network */
+
+static bool in_prefix(const void *addr, const void *net, unsigned int bits)
+{
+	const uint8_t *a = addr, *n = net;
+	const uint8_t mask = (uint8_t)(0xff00u >> (bits & 7));
+
+	return !memcmp(a, n, bits / 8) && (!(bits & 7) || !((a[bits / 8] ^ n[bits / 8]) & mask));
+}
+
+bool ntm_pipe_is_virtual(const struct ntm_pipe_net *net, const union ntm_addr *addr)
+{
+	if (addr->sa.sa_family == AF_INET)
+		return net->has4 && in_prefix(&addr->v4.sin_addr, &net->net4, net->prefix4);
+	return net->has6 && in_prefix(&addr->v6.sin6_addr, &net->net6, net->prefix6);
+}
+
+static void destroy_net(struct ntm_garbage *garbage)
+{
+	free(garbage);
+}
+
+int ntm_pipe_net(struct ntm_pipe *pipe, const struct ntm_pipe_net *net)
+{
+	struct ntm_pipe_net *copy = malloc(sizeof(*copy)), *old;
+
+	if (!copy)
+		return -ENOMEM;
+	*copy = *net;
+	old = atomic_exchange(&pipe->net, copy);
+	if (old)
+		ntm_paths_discard(&pipe->paths, &old->garbage, destroy_net);
+	return 0;
+}
+
+/* What the owner sends */
+
+void ntm_pipe_inject(struct ntm_pipe *pipe, const struct virtio_net_hdr *vnet,
+		     const uint8_t *packet, size_t len)
+{
+	ntm_out_one(pipe, pipe->own, vnet, packet, len);
+}
+
+void ntm_pipe_confirm(struct ntm_pipe *pipe, struct ntm_path *path)
+{
+	ntm_out_empty(pipe, pipe->own, path);
+}
+
+void ntm_pipe_deliver(struct ntm_pipe *pipe, const uint8_t *packet, size_t len)
+{
+	struct virtio_net_hdr vnet = { 0 };
+	struct iovec iov[2] = { { &vnet, sizeof(vnet) }, { (void *)packet, len } };
+
+	ntm_pipe_written(pipe, ntm_tun_write(&pipe->tun, iov, 2));
+}
+
+/* A device that is down, or full, loses packets as any device does */
+void ntm_pipe_written(struct ntm_pipe *pipe, int err)
+{
+	if (!err)
+		return;
+	ntm_pipe_drop(pipe,
+		      err == -EIO || err == -EBADFD || err == -EBADF ? NTM_PIPE_DROP_NO_ROUTE :
+								       NTM_PIPE_DROP_NO_MEM,
+		      1);
+	if (err == -EINVAL && pipe->tun.vnet)
+		ntm_pipe_note(
+			&pipe->events,
+			"the TUN device refuses a packet of merged segments: writing them one by one");
+}
+
+/* Opening and closing */
+
+static void *new_vec(size_t size)
+{
+	void *vec = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return vec == MAP_FAILED ? NULL : vec;
+}
+
+static int make_ring(void *vecs[], unsigned int count, size_t size)
+{
+	for (unsigned int i = 0; i < count; i++) {
+		vecs[i] = new_vec(size);
+		if (!vecs[i])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static void free_ring(void *vecs[], size_t size)
+{
+	for (unsigned int i = 0; i < NTM_LANE_MAX && vecs[i]; i++)
+		munmap(vecs[i], size);
+}
+
+static unsigned int ring_size(unsigned int crew)
+{
+	unsigned int size = RING_ALONE;
+
+	while (size < RING_MORE * (crew + 1) && size < NTM_LANE_MAX)
+		size *= 2;
+	return size;
+}
+
+static int make_lanes(struct ntm_pipe *pipe, unsigned int crew)
+{
+	const unsigned int size = ring_size(crew);
+	int err = make_ring(pipe->vecs[0], size, ntm_pipe_in_size());
+
+	if (!err)
+		err = make_ring(pipe->vecs[1], size, ntm_pipe_out_size());
+	if (err)
+		return err;
+	ntm_lane_init(&pipe->in, &ntm_pipe_in_ops, pipe, pipe->vecs[0], size, 0);
+	ntm_lane_init(&pipe->out, &ntm_pipe_out_ops, pipe, pipe->vecs[1], size, 1);
+	pipe->paths.lanes[0] = &pipe->in;
+	pipe->paths.lanes[1] = &pipe->out;
+	return 0;
+}
+
+static int make_parts(struct ntm_pipe *pipe, unsigned int crew)
+{
+	int err = ntm_paths_init(&pipe->paths);
+
+	if (!err)
+		err = make_lanes(pipe, crew);
+	if (err)
+		return err;
+	pipe->own = new_vec(ntm_pipe_out_size());
+	if (!pipe->own)
+		return -ENOMEM;
+	for (int i = 0; i < 2; i++) {
+		pipe->kick[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		if (pipe->kick[i] < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+static int start_threads(struct ntm_pipe *pipe, unsigned int crew)
+{
+	struct ntm_lane *const lanes[] = { &pipe->in, &pipe->out };
+	int err = ntm_crew_start(&pipe->crew, lanes, 2, crew, 2);
+
+	if (err)
+		return err;
+	pipe->running = true;
+	err = ntm_lane_start(&pipe->in, &pipe->crew);
+	return err ? err : ntm_lane_start(&pipe->out, &pipe->crew);
+}
+
+int ntm_pipe_open(struct ntm_pipe *pipe, const struct ntm_tun *tun, int fd4, int fd6,
+		  unsigned int crew, ntm_pipe_wake_fn *wake, void *ctx, char *why, size_t size)
+{
+	int err;
+
+	memset(pipe, 0, sizeof(*pipe));
+	pipe->tun = *tun;
+	pipe->kick[0] = pipe->kick[1] = -1;
+	pipe->threads = crew + 3;
+	ntm_pipe_queue_init(&pipe->events, wake, ctx);
+	ntm_sock_init(&pipe->sock, fd4, fd6);
+	err = make_parts(pipe, crew);
+	if (!err)
+		err = start_threads(pipe, crew);
+	if (!err)
+		return 0;
+	snprintf(why, size, "the user-space path cannot start: %s", strerror(-err));
+	ntm_pipe_close(pipe);
+	return err;
+}
+
+/* First the crew: the readers finish what is under way, so that nothing is in flight when memory goes */
+void ntm_pipe_close(struct ntm_pipe *pipe)
+{
+	if (pipe->running) {
+		ntm_crew_stop(&pipe->crew);
+		ntm_lane_stop(&pipe->out);
+		ntm_lane_stop(&pipe->in);
+	}
+	ntm_tun_close(&pipe->tun);
+	for (int i = 0; i < 2; i++)
+		if (pipe->kick[i] >= 0)
+			close(pipe->kick[i]);
+	free(atomic_load(&pipe->net));
+	ntm_paths_done(&pipe->paths);
+	ntm_pipe_queue_done(&pipe->events);
+	free_ring(pipe->vecs[0], ntm_pipe_in_size());
+	free_ring(pipe->vecs[1], ntm_pipe_out_size());
+	if (pipe->own)
+		munmap(pipe->own, ntm_pipe_out_size());
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The packet path in user space: TUN device - cut, seal - UDP sockets, and back. It knows paths and keys, and no role: a relay
+ * will use the same lanes.
+ *
+ *	out-lane: read the TUN device | look the path up, cut, seal   | send by UDP
+ *	in-lane:  read the sockets    | look the path up, open, check | replay window, merge, write to the TUN device
+ *	          its reader            any thread                      one thread at a time, in order (lane.h)
+ *
+ * The owner is one thread. It changes paths, and takes events (event.h); everything below belongs to it unless another is named.
+ */
+#ifndef NTM_PIPE_H
+#define NTM_PIPE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "pipe/event.h"
+#include "pipe/lane.h"
+#include "pipe/path.h"
+#include "pipe/sock.h"
+#include "pipe/tun.h"
+
+#define NTM_PIPE_MTU4 \
+	(1500 - 20 - 8 - NTM_WIRE_OVERHEAD) /* inner bytes over IPv4 on a link of 1500 */
+#define NTM_PIPE_MTU_MIN 576u
+
+/* Why a packet was dropped; in the order of enum ntm_stats_attr (uapi.h) */
+enum ntm_pipe_drop {
+	NTM_PIPE_DROP_SHORT,
+	NTM_PIPE_DROP_PATH,
+	NTM_PIPE_DROP_KEY,
+	NTM_PIPE_DROP_AUTH,
+	NTM_PIPE_DROP_REPLAY,
+	NTM_PIPE_DROP_SOURCE,
+	NTM_PIPE_DROP_INNER,
+	NTM_PIPE_DROP_NO_PATH,
+	NTM_PIPE_DROP_NO_KEY,
+	NTM_PIPE_DROP_TOO_BIG,
+	NTM_PIPE_DROP_LOOP,
+	NTM_PIPE_DROP_NO_MEM, /* or no room in a queue of the kernel's */
+	NTM_PIPE_DROP_NO_ROUTE,
+	NTM_PIPE_DROPS,
+};
+
+/** struct ntm_pipe_net - the virtual network as the lease gives it; immutable */
+struct ntm_pipe_net {
+	struct ntm_garbage garbage;
+	bool has4, has6;
+	struct in_addr net4, stub4, own4;
+	struct in6_addr net6, stub6, own6;
+	uint8_t prefix4, prefix6;
+};
+
+struct ntm_out_vec;
+
+/** struct ntm_pipe - the whole; read-only for the threads but where it says otherwise */
+struct ntm_pipe {
+	struct ntm_tun tun;
+	struct ntm_sock sock;
+	struct ntm_paths paths;
+	struct ntm_lane in, out;
+	struct ntm_crew crew;
+	struct ntm_pipe_queue events;
+	struct ntm_pipe_net *_Atomic net; /* NULL: no lease yet */
+	_Atomic uint64_t drops[NTM_PIPE_DROPS];
+	_Atomic uint64_t auth_second; /* forged packets: second << 20 | number */
+	_Atomic uint64_t icmp_ms;
+	unsigned int threads; /* numbers of threads; the owner's is the last */
+	int kick[2];	      /* eventfds that wake the readers */
+	bool running;
+	void *vecs[2][NTM_LANE_MAX];
+	struct ntm_out_vec *own; /* the owner's, for what it sends itself */
+	bool told_gso;		 /* the out-lane's drain */
+};
+
+/**
+ * ntm_pipe_open() - start
+ * @pipe:	zeroed, and in place until ntm_pipe_close()
+ * @tun:	taken over, also on failure
+ * @crew:	threads beside the two readers
+ * @wake:	called from any thread when there are events
+ *
+ * 0 or a negative errno, with a sentence in @why.
+ */
+int ntm_pipe_open(struct ntm_pipe *pipe, const struct ntm_tun *tun, int fd4, int fd6,
+		  unsigned int crew, ntm_pipe_wake_fn *wake, void *ctx, char *why, size_t size);
+/** ntm_pipe_close() - ends the threads, frees all. The sockets stay as they are. */
+void ntm_pipe_close(struct ntm_pipe *pipe);
+
+/** ntm_pipe_net() - the virtual network; copied. 0 or -ENOMEM */
+int ntm_pipe_net(struct ntm_pipe *pipe, const struct ntm_pipe_net *net);
+/** ntm_pipe_is_virtual() - any thread: does this address lie in the virtual network? */
+bool ntm_pipe_is_virtual(const struct ntm_pipe_net *net, const union ntm_addr *addr);
+
+/** ntm_pipe_inject() - send a packet as if it had been read from the TUN device (to which it is no answer: a miss of it is a drop) */
+void ntm_pipe_inject(struct ntm_pipe *pipe, const struct virtio_net_hdr *vnet,
+		     const uint8_t *packet, size_t len);
+/** ntm_pipe_confirm() - send an empty packet: it shows the peer the newest key */
+void ntm_pipe_confirm(struct ntm_pipe *pipe, struct ntm_path *path);
+/** ntm_pipe_deliver() - any thread: write a packet of our own making to the TUN device */
+void ntm_pipe_deliver(struct ntm_pipe *pipe, const uint8_t *packet, size_t len);
+
+/* For the lanes */
+void ntm_pipe_drop(struct ntm_pipe *pipe, enum ntm_pipe_drop why, uint64_t n);
+void ntm_pipe_written(struct ntm_pipe *pipe, int err);
+uint64_t ntm_pipe_now_ms(void);
+
+extern const struct ntm_lane_ops ntm_pipe_in_ops, ntm_pipe_out_ops;
+size_t ntm_pipe_in_size(void);
+size_t ntm_pipe_out_size(void);
+
+#endif

@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "pipe/sock.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/ip.h>
+#include <netinet/udp.h>
+#include <poll.h>
+#include <string.h>
+
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
+#ifndef UDP_GRO
+#define UDP_GRO 104
+#endif
+
+#define FULL_MS 20 /* to wait for room in a socket's buffer */
+
+/* Options */
+
+static bool set_int(int fd, int level, int name, int value)
+{
+	return !setsockopt(fd, level, name, &value, sizeof(value));
+}
+
+static bool is_mapped(int fd)
+{
+	int only = 1;
+	socklen_t len = sizeof(only);
+
+	return fd >= 0 && !getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, &len) && !only;
+}
+
+static void prepare4(int fd)
+{
+	set_int(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO);
+	set_int(fd, IPPROTO_IP, IP_RECVTOS, 1);
+	set_int(fd, IPPROTO_IP, IP_PKTINFO, 1);
+}
+
+static void prepare6(int fd)
+{
+	set_int(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DO);
+	set_int(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
+	set_int(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
+}
+
+void ntm_sock_init(struct ntm_sock *sock, int fd4, int fd6)
+{
+	sock->fd4 = fd4;
+	sock->fd6 = fd6;
+	sock->mapped = is_mapped(fd6);
+	if (fd4 >= 0 || sock->mapped)
+		prepare4(fd4 >= 0 ? fd4 : fd6);
+	if (fd6 >= 0)
+		prepare6(fd6);
+	for (int i = 0; i < 2; i++)
+		if ((i ? fd6 : fd4) >= 0)
+			set_int(i ? fd6 : fd4, SOL_UDP, UDP_GRO, 1);
+	atomic_store(&sock->gso, true);
+}
+
+/* Reading */
+
+int ntm_sock_read(int fd, struct ntm_sock_in *in, uint8_t *bufs)
+{
+	int n;
+
+	for (unsigned int i = 0; i < NTM_SOCK_BATCH; i++) {
+		in->iov[i] = (struct iovec){ bufs + i * (size_t)NTM_SOCK_SIZE, NTM_SOCK_SIZE };
+		in->msgs[i].msg_hdr = (struct msghdr){
+			.msg_name = &in->from[i],
+			.msg_namelen = sizeof(in->from[i]),
+			.msg_iov = &in->iov[i],
+			.msg_iovlen = 1,
+			.msg_control = in->control[i],
+			.msg_controllen = sizeof(in->control[i]),
+		};
+	}
+	n = recvmmsg(fd, in->msgs, NTM_SOCK_BATCH, MSG_DONTWAIT, NULL);
+	in->count = n > 0 ? (unsigned int)n : 0;
+	return n < 0 ? -errno : n;
+}
+
+static void read_pktinfo4(const struct cmsghdr *c, union ntm_addr *local)
+{
+	struct in_pktinfo info;
+
+	memcpy(&info, CMSG_DATA(c), sizeof(info));
+	local->v4 = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr = info.ipi_addr };
+}
+
+static void read_pktinfo6(const struct cmsghdr *c, union ntm_addr *local)
+{
+	struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6 };
+	struct in6_pktinfo info;
+
+	memcpy(&info, CMSG_DATA(c), sizeof(info));
+	sin6.sin6_addr = info.ipi6_addr;
+	if (IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr))
+		sin6.sin6_scope_id = info.ipi6_ifindex;
+	if (ntm_addr_from_sockaddr(local, (const struct sockaddr *)&sin6))
+		local->sa.sa_family = AF_UNSPEC;
+}
+
+static void read_control(const struct cmsghdr *c, struct ntm_sock_meta *meta)
+{
+	int number = 0;
+
+	if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO) {
+		memcpy(&number, CMSG_DATA(c), sizeof(number));
+		meta->size = number > 0 ? (unsigned int)number : 0;
+	} else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TOS) {
+		meta->tos = *CMSG_DATA(c);
+	} else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_TCLASS) {
+		memcpy(&number, CMSG_DATA(c), sizeof(number));
+		meta->tos = (uint8_t)number;
+	} else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+		read_pktinfo4(c, &meta->local);
+	} else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+		read_pktinfo6(c, &meta->local);
+	}
+}
+
+bool ntm_sock_meta(const struct ntm_sock_in *in, unsigned int i, struct ntm_sock_meta *meta)
+{
+	struct msghdr *msg = (struct msghdr *)&in->msgs[i].msg_hdr;
+	struct cmsghdr *c;
+
+	memset(meta, 0, sizeof(*meta));
+	if (msg->msg_flags & MSG_TRUNC || ntm_addr_from_sockaddr(&meta->from, msg->msg_name))
+		return false;
+	for (c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c))
+		read_control(c, meta);
+	if (!meta->size)
+		meta->size = in->msgs[i].msg_len;
+	return true;
+}
+
+/* Sending */
+
+/** struct packet - a struct msghdr and what it points to */
+struct packet {
+	struct msghdr msg;
+	struct iovec iov;
+	union ntm_addr to;
+	uint8_t control[NTM_SOCK_CONTROL] __attribute__((aligned(16)));
+};
+
+static void put_control(struct msghdr *msg, int level, int type, const void *data, size_t len)
+{
+	struct cmsghdr *c = (struct cmsghdr *)((uint8_t *)msg->msg_control + msg->msg_controllen);
+
+	c->cmsg_level = level;
+	c->cmsg_type = type;
+	c->cmsg_len = CMSG_LEN(len);
+	memcpy(CMSG_DATA(c), data, len);
+	msg->msg_controllen += CMSG_SPACE(len);
+}
+
+static void put_local(struct msghdr *msg, const union ntm_addr *local)
+{
+	if (local->sa.sa_family == AF_INET) {
+		const struct in_pktinfo info = { .ipi_spec_dst = local->v4.sin_addr };
+
+		put_control(msg, IPPROTO_IP, IP_PKTINFO, &info, sizeof(info));
+	} else if (local->sa.sa_family == AF_INET6) {
+		const struct in6_pktinfo info = { .ipi6_addr = local->v6.sin6_addr,
+						  .ipi6_ifindex = local->v6.sin6_scope_id };
+
+		put_control(msg, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof(info));
+	}
+}
+
+static void put_tos(struct msghdr *msg, int family, uint8_t tos)
+{
+	const int value = tos;
+
+	if (!tos)
+		return;
+	if (family == AF_INET)
+		put_control(msg, IPPROTO_IP, IP_TOS, &value, sizeof(value));
+	else
+		put_control(msg, IPPROTO_IPV6, IPV6_TCLASS, &value, sizeof(value));
+}
+
+/* On a socket of both families IPv4 is spoken by mapped addresses */
+static void put_address(const struct ntm_sock *sock, struct packet *p, const union ntm_addr *to)
+{
+	p->to = *to;
+	if (to->sa.sa_family == AF_INET && sock->fd4 < 0) {
+		p->to.v6 = (struct sockaddr_in6){ .sin6_family = AF_INET6,
+						  .sin6_port = to->v4.sin_port };
+		p->to.v6.sin6_addr.s6_addr[10] = p->to.v6.sin6_addr.s6_addr[11] = 0xff;
+		memcpy(&p->to.v6.sin6_addr.s6_addr[12], &to->v4.sin_addr, 4);
+	}
+	p->msg.msg_name = &p->to;
+	p->msg.msg_namelen = ntm_addr_len(&p->to);
+}
+
+static void build(const struct ntm_sock *sock, struct packet *p, const struct ntm_sock_out *out,
+		  bool local)
+{
+	const uint16_t size = (uint16_t)out->size;
+
+	p->msg = (struct msghdr){ .msg_iov = &p->iov, .msg_iovlen = 1, .msg_control = p->control };
+	p->iov = (struct iovec){ (void *)out->data, out->len };
+	put_address(sock, p, out->to);
+	if (local && out->local)
+		put_local(&p->msg, out->local);
+	put_tos(&p->msg, out->to->sa.sa_family, out->tos);
+	if (out->len > out->size)
+		put_control(&p->msg, SOL_UDP, UDP_SEGMENT, &size, sizeof(size));
+	if (!p->msg.msg_controllen)
+		p->msg.msg_control = NULL;
+}
+
+static int send_packet(int fd, const struct msghdr *msg)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLOUT };
+	bool waited = false;
+
+	for (;;) {
+		if (sendmsg(fd, msg, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+			return 0;
+		if (errno == EINTR)
+			continue;
+		if (errno != EAGAIN || waited)
+			return -errno;
+		waited = true;
+		(void)poll(&pfd, 1, FULL_MS);
+	}
+}
+
+static int send_once(struct ntm_sock *sock, const struct ntm_sock_out *out)
+{
+	const bool v4 = out->to->sa.sa_family == AF_INET && sock->fd4 >= 0;
+	const int fd = v4 ? sock->fd4 : sock->fd6;
+	struct packet p;
+	int err;
+
+	if (fd < 0 || (out->to->sa.sa_family == AF_INET && !v4 && !sock->mapped))
+		return -EAFNOSUPPORT;
+	build(sock, &p, out, true);
+	err = send_packet(fd, &p.msg);
+	if (!err || !out->local || !out->local->sa.sa_family ||
+	    (err != -EINVAL && err != -EADDRNOTAVAIL && err != -ENETUNREACH))
+		return err;
+	/* An address of ours that is gone: let routing choose */
+	build(sock, &p, out, false);
+	return send_packet(fd, &p.msg);
+}
+
+static int send_each(struct ntm_sock *sock, const struct ntm_sock_out *out)
+{
+	struct ntm_sock_out one = *out;
+	unsigned int left = out->len;
+	int err = 0, e;
+
+	for (; left; left -= one.len, one.data += one.len) {
+		one.len = left < out->size ? left : out->size;
+		e = send_once(sock, &one);
+		err = err ? err : e;
+	}
+	return err;
+}
+
+int ntm_sock_send(struct ntm_sock *sock, const struct ntm_sock_out *out)
+{
+	int err;
+
+	if (out->len <= out->size)
+		return send_once(sock, out);
+	if (!atomic_load_explicit(&sock->gso, memory_order_relaxed))
+		return send_each(sock, out);
+	err = send_once(sock, out);
+	if (err != -EIO && err != -EINVAL && err != -EMSGSIZE)
+		return err;
+	/*
+	 * EIO: this device cannot cut (it has no checksum offload); never again. EINVAL: also said of segments that exceed the
+	 * MTU; one by one it turns out.
+	 */
+	if (err == -EIO)
+		atomic_store(&sock->gso, false);
+	return send_each(sock, out);
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The UDP sockets of a pipe: GRO aggregates in, GSO packets out, in batches. They belong to somebody else. */
+#ifndef NTM_PIPE_SOCK_H
+#define NTM_PIPE_SOCK_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include "common/addr.h"
+
+#define NTM_SOCK_BATCH 8     /* aggregates read at once */
+#define NTM_SOCK_SIZE 65536u /* bytes of one */
+#define NTM_SOCK_SEGS 64u    /* datagrams in a GSO packet, the kernel's limit before 6.9 */
+#define NTM_SOCK_LEN 65000u  /* bytes of one, headers and a margin off the 64 KB */
+#define NTM_SOCK_CONTROL 128
+
+/**
+ * struct ntm_sock - the sockets
+ * @fd4, @fd6:	-1: none; @fd6 also serves IPv4 where @mapped
+ * @gso:	the kernel cuts datagrams; switched off when it turns out not to
+ */
+struct ntm_sock {
+	int fd4, fd6;
+	bool mapped;
+	atomic_bool gso;
+};
+
+/** struct ntm_sock_in - a batch as it was read; @size: of a datagram in an aggregate */
+struct ntm_sock_in {
+	unsigned int count;
+	struct mmsghdr msgs[NTM_SOCK_BATCH];
+	struct iovec iov[NTM_SOCK_BATCH];
+	struct sockaddr_in6 from[NTM_SOCK_BATCH];
+	uint8_t control[NTM_SOCK_BATCH][NTM_SOCK_CONTROL] __attribute__((aligned(16)));
+};
+
+/** struct ntm_sock_meta - what came with an aggregate */
+struct ntm_sock_meta {
+	union ntm_addr from, local; /* local: family 0 if not told */
+	unsigned int size;
+	uint8_t tos;
+};
+
+/** struct ntm_sock_out - datagrams of @size bytes, the last may be shorter, to one address */
+struct ntm_sock_out {
+	const union ntm_addr *to, *local;
+	const uint8_t *data;
+	unsigned int len, size;
+	uint8_t tos;
+};
+
+/** ntm_sock_init() - set the options that the pipe needs: GRO, TOS, DF, the address a packet was sent to */
+void ntm_sock_init(struct ntm_sock *sock, int fd4, int fd6);
+
+/** ntm_sock_read() - a batch from @fd to @bufs (NTM_SOCK_SIZE bytes each); messages, or a negative errno */
+int ntm_sock_read(int fd, struct ntm_sock_in *in, uint8_t *bufs);
+/** ntm_sock_meta() - of message @i. False: to be dropped */
+bool ntm_sock_meta(const struct ntm_sock_in *in, unsigned int i, struct ntm_sock_meta *meta);
+
+/**
+ * ntm_sock_send() - send one; waits a moment where the socket is full
+ *
+ * 0 or a negative errno; -EMSGSIZE: larger than the path MTU. A source address that is no longer ours is left out.
+ */
+int ntm_sock_send(struct ntm_sock *sock, const struct ntm_sock_out *out);
+
+#endif
