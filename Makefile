@@ -48,6 +48,8 @@ ALL_CFLAGS = $(LANGUAGE) $(WARNINGS) $(HARDEN) $(PKG_CFLAGS) $(CFLAGS) -MMD -MP
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
 SAN := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 SAN_CFLAGS = $(LANGUAGE) $(WARNINGS) $(PKG_CFLAGS) $(SAN) -I tests/unit -MMD -MP
+TSAN := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
+TSAN_CFLAGS = $(LANGUAGE) $(WARNINGS) $(PKG_CFLAGS) $(TSAN) -MMD -MP
 FUZZ_CFLAGS = $(LANGUAGE) $(PKG_CFLAGS) $(SAN) -fsanitize=fuzzer-no-link -MMD -MP
 
 .PHONY: all userspace module install uninstall test test-long unit tools demo bench-quick fuzz fuzz-run \
@@ -104,6 +106,19 @@ $(UNITS): $(B)/%: $(B)/san/%.o $(COMMON_SRC:%.c=$(B)/san/%.o) $$(call with_objec
 $(B)/san/%.o: %.c | prerequisites
 	@mkdir -p $(@D)
 	$(CC) $(SAN_CFLAGS) -c -o $@ $<
+
+# ntmd under sanitizers, for tests that start it
+$(B)/san/bin/ntmd: $(patsubst %.c,$(B)/san/%.o,$(NODE_SRC) $(COMMON_SRC))
+	@mkdir -p $(@D)
+	$(CC) $(SAN) -o $@ $^ $(PKG_LIBS)
+
+$(B)/tsan/%.o: %.c | prerequisites
+	@mkdir -p $(@D)
+	$(CC) $(TSAN_CFLAGS) -c -o $@ $<
+
+$(B)/tsan/bin/ntmd: $(patsubst %.c,$(B)/tsan/%.o,$(NODE_SRC) $(COMMON_SRC))
+	@mkdir -p $(@D)
+	$(CC) $(TSAN) -o $@ $^ $(PKG_LIBS)
 
 $(B)/tests/noise $(B)/tests/dc-load: $(B)/tests/%: $(B)/obj/tests/%.o $(COMMON_SRC:%.c=$(B)/obj/%.o)
 	@mkdir -p $(@D)

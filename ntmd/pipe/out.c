@@ -58,7 +58,7 @@ static enum ntm_lane_fill fill(void *ctx, void *v)
 {
 	struct ntm_pipe *pipe = ctx;
 	struct ntm_out_vec *vec = v;
-	int n;
+	int n = -EAGAIN;
 
 	vec->count = 0;
 	vec->used = 0;
