@@ -40,3 +40,26 @@ int ntm_dp_addresses(unsigned int ifindex, const struct ntm_dp_lease *old,
 				  lease->has6, &lease->virtual6, lease->prefix6);
 	return err;
 }
+
+static void first_of(uint8_t *addr, size_t len, unsigned int prefix)
+{
+	for (unsigned int bit = prefix; bit < len * 8; bit++)
+		addr[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
+	addr[len - 1] |= 1;
+}
+
+struct in_addr ntm_dp_stub4(const struct ntm_dp_lease *lease)
+{
+	struct in_addr stub = lease->virtual4;
+
+	first_of((uint8_t *)&stub, sizeof(stub), lease->prefix4);
+	return stub;
+}
+
+struct in6_addr ntm_dp_stub6(const struct ntm_dp_lease *lease)
+{
+	struct in6_addr stub = lease->virtual6;
+
+	first_of(stub.s6_addr, sizeof(stub), lease->prefix6);
+	return stub;
+}

@@ -62,7 +62,6 @@ struct ntm_dp_lease {
  * struct ntm_dp_open - what a data path starts with
  * @tun_fd:	a TUN device handed in by the parent process; -1: make the interface @ifname
  * @threads:	of the user-space path; 0: as many as pay off
- * @upstream:	name servers for queries outside the zone, where the data path has a stub resolver
  */
 struct ntm_dp_open {
 	uv_loop_t *loop;
@@ -72,8 +71,6 @@ struct ntm_dp_open {
 	void *ctx;
 	int tun_fd;
 	unsigned int threads;
-	const union ntm_addr *upstream;
-	unsigned int upstream_count;
 };
 
 /**
@@ -83,8 +80,7 @@ struct ntm_dp_open {
  * @path_set:	create a path or change it; @peer may be NULL to leave; @keys may be NULL
  * @stats:	of a path
  * @drops:	of the device
- * @dns_pass:	the query @msg is none of ours: let it go its way
- * @dns_servers: other name servers to pass queries to; NULL where none are passed on
+ * @dns_pass:	a query is none of ours: let it go its way; NULL where it has come to its end
  * @close:	removes the interface; all paths go with it
  */
 struct ntm_datapath_ops {
@@ -101,13 +97,15 @@ struct ntm_datapath_ops {
 	int (*drops)(struct ntm_datapath *dp, uint64_t drops[NTM_DP_DROPS]);
 	int (*miss_done)(struct ntm_datapath *dp, int family, const void *virt, int err);
 	int (*dns_reply)(struct ntm_datapath *dp, uint64_t tag, const uint8_t *msg, size_t len);
-	int (*dns_pass)(struct ntm_datapath *dp, uint64_t tag, const uint8_t *msg, size_t len);
-	void (*dns_servers)(struct ntm_datapath *dp, const union ntm_addr *servers,
-			    unsigned int count);
+	int (*dns_pass)(struct ntm_datapath *dp, uint64_t tag);
 	void (*close)(struct ntm_datapath *dp);
 };
 
 extern const struct ntm_datapath_ops ntm_datapath_kernel, ntm_datapath_tun;
+
+/** ntm_dp_stub4() / _stub6() - where a stub resolver has its address: the first of the network, which no DC gives to a node */
+struct in_addr ntm_dp_stub4(const struct ntm_dp_lease *lease);
+struct in6_addr ntm_dp_stub6(const struct ntm_dp_lease *lease);
 
 /** ntm_dp_addresses() - change an interface's addresses from those of one lease to another's */
 int ntm_dp_addresses(unsigned int ifindex, const struct ntm_dp_lease *old,

@@ -285,13 +285,11 @@ static int kernel_dns_reply(struct ntm_datapath *dp, uint64_t tag, const uint8_t
 	return call_dns(dp, nlh);
 }
 
-static int kernel_dns_pass(struct ntm_datapath *dp, uint64_t tag, const uint8_t *msg, size_t len)
+static int kernel_dns_pass(struct ntm_datapath *dp, uint64_t tag)
 {
 	union ntm_nl_buf buf;
 	struct nlmsghdr *nlh = start_dns(dp, &buf, tag);
 
-	(void)msg; /* the kernel holds it */
-	(void)len;
 	mnl_attr_put(nlh, NTM_A_DNS_PASS, 0, NULL);
 	return call_dns(dp, nlh);
 }

@@ -22,7 +22,6 @@
 #include "pipe/icmp.h"
 #include "pipe/pipe.h"
 #include "stubnet.h"
-#include "upstream.h"
 
 #define ASKERS 256u /* DNS queries whose answers are awaited */
 #define TICK_MS 200u
@@ -47,7 +46,6 @@ struct ntm_datapath {
 	unsigned int handles;
 	struct ntm_netif_watch *watch;
 	struct ntm_held *held;
-	struct ntm_upstream *upstream;
 	struct ntm_dp_lease lease;
 	unsigned int ifindex; /* 0: handed in, and not ours to configure */
 	struct asker askers[ASKERS];
@@ -284,46 +282,6 @@ static int tun_dns_reply(struct ntm_datapath *dp, uint64_t tag, const uint8_t *m
 	return 0;
 }
 
-static void upstream_answered(void *ctx, uint64_t tag, const uint8_t *msg, size_t len)
-{
-	struct ntm_datapath *dp = ctx;
-	struct asker *asker = asker_of(dp, tag);
-
-	if (!asker)
-		return;
-	if (len)
-		answer(dp, asker, msg, len);
-	else /* the asker's own patience is the answer, as with a name server that is down */
-		memset(asker, 0, sizeof(*asker));
-}
-
-/* The header of a query, sent back with an error code (RFC 1035 4.1.1) */
-static void refuse_query(struct ntm_datapath *dp, struct asker *asker, const uint8_t *msg,
-			 size_t len)
-{
-	uint8_t copy[NTM_STUBNET_QUERY_MAX];
-
-	if (len < 12 || len > sizeof(copy))
-		return;
-	memcpy(copy, msg, len);
-	copy[2] = (uint8_t)((copy[2] & 0x79) | 0x80);
-	copy[3] = (copy[3] & 0x10) | 2; /* SERVFAIL: let the next server be asked */
-	answer(dp, asker, copy, len);
-}
-
-static int tun_dns_pass(struct ntm_datapath *dp, uint64_t tag, const uint8_t *msg, size_t len)
-{
-	struct asker *asker = asker_of(dp, tag);
-	int err;
-
-	if (!asker)
-		return -ENOENT;
-	err = ntm_upstream_ask(dp->upstream, tag, msg, len, upstream_answered, dp);
-	if (err)
-		refuse_query(dp, asker, msg, len);
-	return err;
-}
-
 static void event_stub(struct ntm_datapath *dp, const struct ntm_pipe_event *event)
 {
 	struct ntm_stubnet_packet out;
@@ -514,8 +472,7 @@ static int open_loop(struct ntm_datapath *dp, uv_loop_t *loop)
 		return err;
 	dp->tick.data = dp;
 	dp->handles++;
-	err = ntm_upstream_open(&dp->upstream, loop);
-	return err ? err : ntm_netif_watch_open(&dp->watch, loop, links_changed, dp);
+	return ntm_netif_watch_open(&dp->watch, loop, links_changed, dp);
 }
 
 static int open_tun(struct ntm_datapath *dp, const struct ntm_dp_open *how, struct ntm_tun *tun,
@@ -569,7 +526,6 @@ static void tun_close(struct ntm_datapath *dp)
 		return;
 	dp->closing = true;
 	ntm_netif_watch_close(dp->watch);
-	ntm_upstream_close(dp->upstream);
 	if (dp->open) {
 		ntm_pipe_close(&dp->pipe); /* the interface of our own goes with its descriptor */
 		ntm_udp_resume(dp->udp);
@@ -626,7 +582,6 @@ static int tun_open(struct ntm_datapath **out, const struct ntm_dp_open *how, ch
 		tun_close(dp);
 		return err;
 	}
-	ntm_upstream_servers(dp->upstream, how->upstream, how->upstream_count);
 	ntm_debug("user-space path: %u threads", dp->pipe.threads - 1);
 	*out = dp;
 	return 0;
@@ -638,14 +593,6 @@ static uint32_t tun_suites(struct ntm_datapath *dp)
 	return ntm_aead_suites();
 }
 
-/* The first address behind the network's own, which a DC gives to no node */
-static void stub_of(uint8_t *addr, size_t len, unsigned int prefix)
-{
-	for (unsigned int bit = prefix; bit < len * 8; bit++)
-		addr[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
-	addr[len - 1] |= 1;
-}
-
 static struct ntm_pipe_net net_of(const struct ntm_dp_lease *lease)
 {
 	struct ntm_pipe_net net = {
@@ -655,14 +602,12 @@ static struct ntm_pipe_net net_of(const struct ntm_dp_lease *lease)
 		.own6 = lease->virtual6,
 		.net4 = lease->virtual4,
 		.net6 = lease->virtual6,
-		.stub4 = lease->virtual4,
-		.stub6 = lease->virtual6,
+		.stub4 = ntm_dp_stub4(lease),
+		.stub6 = ntm_dp_stub6(lease),
 		.prefix4 = lease->prefix4,
 		.prefix6 = lease->prefix6,
 	};
 
-	stub_of((uint8_t *)&net.stub4, sizeof(net.stub4), net.prefix4);
-	stub_of((uint8_t *)&net.stub6, sizeof(net.stub6), net.prefix6);
 	return net;
 }
 
@@ -683,12 +628,6 @@ static int tun_configure(struct ntm_datapath *dp, const struct ntm_dp_lease *lea
 	return err;
 }
 
-static void tun_dns_servers(struct ntm_datapath *dp, const union ntm_addr *servers,
-			    unsigned int count)
-{
-	ntm_upstream_servers(dp->upstream, servers, count);
-}
-
 const struct ntm_datapath_ops ntm_datapath_tun = {
 	.name = "tun",
 	.open = tun_open,
@@ -700,7 +639,5 @@ const struct ntm_datapath_ops ntm_datapath_tun = {
 	.drops = tun_drops,
 	.miss_done = tun_miss_done,
 	.dns_reply = tun_dns_reply,
-	.dns_pass = tun_dns_pass,
-	.dns_servers = tun_dns_servers,
 	.close = tun_close,
 };

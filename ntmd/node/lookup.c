@@ -6,6 +6,7 @@
 
 #include "common/log.h"
 #include "admin.h"
+#include "dns.h"
 #include "setup.h"
 
 #define HOLD_TICK_MS 100u
@@ -48,9 +49,9 @@ static void reply_dns(struct ntm_node *node, uint64_t tag, const struct ntm_dns_
 	if (!node->dp)
 		return;
 	if (len < 0)
-		(void)node->dp_ops->dns_pass(node->dp, tag, q->raw, q->raw_len);
+		ntm_dns_pass(node, tag, q->raw, q->raw_len);
 	else
-		(void)node->dp_ops->dns_reply(node->dp, tag, answer, (size_t)len);
+		ntm_dns_reply(node, tag, answer, (size_t)len);
 }
 
 static void reply_peer(struct ntm_node *node, uint64_t tag, const struct ntm_dns_query *q,
@@ -206,12 +207,12 @@ void ntm_lookup_dns(struct ntm_node *node, uint64_t tag, const uint8_t *msg, siz
 	struct ntm_dns_query q;
 
 	if (!node->has_lease || ntm_dns_parse(&q, msg, len)) {
-		(void)node->dp_ops->dns_pass(node->dp, tag, msg, len);
+		ntm_dns_pass(node, tag, msg, len);
 		return;
 	}
 	switch (ntm_queries_place(q.name, node->lease.zone, node->lease.name)) {
 	case NTM_DNS_OUTSIDE:
-		(void)node->dp_ops->dns_pass(node->dp, tag, msg, len);
+		ntm_dns_pass(node, tag, msg, len);
 		break;
 	case NTM_DNS_APEX:
 		reply_dns(node, tag, &q, NTM_DNS_NOERROR, NULL, NULL);

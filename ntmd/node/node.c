@@ -15,6 +15,7 @@
 #include "common/keyfile.h"
 #include "common/log.h"
 #include "common/notify.h"
+#include "dns.h"
 #include "lookup.h"
 #include "netif.h"
 #include "ntmobile/wire.h"
@@ -350,6 +351,7 @@ static void dp_close(struct ntm_node *node)
 	if (!dp)
 		return;
 	ntm_lookup_fail_all(node);
+	ntm_dns_down(node);
 	node->dp = NULL;
 	ntm_setup_close_all(node, "no data path");
 	node->dp_ops->close(dp);
@@ -365,8 +367,6 @@ static int dp_try(struct ntm_node *node, const struct ntm_datapath_ops *ops, cha
 		.ctx = node,
 		.tun_fd = node->fds.tun,
 		.threads = node->config.threads,
-		.upstream = node->config.upstream,
-		.upstream_count = node->config.upstream_count,
 	};
 	int err;
 
@@ -410,12 +410,14 @@ static int dp_open(struct ntm_node *node)
 /* Makes the interface if there is none, and gives it the lease */
 static int dp_up(struct ntm_node *node)
 {
-	const struct ntm_dp_lease lease = dp_lease(&node->lease);
+	struct ntm_dp_lease lease = dp_lease(&node->lease);
 	const bool fresh = !node->dp;
 	int err = fresh ? dp_open(node) : 0;
 
 	if (err)
 		return err;
+	if (!ntm_dns_hooked(node))
+		lease.zone[0] = '\0';
 	err = node->dp_ops->configure(node->dp, &lease);
 	if (err) {
 		snprintf(node->dp_why, sizeof(node->dp_why), "%s does not take the lease: %s",
@@ -424,6 +426,8 @@ static int dp_up(struct ntm_node *node)
 		return err;
 	}
 	node->dp_why[0] = '\0';
+	lease = dp_lease(&node->lease);
+	ntm_dns_up(node, &lease);
 	if (fresh)
 		ntm_dc_register(&node->dc, ntm_node_now_ms()); /* its suites are known now */
 	return 0;
@@ -653,6 +657,7 @@ static void stop(struct ntm_node *node)
 	ntm_netif_watch_close(node->watch);
 	node->watch = NULL;
 	dp_close(node);
+	ntm_dns_close(node);
 	ntm_dc_done(&node->dc);
 	ntm_setup_close_all(node, "ntmd ends");
 	ntm_udp_close(node->udp);
@@ -841,6 +846,8 @@ static int start(struct ntm_node *node)
 		err = open_udp(node);
 	if (!err)
 		err = open_watch(node);
+	if (!err)
+		err = ntm_dns_open(node);
 	if (err)
 		return err;
 	ntm_hs_guard_init(&node->guard, node->self.public, HANDSHAKE_RATE, ntm_node_now_ms());

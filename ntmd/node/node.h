@@ -74,7 +74,10 @@ struct ntm_node {
 	struct ntm_control *control;
 	const struct ntm_datapath_ops *dp_ops; /* NULL until there was one */
 	struct ntm_datapath *dp;	       /* NULL: no lease yet, or lost */
-	char dp_why[256];		       /* why there is none, for people */
+	struct ntm_upstream *upstream;	       /* these three are dns.c's */
+	struct ntm_dnsconf *dnsconf;
+	struct ntm_stub *stub;
+	char dp_why[256]; /* why there is none, for people */
 
 	struct ntm_dc dc;
 	struct ntm_hs_guard guard;

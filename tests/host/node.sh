@@ -155,7 +155,11 @@ check "forget of nobody" exits 1 ctl a forget nobody
 
 # Traffic, through crews of threads
 check "a server on b" on b iperf3 -s -D -I "$DIR/iperf.pid" --logfile "$DIR/iperf.log"
-PID[iperf]=$(cat "$DIR/iperf.pid" 2>/dev/null)
+serves() {
+	on "$1" ss -Hltn sport = :5201 | grep -q .
+}
+check "that listens" eventually 5 serves b
+PID[iperf]=$(tr -d '\0' <"$DIR/iperf.pid")
 check "TCP to b" on a iperf3 -c 100.64.0.3 -t 3
 check "TCP from b, over IPv6" on a iperf3 -c fd00:4e54::3 -t 3 -R
 check "UDP to b" on a iperf3 -c 100.64.0.3 -u -b 50M -l 1000 -t 2

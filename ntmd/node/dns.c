@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "dns.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "dnsconf.h"
+#include "lookup.h"
+#include "netif.h"
+#include "node.h"
+#include "stub.h"
+#include "upstream.h"
+
+#define SERVERS 4
+
+static bool is(const struct ntm_node *node, const char *how)
+{
+	return !strcmp(node->config.dns, how);
+}
+
+bool ntm_dns_hooked(const struct ntm_node *node)
+{
+	return node->dp_ops == &ntm_datapath_kernel && (is(node, "auto") || is(node, "hook"));
+}
+
+/* Answers */
+
+static void send_reply(struct ntm_node *node, uint64_t tag, const uint8_t *msg, size_t len)
+{
+	if (node->stub)
+		(void)ntm_stub_reply(node->stub, tag, msg, len);
+	else if (node->dp && len)
+		(void)node->dp_ops->dns_reply(node->dp, tag, msg, len);
+}
+
+void ntm_dns_reply(struct ntm_node *node, uint64_t tag, const uint8_t *msg, size_t len)
+{
+	send_reply(node, tag, msg, len);
+}
+
+/* A query's own question, sent back with SERVFAIL (RFC 1035 4.1.1): whoever asks has other servers to try */
+static void fail(struct ntm_node *node, uint64_t tag, const uint8_t *msg, size_t len)
+{
+	uint8_t copy[NTM_STUB_QUERY_MAX];
+
+	if (len < 12 || len > sizeof(copy))
+		return;
+	memcpy(copy, msg, len);
+	copy[2] = (uint8_t)((copy[2] & 0x79) | 0x80); /* a response: opcode and RD stay */
+	copy[3] = (copy[3] & 0x10) | 2;		      /* CD stays */
+	send_reply(node, tag, copy, len);
+}
+
+/* Nobody upstream answered: nor do we, as a name server that is down */
+static void answered(void *ctx, uint64_t tag, const uint8_t *msg, size_t len)
+{
+	send_reply(ctx, tag, msg, len);
+}
+
+static void use_servers(struct ntm_node *node)
+{
+	union ntm_addr servers[SERVERS];
+	unsigned int count;
+
+	if (node->config.upstream_count) {
+		ntm_upstream_servers(node->upstream, node->config.upstream,
+				     node->config.upstream_count);
+		return;
+	}
+	count = ntm_dnsconf_upstream(node->dnsconf, servers, SERVERS);
+	ntm_upstream_servers(node->upstream, servers, count);
+}
+
+void ntm_dns_pass(struct ntm_node *node, uint64_t tag, const uint8_t *msg, size_t len)
+{
+	if (!node->dp)
+		return;
+	if (!node->stub && node->dp_ops->dns_pass) {
+		(void)node->dp_ops->dns_pass(node->dp, tag);
+		return;
+	}
+	use_servers(node);
+	if (ntm_upstream_ask(node->upstream, tag, msg, len, answered, node))
+		fail(node, tag, msg, len);
+}
+
+/* The stub on the interface */
+
+static void stub_query(void *ctx, uint64_t tag, const uint8_t *msg, size_t len)
+{
+	ntm_lookup_dns(ctx, tag, msg, len);
+}
+
+static int stub_addresses(const struct ntm_dp_lease *lease, union ntm_addr addrs[2])
+{
+	int count = 0;
+
+	memset(addrs, 0, 2 * sizeof(addrs[0]));
+	if (lease->has4) {
+		addrs[count].v4 = (struct sockaddr_in){ .sin_family = AF_INET,
+							.sin_port = htons(NTM_DNS_PORT) };
+		addrs[count++].v4.sin_addr = ntm_dp_stub4(lease);
+	}
+	if (lease->has6) {
+		addrs[count].v6 = (struct sockaddr_in6){ .sin6_family = AF_INET6,
+							 .sin6_port = htons(NTM_DNS_PORT) };
+		addrs[count++].v6.sin6_addr = ntm_dp_stub6(lease);
+	}
+	return count;
+}
+
+static int open_stub(struct ntm_node *node, const union ntm_addr *addrs, int count,
+		     unsigned int ifindex)
+{
+	int err = 0;
+
+	for (int i = 0; !err && i < count; i++)
+		err = addrs[i].sa.sa_family == AF_INET ?
+			      ntm_netif_addr(ifindex, AF_INET, &addrs[i].v4.sin_addr, 32, true) :
+			      ntm_netif_addr(ifindex, AF_INET6, &addrs[i].v6.sin6_addr, 128, true);
+	if (!err)
+		err = ntm_stub_open(&node->stub, &node->loop, addrs, (unsigned int)count,
+				    stub_query, node);
+	if (err)
+		ntm_err("no name server on %s: %s", node->config.interface, strerror(-err));
+	return err;
+}
+
+/* This host's resolver */
+
+static const union ntm_addr *of_family(const union ntm_addr *addrs, int count, int family)
+{
+	for (int i = 0; i < count; i++)
+		if (addrs[i].sa.sa_family == family)
+			return &addrs[i];
+	return NULL;
+}
+
+static void tell_resolver(struct ntm_node *node, const struct ntm_dp_lease *lease,
+			  const union ntm_addr *addrs, int count, unsigned int ifindex)
+{
+	char why[256] = "";
+	int err = ntm_dnsconf_set(&node->dnsconf, &node->loop, node->config.dns,
+				  node->config.interface, ifindex, lease->zone,
+				  of_family(addrs, count, AF_INET),
+				  of_family(addrs, count, AF_INET6), why, sizeof(why));
+
+	if (err)
+		ntm_err("this host's resolver does not know of %s: %s", lease->zone,
+			why[0] ? why : strerror(-err));
+	else
+		ntm_info("names of %s are resolved by %s", lease->zone, why);
+}
+
+void ntm_dns_up(struct ntm_node *node, const struct ntm_dp_lease *lease)
+{
+	const unsigned int ifindex = if_nametoindex(node->config.interface);
+	union ntm_addr addrs[2];
+	int count;
+
+	ntm_dns_down(node);
+	/* Whoever handed a TUN device in sees to this, too */
+	if (ntm_dns_hooked(node) || is(node, "off") || is(node, "hook") || node->fds.tun >= 0 ||
+	    !ifindex)
+		return;
+	count = stub_addresses(lease, addrs);
+	if (node->dp_ops == &ntm_datapath_kernel && open_stub(node, addrs, count, ifindex))
+		return;
+	tell_resolver(node, lease, addrs, count, ifindex);
+}
+
+void ntm_dns_down(struct ntm_node *node)
+{
+	ntm_dnsconf_undo(node->dnsconf);
+	node->dnsconf = NULL;
+	ntm_stub_close(node->stub);
+	node->stub = NULL;
+}
+
+int ntm_dns_open(struct ntm_node *node)
+{
+	return ntm_upstream_open(&node->upstream, &node->loop);
+}
+
+void ntm_dns_close(struct ntm_node *node)
+{
+	ntm_dns_down(node);
+	ntm_upstream_close(node->upstream);
+	node->upstream = NULL;
+}
