@@ -25,8 +25,10 @@
 
 #define ASKERS 256u /* DNS queries whose answers are awaited */
 #define TICK_MS 200u
+#define MTU_MS 60000u
 #define EVENTS_AT_ONCE 256u /* others on the loop get their turn */
 #define CREW_MAX 14u
+#define QUEUE 1000u /* packets that wait in the TUN device, as in an Ethernet device */
 /* A TCP GSO packet of this size is cut into one UDP GSO packet: 44 segments. The kernel takes 321 bytes off for headers. */
 #define GSO_MAX (44u * (NTM_PIPE_MTU4 - 52u) + 321u)
 
@@ -42,7 +44,7 @@ struct ntm_datapath {
 	const struct ntm_dp_events *events;
 	void *ctx;
 	uv_async_t wake;
-	uv_timer_t tick;
+	uv_timer_t tick, mtu_timer;
 	unsigned int handles;
 	struct ntm_netif_watch *watch;
 	struct ntm_held *held;
@@ -93,6 +95,19 @@ static void learn_mtu(struct ntm_datapath *dp, struct ntm_path *path)
 		mtu = outer - headers;
 	if (atomic_exchange(&path->mtu, mtu) != mtu)
 		dp->events->mtu(dp->ctx, ntohl(path->id), mtu);
+}
+
+static void learn_again(void *ctx, struct ntm_path *path)
+{
+	learn_mtu(ctx, path);
+}
+
+/* A way that has become wider, or that the kernel has forgotten (RFC 1191 6.3), is noticed by asking again */
+static void on_mtu_timer(uv_timer_t *timer)
+{
+	struct ntm_datapath *dp = timer->data;
+
+	ntm_paths_each(&dp->pipe.paths, learn_again, dp);
 }
 
 static int path_find(struct ntm_datapath *dp, uint32_t path_id, const struct in_addr *virtual4,
@@ -472,6 +487,12 @@ static int open_loop(struct ntm_datapath *dp, uv_loop_t *loop)
 		return err;
 	dp->tick.data = dp;
 	dp->handles++;
+	err = uv_timer_init(loop, &dp->mtu_timer);
+	if (err)
+		return err;
+	dp->mtu_timer.data = dp;
+	dp->handles++;
+	uv_timer_start(&dp->mtu_timer, on_mtu_timer, MTU_MS, MTU_MS);
 	return ntm_netif_watch_open(&dp->watch, loop, links_changed, dp);
 }
 
@@ -493,9 +514,9 @@ static int open_tun(struct ntm_datapath *dp, const struct ntm_dp_open *how, stru
 	if (err)
 		return err;
 	dp->ifindex = if_nametoindex(tun->name);
-	err = ntm_netif_gso(dp->ifindex, GSO_MAX);
+	err = ntm_netif_queue(dp->ifindex, GSO_MAX, QUEUE);
 	if (err)
-		ntm_debug("%s: GSO packets stay at their size: %s", tun->name, strerror(-err));
+		ntm_debug("%s: its queue stays as it is: %s", tun->name, strerror(-err));
 	err = ntm_netif_up(dp->ifindex, NTM_PIPE_MTU4);
 	if (err) {
 		snprintf(why, size, "cannot set the interface %s up: %s", tun->name,
@@ -534,6 +555,8 @@ static void tun_close(struct ntm_datapath *dp)
 		dp_free(dp);
 		return;
 	}
+	if (dp->handles > 2)
+		uv_close((uv_handle_t *)&dp->mtu_timer, handle_closed);
 	if (dp->handles > 1)
 		uv_close((uv_handle_t *)&dp->tick, handle_closed);
 	uv_close((uv_handle_t *)&dp->wake, handle_closed);

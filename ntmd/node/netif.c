@@ -165,13 +165,14 @@ int ntm_netif_up(unsigned int ifindex, unsigned int mtu)
 	return netif_call("set the interface up", nlh, NULL, NULL);
 }
 
-int ntm_netif_gso(unsigned int ifindex, unsigned int size)
+int ntm_netif_queue(unsigned int ifindex, unsigned int gso, unsigned int packets)
 {
 	union ntm_nl_buf buf;
 	struct nlmsghdr *nlh = link_start(&buf, RTM_NEWLINK, 0, ifindex);
 
-	mnl_attr_put_u32(nlh, IFLA_GSO_MAX_SIZE, size);
-	return netif_call("limit the size of GSO packets", nlh, NULL, NULL);
+	mnl_attr_put_u32(nlh, IFLA_GSO_MAX_SIZE, gso);
+	mnl_attr_put_u32(nlh, IFLA_TXQLEN, packets);
+	return netif_call("set the queue of the interface", nlh, NULL, NULL);
 }
 
 int ntm_netif_addr(unsigned int ifindex, int family, const void *addr, uint8_t prefix, bool add)

@@ -12,7 +12,9 @@ int ntm_netif_create(
 	unsigned int *ifindex); /* an old one of the same kind and name is deleted first */
 int ntm_netif_delete(unsigned int ifindex);
 int ntm_netif_up(unsigned int ifindex, unsigned int mtu);
-int ntm_netif_gso(unsigned int ifindex, unsigned int size); /* largest GSO packet, in bytes */
+int ntm_netif_queue(
+	unsigned int ifindex, unsigned int gso,
+	unsigned int packets); /* bytes of its largest GSO packet; packets that may wait */
 int ntm_netif_addr(unsigned int ifindex, int family, const void *addr, uint8_t prefix,
 		   bool add); /* the prefix route comes with it */
 

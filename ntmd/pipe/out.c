@@ -15,6 +15,7 @@
 #define IN_SIZE (2 * FULL + 4096u) /* and one packet more fits */
 #define OUT_SIZE (512u << 10)	   /* short segments grow by their headers */
 #define MSGS 256u
+#define IP6_MTU_MIN 1280u
 
 /** struct packet - as it was read; @at: offset in @in */
 struct packet {
@@ -193,7 +194,10 @@ static enum ntm_pipe_drop seal_all(struct ntm_out_vec *vec, struct ntm_path *pat
 /* Does it fit the path? If not it is cut, or its sender told */
 static bool fits(struct ntm_pipe *pipe, struct ntm_cut *cut, const struct ntm_path *path)
 {
-	const unsigned int mtu = atomic_load_explicit(&path->mtu, memory_order_relaxed);
+	unsigned int mtu = atomic_load_explicit(&path->mtu, memory_order_relaxed);
+
+	if (cut->v6 && mtu < IP6_MTU_MIN)
+		mtu = IP6_MTU_MIN;
 
 	if (ntm_cut_largest(cut) <= mtu || ntm_cut_fragment(cut, mtu))
 		return true;
@@ -325,23 +329,38 @@ static enum ntm_pipe_drop drop_of(int err)
 	}
 }
 
-static void send_msg(struct ntm_pipe *pipe, const struct ntm_out_vec *vec, const struct msg *msg)
+/* What became of a message */
+static void sent(struct ntm_pipe *pipe, const struct msg *msg, int err)
 {
-	const struct ntm_sock_out out = {
-		.to = &msg->endpoint->peer,
-		.local = &msg->endpoint->local,
-		.data = vec->out + msg->at,
-		.len = msg->len,
-		.size = msg->size,
-		.tos = msg->tos,
-	};
-	const int err = ntm_sock_send(&pipe->sock, &out);
-
 	if (!err)
 		return;
 	ntm_pipe_drop(pipe, drop_of(err), msg->segs);
 	if (err == -EMSGSIZE)
 		ntm_pipe_tell(&pipe->events, NTM_PIPE_TOO_BIG, msg->path->id, 0);
+}
+
+static void send_all(struct ntm_pipe *pipe, const struct ntm_out_vec *vec)
+{
+	struct ntm_sock_out outs[MSGS];
+	unsigned int done = 0;
+	int err;
+
+	for (unsigned int i = 0; i < vec->msg_count; i++) {
+		const struct msg *msg = &vec->msgs[i];
+
+		outs[i] = (struct ntm_sock_out){
+			.to = &msg->endpoint->peer,
+			.local = &msg->endpoint->local,
+			.data = vec->out + msg->at,
+			.len = msg->len,
+			.size = msg->size,
+			.tos = msg->tos,
+		};
+	}
+	while (done < vec->msg_count) {
+		done += ntm_sock_send_some(&pipe->sock, outs + done, vec->msg_count - done, &err);
+		sent(pipe, &vec->msgs[done - 1], err);
+	}
 }
 
 static void drain(void *ctx, void *v, unsigned int thread)
@@ -350,8 +369,7 @@ static void drain(void *ctx, void *v, unsigned int thread)
 	const struct ntm_out_vec *vec = v;
 
 	(void)thread;
-	for (unsigned int i = 0; i < vec->msg_count; i++)
-		send_msg(pipe, vec, &vec->msgs[i]);
+	send_all(pipe, vec);
 	if (!pipe->told_gso && !atomic_load_explicit(&pipe->sock.gso, memory_order_relaxed)) {
 		pipe->told_gso = true;
 		ntm_pipe_note(&pipe->events,
@@ -394,8 +412,7 @@ void ntm_out_one(struct ntm_pipe *pipe, struct ntm_out_vec *vec, const struct vi
 	vec->packets[0] = (struct packet){ .vnet = *vnet, .len = (uint32_t)len };
 	memcpy(vec->in, packet, len);
 	work(pipe, vec, pipe->threads - 1);
-	for (unsigned int i = 0; i < vec->msg_count; i++)
-		send_msg(pipe, vec, &vec->msgs[i]);
+	send_all(pipe, vec);
 }
 
 void ntm_out_empty(struct ntm_pipe *pipe, struct ntm_out_vec *vec, struct ntm_path *path)
@@ -411,5 +428,5 @@ void ntm_out_empty(struct ntm_pipe *pipe, struct ntm_out_vec *vec, struct ntm_pa
 		return;
 	msg = msg_for(vec, path, endpoint, 0, NTM_WIRE_OVERHEAD);
 	if (msg && seal(vec, msg, key, pipe->threads - 1, ctr, NULL, 0))
-		send_msg(pipe, vec, msg);
+		send_all(pipe, vec);
 }

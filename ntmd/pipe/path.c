@@ -359,6 +359,19 @@ int ntm_paths_init(struct ntm_paths *paths)
 	return -ENOMEM;
 }
 
+void ntm_paths_each(struct ntm_paths *paths, void (*fn)(void *ctx, struct ntm_path *path),
+		    void *ctx)
+{
+	struct ntm_index *index = atomic_load(&paths->by_id);
+
+	for (size_t i = 0; i < index->size; i++) {
+		struct ntm_path *path = atomic_load(&index->slot[i]);
+
+		if (path && path != &gravestone)
+			fn(ctx, path);
+	}
+}
+
 void ntm_paths_done(struct ntm_paths *paths)
 {
 	struct ntm_index *by_id = atomic_load(&paths->by_id);

@@ -99,6 +99,9 @@ struct ntm_path *ntm_paths_by_virtual(struct ntm_paths *paths, int family, const
 int ntm_paths_add(struct ntm_paths *paths, uint32_t id, const struct ntm_inner_peer *peer,
 		  unsigned int mtu, struct ntm_path **path);
 void ntm_paths_remove(struct ntm_paths *paths, struct ntm_path *path);
+/** ntm_paths_each() - @fn for every path; it changes nothing in the table */
+void ntm_paths_each(struct ntm_paths *paths, void (*fn)(void *ctx, struct ntm_path *path),
+		    void *ctx);
 /**
  * ntm_path_key() - give a path the keys of its next epoch
  * @confirmed:	it is the sending key at once; else the first packet under it makes it so

@@ -7,6 +7,7 @@
 #include <netinet/udp.h>
 #include <poll.h>
 #include <string.h>
+#include "ntmobile/wire.h"
 
 #ifndef UDP_SEGMENT
 #define UDP_SEGMENT 103
@@ -15,6 +16,8 @@
 #define UDP_GRO 104
 #endif
 
+#define FRAGMENT_UP_TO (1280u + NTM_WIRE_OVERHEAD)
+#define BATCH 16u
 #define FULL_MS 20 /* to wait for room in a socket's buffer */
 
 /* Options */
@@ -233,23 +236,49 @@ static int send_packet(int fd, const struct msghdr *msg)
 	}
 }
 
+/*
+ * What IPv6 promises its users, 1280 bytes, is sent in fragments over a path that carries less (RFC 2473 7.1). Other threads'
+ * packets may meanwhile go without DF, which does no harm.
+ */
+static int send_fragments(int fd, const struct packet *p)
+{
+	const bool v4 = p->to.sa.sa_family == AF_INET || IN6_IS_ADDR_V4MAPPED(&p->to.v6.sin6_addr);
+	const int level = v4 ? IPPROTO_IP : IPPROTO_IPV6,
+		  name = v4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER;
+	int err;
+
+	if (p->iov.iov_len > FRAGMENT_UP_TO || !set_int(fd, level, name, IP_PMTUDISC_DONT))
+		return -EMSGSIZE;
+	err = send_packet(fd, &p->msg);
+	set_int(fd, level, name, IP_PMTUDISC_DO);
+	return err;
+}
+
+/* The socket for an address, -1: none */
+static int fd_for(const struct ntm_sock *sock, const union ntm_addr *to)
+{
+	if (to->sa.sa_family == AF_INET)
+		return sock->fd4 >= 0 ? sock->fd4 : sock->mapped ? sock->fd6 : -1;
+	return sock->fd6;
+}
+
 static int send_once(struct ntm_sock *sock, const struct ntm_sock_out *out)
 {
-	const bool v4 = out->to->sa.sa_family == AF_INET && sock->fd4 >= 0;
-	const int fd = v4 ? sock->fd4 : sock->fd6;
+	const int fd = fd_for(sock, out->to);
 	struct packet p;
 	int err;
 
-	if (fd < 0 || (out->to->sa.sa_family == AF_INET && !v4 && !sock->mapped))
+	if (fd < 0)
 		return -EAFNOSUPPORT;
 	build(sock, &p, out, true);
 	err = send_packet(fd, &p.msg);
-	if (!err || !out->local || !out->local->sa.sa_family ||
-	    (err != -EINVAL && err != -EADDRNOTAVAIL && err != -ENETUNREACH))
-		return err;
-	/* An address of ours that is gone: let routing choose */
-	build(sock, &p, out, false);
-	return send_packet(fd, &p.msg);
+	if (out->local && out->local->sa.sa_family &&
+	    (err == -EINVAL || err == -EADDRNOTAVAIL || err == -ENETUNREACH)) {
+		build(sock, &p, out,
+		      false); /* an address of ours that is gone: let routing choose */
+		err = send_packet(fd, &p.msg);
+	}
+	return err == -EMSGSIZE ? send_fragments(fd, &p) : err;
 }
 
 static int send_each(struct ntm_sock *sock, const struct ntm_sock_out *out)
@@ -284,4 +313,36 @@ int ntm_sock_send(struct ntm_sock *sock, const struct ntm_sock_out *out)
 	if (err == -EIO)
 		atomic_store(&sock->gso, false);
 	return send_each(sock, out);
+}
+
+/* How many of the first ones, to one socket, went at once */
+static unsigned int send_batch(struct ntm_sock *sock, const struct ntm_sock_out *outs,
+			       unsigned int count)
+{
+	const int fd = fd_for(sock, outs[0].to);
+	struct packet packets[BATCH];
+	struct mmsghdr msgs[BATCH];
+	unsigned int n = 0;
+	int sent;
+
+	if (fd < 0 || !atomic_load_explicit(&sock->gso, memory_order_relaxed))
+		return 0;
+	for (; n < count && n < BATCH && fd_for(sock, outs[n].to) == fd; n++) {
+		build(sock, &packets[n], &outs[n], true);
+		msgs[n].msg_hdr = packets[n].msg;
+	}
+	sent = sendmmsg(fd, msgs, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	return sent > 0 ? (unsigned int)sent : 0;
+}
+
+unsigned int ntm_sock_send_some(struct ntm_sock *sock, const struct ntm_sock_out *outs,
+				unsigned int count, int *err)
+{
+	const unsigned int sent = count > 1 ? send_batch(sock, outs, count) : 0;
+
+	*err = 0;
+	if (sent)
+		return sent;
+	*err = ntm_sock_send(sock, outs);
+	return 1;
 }

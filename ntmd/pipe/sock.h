@@ -64,5 +64,12 @@ bool ntm_sock_meta(const struct ntm_sock_in *in, unsigned int i, struct ntm_sock
  * 0 or a negative errno; -EMSGSIZE: larger than the path MTU. A source address that is no longer ours is left out.
  */
 int ntm_sock_send(struct ntm_sock *sock, const struct ntm_sock_out *out);
+/**
+ * ntm_sock_send_some() - send the first ones of @count, with as few system calls as can be
+ *
+ * Returns how many are done with, at least 1; @err is what became of the last of them, the others were sent.
+ */
+unsigned int ntm_sock_send_some(struct ntm_sock *sock, const struct ntm_sock_out *outs,
+				unsigned int count, int *err);
 
 #endif
