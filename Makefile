@@ -239,4 +239,4 @@ help:
 	@echo 'make lint         clang-format, cppcheck, clang-tidy, shellcheck (also: check)'
 	@echo 'make clean        removes what was built'
 
--include $(shell find $(B)/obj $(B)/san $(B)/fuzz -type f -name "*.d" 2>/dev/null)
+-include $(shell find $(B)/obj $(B)/san $(B)/tsan $(B)/fuzz -type f -name "*.d" 2>/dev/null)
