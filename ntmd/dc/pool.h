@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A pool of virtual addresses of one family. Addresses are counted from the prefix; 0 (network), 1 (kept for
- * the operator) and, in IPv4, the last (broadcast) are never given out. At most 2^24 addresses of a pool are used.
+ * A pool of virtual addresses of one family. Addresses are counted from the prefix; 0 (network), 1 (where
+ * nodes have their stub resolver) and, in IPv4, the last (broadcast) are never given out. At most 2^24 addresses of a pool are used.
  */
 #ifndef NTM_DC_POOL_H
 #define NTM_DC_POOL_H
