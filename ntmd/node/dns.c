@@ -181,6 +181,7 @@ void ntm_dns_down(struct ntm_node *node)
 
 int ntm_dns_open(struct ntm_node *node)
 {
+	ntm_dnsconf_undo_stale();
 	return ntm_upstream_open(&node->upstream, &node->loop);
 }
 

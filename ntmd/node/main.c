@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "common/log.h"
+#include "dnsconf.h"
 #include "node.h"
 
 #define VERSION "0.1.0"
@@ -21,6 +22,7 @@ static void usage(FILE *out)
 	      "      --tun-fd N     a TUN device that the parent process opened and configures\n"
 	      "      --udp-fd N     a bound UDP socket of the parent's: one of both families, or one of each\n"
 	      "  -v, --verbose      log all there is to say\n"
+	      "      --undo-dns     take back what a killed ntmd did to this host's DNS, and end\n"
 	      "      --version      print the version\n"
 	      "      --help         print this\n"
 	      "\n"
@@ -66,6 +68,7 @@ static struct flags parse_flags(int argc, char **argv)
 		{ "verbose", no_argument, NULL, 'v' },
 		{ "tun-fd", required_argument, NULL, 'T' },
 		{ "udp-fd", required_argument, NULL, 'U' },
+		{ "undo-dns", no_argument, NULL, 'D' },
 		{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -88,6 +91,10 @@ static struct flags parse_flags(int argc, char **argv)
 		case 'U':
 			good = good && add_udp_fd(&flags.fds, optarg);
 			break;
+		case 'D':
+			ntm_dnsconf_undo_stale();
+			flags.exit_code = NTM_EXIT_OK;
+			return flags;
 		case 'V':
 			puts("ntmd " VERSION);
 			flags.exit_code = NTM_EXIT_OK;
