@@ -48,16 +48,20 @@ static void seal_ip4(uint8_t *ip, size_t len, size_t header)
 }
 
 /* CHECKSUM_PARTIAL: the sum of the pseudo-header stands in the field already */
-static bool complete_checksum(uint8_t *packet, size_t len, size_t start, size_t offset)
+static bool complete_checksum(struct virtio_net_hdr *vnet, uint8_t *packet, size_t len)
 {
+	const size_t start = vnet->csum_start, offset = vnet->csum_offset;
 	uint16_t folded;
 
+	if (!(vnet->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM))
+		return true;
 	if (start + offset + 2 > len || start < IP4_LEN)
 		return false;
 	folded = (uint16_t)~ntm_csum_fold(ntm_csum_add(0, packet + start, len - start));
 	if (!folded && offset == 6) /* UDP: 0 means none */
 		folded = 0xffff;
 	memcpy(packet + start + offset, &folded, sizeof(folded));
+	vnet->flags &= (uint8_t)~VIRTIO_NET_HDR_F_NEEDS_CSUM;
 	return true;
 }
 
@@ -98,8 +102,7 @@ static bool gso_headers(struct ntm_cut *cut, const struct virtio_net_hdr *vnet)
 	return true;
 }
 
-bool ntm_cut_begin(struct ntm_cut *cut, const struct virtio_net_hdr *vnet, uint8_t *packet,
-		   size_t len)
+bool ntm_cut_begin(struct ntm_cut *cut, struct virtio_net_hdr *vnet, uint8_t *packet, size_t len)
 {
 	cut->packet = packet;
 	cut->len = len;
@@ -111,8 +114,7 @@ bool ntm_cut_begin(struct ntm_cut *cut, const struct virtio_net_hdr *vnet, uint8
 		return false;
 	switch (vnet->gso_type & ~VIRTIO_NET_HDR_GSO_ECN) {
 	case VIRTIO_NET_HDR_GSO_NONE:
-		return !(vnet->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) ||
-		       complete_checksum(packet, len, vnet->csum_start, vnet->csum_offset);
+		return complete_checksum(vnet, packet, len);
 	case VIRTIO_NET_HDR_GSO_TCPV4:
 	case VIRTIO_NET_HDR_GSO_TCPV6:
 		cut->proto = IPPROTO_TCP;

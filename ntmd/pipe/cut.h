@@ -35,10 +35,10 @@ struct ntm_cut {
  * ntm_cut_begin() - read a packet's headers
  * @vnet:	what the device said of it; bounds are checked, not believed
  *
- * Also completes the checksum of a packet that is no GSO packet. False: malformed.
+ * Also completes the checksum of a packet that is no GSO packet, and says so in @vnet: one that must wait for its path begins
+ * again. False: malformed.
  */
-bool ntm_cut_begin(struct ntm_cut *cut, const struct virtio_net_hdr *vnet, uint8_t *packet,
-		   size_t len);
+bool ntm_cut_begin(struct ntm_cut *cut, struct virtio_net_hdr *vnet, uint8_t *packet, size_t len);
 /** ntm_cut_largest() - bytes of its largest segment */
 size_t ntm_cut_largest(const struct ntm_cut *cut);
 /** ntm_cut_segments() - how many there will be */

@@ -280,7 +280,7 @@ static void no_path(struct ntm_pipe *pipe, const struct ntm_out_vec *vec,
 		ntm_pipe_drop(pipe, NTM_PIPE_DROP_NO_PATH, 1);
 }
 
-static void work_packet(struct ntm_pipe *pipe, struct ntm_out_vec *vec, const struct packet *packet,
+static void work_packet(struct ntm_pipe *pipe, struct ntm_out_vec *vec, struct packet *packet,
 			unsigned int thread)
 {
 	uint8_t *p = vec->in + packet->at;
@@ -289,7 +289,6 @@ static void work_packet(struct ntm_pipe *pipe, struct ntm_out_vec *vec, const st
 	const uint8_t *to;
 	int family;
 
-	/* A packet for the stub keeps its incomplete checksum: nobody looks at it */
 	if (!ntm_cut_begin(&cut, &packet->vnet, p, packet->len)) {
 		ntm_pipe_drop(pipe, NTM_PIPE_DROP_INNER, 1);
 		return;
