@@ -24,6 +24,7 @@ struct ntm_dnsconf {
 	uv_poll_t poll;
 	int sock; /* to the guard; -1: there is none, since nothing was told */
 	pid_t guard;
+	bool late; /* it was not done when the caller would not wait any longer */
 	union ntm_addr stub4, stub6;
 	unsigned int count;
 	union ntm_addr servers[NTM_DNSCONF_SERVERS];
@@ -94,6 +95,9 @@ static void on_report(uv_poll_t *poll, int status, int events)
 	if (err == -EAGAIN)
 		return;
 	if (!err && !report.err) {
+		if (conf->late)
+			ntm_info("dns: %s", report.why);
+		conf->late = false;
 		take_servers(conf, &report);
 		return;
 	}
@@ -112,6 +116,7 @@ static int await_report(struct ntm_dnsconf *conf, char *why, size_t size)
 	int err;
 
 	if (poll(&fd, 1, WAIT_MS) == 0) {
+		conf->late = true;
 		snprintf(why, size, "still at work");
 		return 0;
 	}

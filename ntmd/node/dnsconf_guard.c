@@ -66,9 +66,7 @@ int ntm_dnsconf_read(const char *path, char *text, size_t size)
 	err = ferror(f) ? -EIO : 0;
 	fclose(f);
 	text[len] = '\0';
-	if (!err && len == size - 1)
-		err = -EFBIG;
-	return err;
+	return !err && len == size - 1 ? -EFBIG : err;
 }
 
 const char *ntm_dnsconf_host_str(const union ntm_addr *addr, char buf[INET6_ADDRSTRLEN])

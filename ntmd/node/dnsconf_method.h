@@ -67,7 +67,7 @@ void ntm_dnsconf_guard(int sock, const struct ntm_dnsconf_job *job) __attribute_
 /** ntm_dnsconf_guard_stale() - the life of a child that does ntm_dnsconf_undo_stale() */
 void ntm_dnsconf_guard_stale(void) __attribute__((noreturn));
 
-/** ntm_dnsconf_read() - a small file as text; 0 or a negative errno */
+/** ntm_dnsconf_read() - a small file as text; 0 or a negative errno, -EFBIG with as much of it as there is room for */
 int ntm_dnsconf_read(const char *path, char *text, size_t size);
 /** ntm_dnsconf_host() - the address alone; returns @buf */
 const char *ntm_dnsconf_host_str(const union ntm_addr *addr, char buf[INET6_ADDRSTRLEN]);

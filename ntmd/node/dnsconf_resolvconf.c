@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * resolvconf(8), of which there are two with little in common but the name:
- * Debian's orders its records by their names (interface-order(5)), where
- * "tun*" comes before all but loopback; openresolv orders them by a metric.
- * A third, systemd's, is resolvectl in disguise, and not for us.
+ * resolvconf(8), Debian's or openresolv. Both order records by their names;
+ * one that begins with "tun0" comes before those of all real interfaces, in
+ * interface-order(5) of the one and dynamic_order of the other. A metric would
+ * be of no use: openresolv puts records without any first. A third resolvconf,
+ * systemd's, is resolvectl in disguise, and not for us.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,44 +22,54 @@
 #define PROGRAM_MS 10000
 #define STEP_MS 10
 
-enum kind { NONE, DEBIAN, OPENRESOLV };
-
 static const char *const programs[] = { "/sbin/resolvconf", "/usr/sbin/resolvconf" };
 
-static enum kind kind_of(const char *path)
+static bool is_resolvconf(const char *path)
 {
 	char target[PATH_MAX], text[NTM_RESOLV_MAX];
+	int err;
 
 	if (!realpath(path, target) || strstr(target, "resolvectl"))
-		return NONE;
-	/* Both are shell scripts that say what they are */
-	if (ntm_dnsconf_read(path, text, sizeof(text)))
-		return NONE;
-	if (strstr(text, "Debian resolvconf"))
-		return DEBIAN;
-	return strstr(text, "openresolv") ? OPENRESOLV : NONE;
+		return false;
+	/* Both are shell scripts that say what they are, in their first lines */
+	err = ntm_dnsconf_read(path, text, sizeof(text));
+	if (err && err != -EFBIG)
+		return false;
+	return strstr(text, "Debian resolvconf") || strstr(text, "openresolv");
 }
 
-static enum kind find(const char **program)
+/* NULL: there is none */
+static const char *find(void)
 {
-	enum kind kind = NONE;
-
-	for (size_t i = 0; !kind && i < sizeof(programs) / sizeof(programs[0]); i++) {
-		*program = programs[i];
-		kind = kind_of(programs[i]);
+	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
+		if (is_resolvconf(programs[i]))
+			return programs[i];
 	}
-	return kind;
+	return NULL;
 }
 
-static void become(const char *program, const char *const *args, int input)
+/* No fork(): libuv's handler for the child would close files that it takes for its own */
+static int spawn(pid_t *pid, const char *program, const char *const *args, int input)
 {
 	static const char *const env[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL };
-	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	posix_spawn_file_actions_t files;
+	posix_spawnattr_t attr;
+	sigset_t defaults;
+	int err;
 
-	signal(SIGPIPE, SIG_DFL);
-	if (dup2(input, STDIN_FILENO) >= 0 && dup2(null, STDOUT_FILENO) >= 0)
-		execve(program, (char *const *)args, (char *const *)env);
-	_exit(127);
+	sigemptyset(&defaults);
+	sigaddset(&defaults, SIGPIPE);
+	posix_spawnattr_init(&attr);
+	posix_spawnattr_setsigdefault(&attr, &defaults);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF);
+	posix_spawn_file_actions_init(&files);
+	err = posix_spawn_file_actions_adddup2(&files, input, STDIN_FILENO);
+	if (!err)
+		err = posix_spawn(pid, program, &files, &attr, (char *const *)args,
+				  (char *const *)env);
+	posix_spawn_file_actions_destroy(&files);
+	posix_spawnattr_destroy(&attr);
+	return -err;
 }
 
 static int wait_for(pid_t pid)
@@ -83,39 +95,22 @@ static int wait_for(pid_t pid)
 static int run(const char *program, const char *const *args, const char *text)
 {
 	int fds[2];
-	pid_t pid;
-	int err = 0;
+	pid_t pid = 0;
+	int err;
 
 	if (pipe2(fds, O_CLOEXEC))
 		return -errno;
-	pid = fork();
-	if (!pid)
-		become(program, args, fds[0]);
-	if (pid < 0)
-		err = -errno;
-	close(fds[0]);
-	if (!err && write(fds[1], text, strlen(text)) < 0)
-		err = -errno;
+	err = write(fds[1], text, strlen(text)) < 0 ? -errno : 0;
 	close(fds[1]);
-	if (pid > 0) {
-		int status = wait_for(pid);
-
-		err = err ? err : status;
-	}
-	return err;
+	if (!err)
+		err = spawn(&pid, program, args, fds[0]);
+	close(fds[0]);
+	return err ? err : wait_for(pid);
 }
 
-static int add(enum kind kind, const char *program, const char *record, const char *text)
+static void record_of(const char *ifname, char record[32])
 {
-	const char *const debian[] = { "resolvconf", "-a", record, NULL };
-	const char *const openresolv[] = { "resolvconf", "-m", "0", "-a", record, NULL };
-
-	return run(program, kind == DEBIAN ? debian : openresolv, text);
-}
-
-static void record_of(enum kind kind, const char *ifname, char record[32])
-{
-	snprintf(record, 32, kind == DEBIAN ? "tun-%s.ntmd" : "%s.ntmd", ifname);
+	snprintf(record, 32, "tun0-%s.ntmd", ifname);
 }
 
 static bool is_first(const union ntm_addr *stub)
@@ -129,21 +124,28 @@ static bool is_first(const union ntm_addr *stub)
 	return resolv.count && ntm_addr_equal(&resolv.servers[0], stub);
 }
 
+static int add(const char *program, const char *record, const union ntm_addr *stub)
+{
+	const char *const args[] = { "resolvconf", "-a", record, NULL };
+	char text[80], address[INET6_ADDRSTRLEN];
+
+	snprintf(text, sizeof(text), "nameserver %s\n", ntm_dnsconf_host_str(stub, address));
+	return run(program, args, text);
+}
+
 static int resolvconf_set(const struct ntm_dnsconf_job *job, char *why, size_t size)
 {
 	const union ntm_addr *stub = ntm_dnsconf_stub(job);
-	char record[32], text[80], address[INET6_ADDRSTRLEN];
-	const char *program;
-	enum kind kind = find(&program);
+	const char *program = find();
+	char record[32];
 	int err;
 
-	if (!kind) {
+	if (!program) {
 		snprintf(why, size, "there is no resolvconf program");
 		return -ENOENT;
 	}
-	record_of(kind, job->ifname, record);
-	snprintf(text, sizeof(text), "nameserver %s\n", ntm_dnsconf_host_str(stub, address));
-	err = add(kind, program, record, text);
+	record_of(job->ifname, record);
+	err = add(program, record, stub);
 	if (err) {
 		snprintf(why, size, "%s -a %s: %s", program, record,
 			 err == -EIO ? "it failed" : strerror(-err));
@@ -157,25 +159,21 @@ static int resolvconf_set(const struct ntm_dnsconf_job *job, char *why, size_t s
 
 static void resolvconf_undo(const char *ifname)
 {
+	const char *program = find();
 	char record[32];
-	const char *program;
-	enum kind kind = find(&program);
 	const char *const args[] = { "resolvconf", "-d", record, NULL };
 
-	if (!kind)
-		return;
-	record_of(kind, ifname, record);
-	(void)run(program, args, ""); /* what else could be done */
+	record_of(ifname, record);
+	if (program)
+		(void)run(program, args, ""); /* there is nothing else to be done */
 }
 
 static bool resolvconf_fits(const struct ntm_dnsconf_host *host)
 {
-	const char *program;
-
 	if (host->resolv.owner != NTM_RESOLV_RESOLVCONF &&
 	    !strstr(host->resolv_conf, "/resolvconf/"))
 		return false;
-	return find(&program) != NONE;
+	return find();
 }
 
 const struct ntm_dnsconf_method ntm_dnsconf_resolvconf = {

@@ -84,11 +84,15 @@ qemu_prepare() {
 	with_lock "$1" qemu_prepare_locked "$1"
 }
 
-# qemu_stage TREE: the libraries of our programs that the base has not, into the part of the initramfs that is made for each run
+# qemu_stage TREE: the libraries of our programs, and of packages, that the base has not, into the part of the initramfs that is
+# made for each run
 qemu_stage() {
-	local lib dest dir
+	local lib dest dir programs paths
 	dir=$(qemu_dir "$LAB_TARGET")
-	for lib in $(ldd "$1"/mnt/lab/bin/* 2>/dev/null | grep -oE '/[^ ():]+\.so[^ ():]*' | sort -u); do
+	mapfile -t programs < <(find "$1/mnt/lab/bin" "$1/mnt/lab/packages" -type f -perm -u+x 2>/dev/null)
+	paths=$(printf '%s:' "$1"/mnt/lab/packages/*/usr/lib/*-linux-gnu{,/systemd})
+	for lib in $(LD_LIBRARY_PATH=$paths ldd "${programs[@]}" 2>/dev/null | grep -oE '/[^ ():]+\.so[^ ():]*' | sort -u); do
+		[[ $lib != "$1"* ]] || continue # it comes with its package
 		dest=$(readlink -f "$(dirname "$lib")")/$(basename "$lib")
 		grep -qx "${dest#/}" "$(qemu_base_initrd "$dir").list" || install -D -m 755 "$lib" "$1$dest"
 	done

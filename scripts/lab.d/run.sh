@@ -46,6 +46,7 @@ stage_scenario() {
 		rel=extra/$(basename "$abs")
 		install -D -m 644 "$abs" "$in/src/$rel"
 	fi
+	stage_packages "$in" "$abs"
 	echo "$(scenario_timeout "$abs") $rel" >>"$in/list"
 }
 
@@ -79,7 +80,6 @@ stage() {
 			printf 'export %s=%q\n' "${pair%%=*}" "${pair#*=}"
 		done
 	} >"$in/conf"
-	"$(target_kind "$LAB_TARGET")_stage" "$run/in"
 }
 
 # boot_once RUN FILE...: run scenarios in one guest until it ends
@@ -93,6 +93,7 @@ boot_once() {
 		t=$(scenario_timeout "$file")
 		total=$((total + t + 20))
 	done
+	"$(target_kind "$LAB_TARGET")_stage" "$run/in"
 	: >"$run/tap"
 	: >"$run/console"
 	boot_and_follow "$run" "$total"

@@ -1,26 +1,39 @@
 // SPDX-License-Identifier: GPL-2.0
-/* with: ntmd/node/dnsconf*.c */
+/* with: ntmd/node/dnsconf*.c ntmd/node/stub.c ntmd/node/upstream.c ntmd/node/resolver.c */
 /*
- * ntm-dns: tells the host's resolver of a zone as ntmd does, for tests.
+ * ntm-dns: a zone on this host as ntmd makes it, without a tunnel, for tests.
  *
- *   ntm-dns tell HOW IFNAME ZONE STUB4|- STUB6|-
- *       prints "told: WHAT", or "error: REASON" and ends with 1; stays until
- *       SIGTERM and takes it back. On SIGUSR1: prints "upstream: ADDRESS..."
+ *   ntm-dns serve HOW IFNAME ZONE STUB4|- STUB6|- ANSWER4 ANSWER6
+ *       answers on the stub addresses: every name of the zone has the addresses
+ *       ANSWER4 and ANSWER6, but that "none." below it is NXDOMAIN; other
+ *       queries are passed on. Tells the host's resolver, and prints
+ *       "told: WHAT", or "error: REASON" and ends with 1. Stays until SIGTERM
+ *       and takes it back. On SIGUSR1: prints "upstream: ADDRESS..."
  *   ntm-dns undo
  *       takes back what a killed one left
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <net/if.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/log.h"
 #include "node/dnsconf.h"
+#include "node/resolver.h"
+#include "node/stub.h"
+#include "node/upstream.h"
 
 static uv_loop_t loop;
 static struct ntm_dnsconf *conf;
+static struct ntm_stub *stub;
+static struct ntm_upstream *up;
 static uv_signal_t signals[3];
+static const char *zone;
+static struct in_addr answer4;
+static struct in6_addr answer6;
 
 static void print_upstream(void)
 {
@@ -43,6 +56,8 @@ static void on_signal(uv_signal_t *handle, int number)
 		return;
 	}
 	ntm_dnsconf_undo(conf);
+	ntm_stub_close(stub);
+	ntm_upstream_close(up);
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
 		uv_close((uv_handle_t *)&signals[i], NULL);
 }
@@ -57,30 +72,96 @@ static void watch_signals(void)
 	}
 }
 
-static const union ntm_addr *stub_of(const char *text, union ntm_addr *addr)
+static bool in_zone(const char *name)
 {
-	if (!strcmp(text, "-"))
-		return NULL;
-	if (ntm_addr_parse(addr, text, 53)) {
-		fprintf(stderr, "ntm-dns: %s is no address\n", text);
-		exit(2);
-	}
-	return addr;
+	size_t len = strlen(name), zone_len = strlen(zone);
+
+	if (len < zone_len || strcmp(name + len - zone_len, zone) != 0)
+		return false;
+	return len == zone_len || name[len - zone_len - 1] == '.';
 }
 
-static int tell(char **args)
+static void on_upstream(void *ctx, uint64_t tag, const uint8_t *msg, size_t len)
 {
-	union ntm_addr stub4, stub6;
+	(void)ctx;
+	(void)ntm_stub_reply(stub, tag, msg, len);
+}
+
+static void pass_on(uint64_t tag, const uint8_t *msg, size_t len)
+{
+	union ntm_addr servers[NTM_DNSCONF_SERVERS];
+	unsigned int count = ntm_dnsconf_upstream(conf, servers, NTM_DNSCONF_SERVERS);
+
+	ntm_upstream_servers(up, servers, count);
+	if (ntm_upstream_ask(up, tag, msg, len, on_upstream, NULL))
+		(void)ntm_stub_reply(stub, tag, NULL, 0);
+}
+
+static void on_query(void *ctx, uint64_t tag, const uint8_t *msg, size_t len)
+{
+	uint8_t answer[NTM_DNS_ANSWER_MAX];
+	struct ntm_dns_query q;
+	enum ntm_dns_rcode rcode = NTM_DNS_NOERROR;
+	int answer_len;
+
+	(void)ctx;
+	if (ntm_dns_parse(&q, msg, len) || !in_zone(q.name)) {
+		pass_on(tag, msg, len);
+		return;
+	}
+	printf("query: %s\n", q.name);
+	fflush(stdout);
+	if (!strncmp(q.name, "none.", 5))
+		rcode = NTM_DNS_NXDOMAIN;
+	answer_len = ntm_dns_answer(&q, rcode, zone, &answer4, &answer6, NULL, 1, answer,
+				    sizeof(answer));
+	(void)ntm_stub_reply(stub, tag, answer, answer_len > 0 ? (size_t)answer_len : 0);
+}
+
+static unsigned int parse_stub(const char *text, union ntm_addr *addr)
+{
+	addr->sa.sa_family = 0;
+	if (!strcmp(text, "-"))
+		return 0;
+	if (!ntm_addr_parse(addr, text, 53))
+		return 1;
+	fprintf(stderr, "ntm-dns: %s is no address\n", text);
+	exit(2);
+}
+
+static int open_all(char **args)
+{
+	const char *how = args[0], *ifname = args[1];
+	union ntm_addr stubs[2], *stub4, *stub6;
+	unsigned int count = parse_stub(args[3], &stubs[0]);
 	char why[200];
 	int err;
 
-	uv_loop_init(&loop);
-	watch_signals();
-	err = ntm_dnsconf_set(&conf, &loop, args[0], args[1], if_nametoindex(args[1]), args[2],
-			      stub_of(args[3], &stub4), stub_of(args[4], &stub6), why, sizeof(why));
+	stub4 = count ? &stubs[0] : NULL;
+	stub6 = parse_stub(args[4], &stubs[count]) ? &stubs[count++] : NULL;
+	err = ntm_upstream_open(&up, &loop);
+	if (!err)
+		err = ntm_stub_open(&stub, &loop, stubs, count, on_query, NULL);
+	snprintf(why, sizeof(why), "stub: %s", strerror(-err));
+	if (!err)
+		err = ntm_dnsconf_set(&conf, &loop, how, ifname, if_nametoindex(ifname), zone,
+				      stub4, stub6, why, sizeof(why));
 	printf("%s: %s\n", err ? "error" : "told", why);
 	fflush(stdout);
-	if (err)
+	return err;
+}
+
+static int serve(char **args)
+{
+	zone = args[2];
+	if (inet_pton(AF_INET, args[5], &answer4) != 1 ||
+	    inet_pton(AF_INET6, args[6], &answer6) != 1) {
+		fprintf(stderr, "ntm-dns: no addresses to answer\n");
+		return 2;
+	}
+	uv_loop_init(&loop);
+	watch_signals();
+	if (open_all(args))
 		return 1;
 	uv_run(&loop, UV_RUN_DEFAULT);
 	return uv_loop_close(&loop) ? 1 : 0;
@@ -89,12 +170,15 @@ static int tell(char **args)
 int main(int argc, char **argv)
 {
 	ntm_log_init("ntm-dns", NTM_LOG_INFO);
-	if (argc == 7 && !strcmp(argv[1], "tell"))
-		return tell(argv + 2);
+	if (sodium_init() < 0)
+		return 1;
+	if (argc == 9 && !strcmp(argv[1], "serve"))
+		return serve(argv + 2);
 	if (argc == 2 && !strcmp(argv[1], "undo")) {
 		ntm_dnsconf_undo_stale();
 		return 0;
 	}
-	fprintf(stderr, "usage: ntm-dns tell HOW IFNAME ZONE STUB4|- STUB6|- | undo\n");
+	fprintf(stderr,
+		"usage: ntm-dns serve HOW IFNAME ZONE STUB4|- STUB6|- ANSWER4 ANSWER6 | undo\n");
 	return 2;
 }

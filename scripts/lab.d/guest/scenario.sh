@@ -14,6 +14,8 @@ fi
 . /mnt/lab/guest/proc.sh
 # shellcheck source=scripts/lab.d/guest/assert.sh
 . /mnt/lab/guest/assert.sh
+# shellcheck source=scripts/lab.d/guest/packages.sh
+. /mnt/lab/guest/packages.sh
 # shellcheck source=scripts/lab.d/guest/ntm.sh
 . /mnt/lab/guest/ntm.sh
 mkdir -p "$LAB_STATE"/{hosts,nets,links,ns,procs}

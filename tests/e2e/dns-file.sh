@@ -1,0 +1,101 @@
+# shellcheck shell=bash
+# /etc/resolv.conf, where nothing looks after it.
+# module: no
+# timeout: 150
+
+. /mnt/lab/src/tests/e2e/lib/managers
+
+managed_net
+conf=$(file_of a /etc/resolv.conf)
+echo "search example.org" >>"$conf"
+cp "$conf" /tmp/before
+
+serve auto
+check "resolv.conf is what is there" eventually 10 told_is "told: /etc/resolv.conf"
+check_names "told"
+is "we are the first server, the one of before is next" "$(sed -n 's/^nameserver //p' "$conf" | paste -sd' ')" "100.64.0.1 192.0.2.53"
+check "what else it says is kept" grep -qx "search example.org" "$conf"
+is "so that short names work" "$(libc www)" 192.0.2.80
+check "other queries are passed on to the server of before" upstream_is 192.0.2.53:53
+is "of the zone it hears nothing" "$(zone_asked ns)" 0
+is "TCP" "$(on a dig +short +tcp @100.64.0.1 alice.example.net A)" 100.64.0.7
+is "our IPv6 address" "$(on a dig +short @fd00:4e54::1 alice.example.net AAAA)" fd00:4e54::7
+is "others over TCP" "$(on a dig +short +tcp @100.64.0.1 www.example.org A)" 192.0.2.80
+is "and over IPv6" "$(on a dig +short @fd00:4e54::1 www.example.org A)" 192.0.2.80
+
+# From outside, over the wire, nobody is answered
+on ns ip route add 100.64.0.0/16 via 192.0.2.10
+like "other hosts are not heard" "$(on ns dig +tries=1 +time=1 @100.64.0.1 alice.example.net 2>&1 || true)" 'no servers could be reached|timed out'
+like "by TCP neither" "$(on ns dig +tcp +tries=1 +time=1 @100.64.0.1 alice.example.net 2>&1 || true)" 'end of file|reset|no servers'
+
+# A second ntmd does not interfere
+like "there can be only one" "$(on a ntm-dns serve file ntm0 example.net 127.0.0.1 - 1.2.3.4 ::1 2>&1 || true)" "another ntmd"
+check "which is not harmed" finds_zone
+
+# The host moves: somebody writes the file anew
+printf 'nameserver 192.0.2.54\noptions timeout:1 attempts:1\n' >"$conf"
+cp "$conf" /tmp/moved
+check "we are in the new file soon" eventually 5 grep -q 100.64.0.1 "$conf"
+check "its server is asked" upstream_is 192.0.2.54:53
+check "others are found" eventually 5 finds_others 192.0.2.81
+check "and the zone" finds_zone
+
+stop a ntm-dns
+check "the end leaves the new file" cmp "$conf" /tmp/moved
+is "and nothing else" "$(on a ls /var/lib/ntmd | wc -l)" 0
+check "others are found as before" finds_others 192.0.2.81
+
+# Killed
+cp /tmp/before "$conf"
+serve file
+kill9 a ntm-dns
+check "killed: the file of before is back" eventually 3 cmp "$conf" /tmp/before
+check "others are found" finds_others 192.0.2.80
+check "nothing is left to undo" eventually 3 guard_gone
+
+# A link to somebody else's file
+mv "$conf" "$(file_of a /run/else.conf)"
+on a ln -s /run/else.conf /etc/resolv.conf
+serve file
+check_names "with a link"
+kill9 a ntm-dns
+check "killed: the link is back" eventually 3 on a test -L /etc/resolv.conf
+is "to the same file" "$(on a readlink /etc/resolv.conf)" /run/else.conf
+check "which nobody touched" on a cmp /run/else.conf /tmp/before
+
+# A power cut: ntmd and its guard at once, and /run is gone
+serve file
+kill9_both
+check "a power cut leaves us in the file" on a grep -q 100.64.0.1 /etc/resolv.conf
+rm "$(file_of a /run/ntmd.dns)"
+on a ntm-dns undo
+is "which is recognised later" "$(on a readlink /etc/resolv.conf)" /run/else.conf
+serve file
+kill9_both
+serve file
+check_names "the next ntmd"
+stop a ntm-dns
+is "and ends in what was before both" "$(on a readlink /etc/resolv.conf)" /run/else.conf
+
+# A file that is a mount of its own, as in containers
+on a rm /etc/resolv.conf
+cp /tmp/before "$conf"
+cp /tmp/before /tmp/mounted
+on a mount --bind /tmp/mounted /etc/resolv.conf
+serve file
+check_names "a mount"
+kill9 a ntm-dns
+check "killed: its text is back" eventually 3 cmp /tmp/mounted /tmp/before
+
+# Systemd sends SIGTERM to the guard as well
+serve file
+guard=$(guard)
+kill "$guard"
+sleep 0.2
+check "the guard does not end by a signal" kill -0 "$guard"
+check "and has no capability" grep -q '^CapEff:.*0000000000000000$' "/proc/$guard/status"
+stop a ntm-dns
+check "but with ntmd" eventually 3 cmp /tmp/mounted /tmp/before
+check "switched off, nothing is touched" serve off
+check "the file is as it was" cmp /tmp/mounted /tmp/before
+check "the servers are known all the same" upstream_is 192.0.2.53:53
