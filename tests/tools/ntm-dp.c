@@ -2,7 +2,7 @@
 /*
  * ntm-dp: the node's kernel data path and resolver with a script instead of a daemon, for tests.
  *
- * with: ntmd/node/datapath_kernel.c ntmd/node/genl.c ntmd/node/nl.c ntmd/node/netif.c
+ * with: ntmd/node/datapath.c ntmd/node/datapath_kernel.c ntmd/node/genl.c ntmd/node/nl.c ntmd/node/netif.c
  * with: ntmd/node/resolver.c
  *
  *   ntm-dp IF ADDRESS4 ADDRESS6 ZONE PATH-ID PEER4 PEER6 REAL-ADDRESS TXHEX RXHEX
@@ -241,7 +241,13 @@ int main(int argc, char **argv)
 	ntm_log_init("ntm-dp", NTM_LOG_DEBUG);
 	loop = uv_default_loop();
 	open_udp();
-	err = ops->open(&dp, loop, argv[1], udp, &events, NULL, why, sizeof(why));
+	err = ops->open(&dp,
+			&(struct ntm_dp_open){ .loop = loop,
+					       .ifname = argv[1],
+					       .udp = udp,
+					       .events = &events,
+					       .tun_fd = -1 },
+			why, sizeof(why));
 	if (err) {
 		fprintf(stderr, "ntm-dp: %s\n", why);
 		return 1;
