@@ -25,7 +25,11 @@ CTL_SRC := $(sort $(wildcard ntmd/ctl/*.c))
 UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 TOOL_SRC := $(sort $(wildcard tests/tools/*.c))
-UNITS := $(UNIT_SRC:%.c=$(B)/%)
+# Those with a line "tsan: yes" among their first twelve are built for races, too
+TSAN_SRC := $(shell for f in $(UNIT_SRC); do sed -n '1,12s|.*tsan: *yes.*|'$$f'|p' $$f; done)
+TSAN_UNITS := $(TSAN_SRC:%.c=$(B)/%-tsan)
+ASAN_UNITS := $(UNIT_SRC:%.c=$(B)/%)
+UNITS := $(ASAN_UNITS) $(TSAN_UNITS)
 TOOLS := $(TOOL_SRC:%.c=$(B)/%)
 FUZZERS := $(FUZZ_SRC:%.c=$(B)/%)
 
@@ -49,7 +53,7 @@ ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
 SAN := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 SAN_CFLAGS = $(LANGUAGE) $(WARNINGS) $(PKG_CFLAGS) $(SAN) -I tests/unit -MMD -MP
 TSAN := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
-TSAN_CFLAGS = $(LANGUAGE) $(WARNINGS) $(PKG_CFLAGS) $(TSAN) -MMD -MP
+TSAN_CFLAGS = $(LANGUAGE) $(WARNINGS) $(PKG_CFLAGS) $(TSAN) -I tests/unit -MMD -MP
 FUZZ_CFLAGS = $(LANGUAGE) $(PKG_CFLAGS) $(SAN) -fsanitize=fuzzer-no-link -MMD -MP
 
 .PHONY: all userspace module install uninstall test test-long unit tools demo bench-quick fuzz fuzz-run \
@@ -99,9 +103,13 @@ with_files = $(filter-out %/main.c,$(wildcard $(shell sed -n '1,12s|.*with: *\(.
 with_objects = $(patsubst %.c,$(B)/$(2)/%.o,$(with_files))
 
 .SECONDEXPANSION:
-$(UNITS): $(B)/%: $(B)/san/%.o $(COMMON_SRC:%.c=$(B)/san/%.o) $$(call with_objects,$$*.c,san)
+$(ASAN_UNITS): $(B)/%: $(B)/san/%.o $(COMMON_SRC:%.c=$(B)/san/%.o) $$(call with_objects,$$*.c,san)
 	@mkdir -p $(@D)
 	$(CC) $(SAN) -o $@ $^ $(PKG_LIBS) -lcmocka
+
+$(TSAN_UNITS): $(B)/%-tsan: $(B)/tsan/%.o $(COMMON_SRC:%.c=$(B)/tsan/%.o) $$(call with_objects,$$*.c,tsan)
+	@mkdir -p $(@D)
+	$(CC) $(TSAN) -o $@ $^ $(PKG_LIBS) -lcmocka
 
 $(B)/san/%.o: %.c | prerequisites
 	@mkdir -p $(@D)

@@ -94,7 +94,7 @@ struct ntm_crew {
 void ntm_lane_init(struct ntm_lane *lane, const struct ntm_lane_ops *ops, void *ctx,
 		   void *const *vecs, unsigned int size, unsigned int thread);
 int ntm_lane_start(struct ntm_lane *lane, struct ntm_crew *crew);
-/** ntm_lane_stop() - the reader ends; what was read is still drained */
+/** ntm_lane_stop() - the reader ends; what it left to the crew is drained when that stops */
 void ntm_lane_stop(struct ntm_lane *lane);
 
 /** ntm_lane_mark() - after making something unreachable: no later vector can meet it */
@@ -105,7 +105,7 @@ bool ntm_lane_passed(struct ntm_lane *lane, uint64_t mark);
 /** ntm_crew_start() - @count threads, numbered from @first_thread; none is fine. Before the lanes start. */
 int ntm_crew_start(struct ntm_crew *crew, struct ntm_lane *const *lanes, unsigned int lane_count,
 		   unsigned int count, unsigned int first_thread);
-/** ntm_crew_stop() - before the lanes stop: their readers do the rest */
+/** ntm_crew_stop() - after all lanes: their readers wake the crew. Then all that was read is drained. */
 void ntm_crew_stop(struct ntm_crew *crew);
 
 #endif

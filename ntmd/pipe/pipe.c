@@ -201,13 +201,13 @@ int ntm_pipe_open(struct ntm_pipe *pipe, const struct ntm_tun *tun, int fd4, int
 	return err;
 }
 
-/* First the crew: the readers finish what is under way, so that nothing is in flight when memory goes */
+/* First the readers, which wake the crew; that finishes what is under way, so that nothing is in flight when memory goes */
 void ntm_pipe_close(struct ntm_pipe *pipe)
 {
 	if (pipe->running) {
-		ntm_crew_stop(&pipe->crew);
 		ntm_lane_stop(&pipe->out);
 		ntm_lane_stop(&pipe->in);
+		ntm_crew_stop(&pipe->crew);
 	}
 	ntm_tun_close(&pipe->tun);
 	for (int i = 0; i < 2; i++)
