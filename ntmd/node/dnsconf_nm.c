@@ -3,7 +3,7 @@
  * NetworkManager, by D-Bus, where it writes resolv.conf. Our interface is one
  * that it did not make; it takes name servers for it all the same: the applied
  * settings are read, changed in what is DNS, and applied again. They are
- * forgotten with the interface, and by applying the stored ones.
+ * forgotten with the interface.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -138,14 +138,16 @@ static int append_stub(sd_bus_message *to, const union ntm_addr *stub)
 	return append_stub6(to, stub);
 }
 
-static int append_dns(sd_bus_message *to, const union ntm_addr *stub, const char *zone)
+/* One address of us is enough: the C library looks at no more than three servers */
+static int append_dns(sd_bus_message *to, int family, const struct ntm_dnsconf_job *job)
 {
+	const union ntm_addr *stub = ntm_dnsconf_stub(job);
 	char domain[260];
 	int err;
 
-	if (!stub->sa.sa_family)
+	if (stub->sa.sa_family != family)
 		return 0;
-	snprintf(domain, sizeof(domain), "~%s", zone);
+	snprintf(domain, sizeof(domain), "~%s", job->zone);
 	err = append_stub(to, stub);
 	if (err >= 0)
 		err = sd_bus_message_append(to, "{sv}", "dns-search", "as", 1, domain);
@@ -166,7 +168,7 @@ static int copy_section(sd_bus_message *to, sd_bus_message *from, const struct n
 	if (err >= 0)
 		err = copy_values(to, from, is_ip(section));
 	if (err >= 0 && is_ip(section))
-		err = append_dns(to, section[3] == '4' ? &job->stub4 : &job->stub6, job->zone);
+		err = append_dns(to, section[3] == '4' ? AF_INET : AF_INET6, job);
 	for (int i = 0; err >= 0 && i < 2; i++)
 		err = sd_bus_message_close_container(to);
 	return err;
@@ -237,15 +239,15 @@ static int nm_set(const struct ntm_dnsconf_job *job, char *why, size_t size)
 	return err;
 }
 
-/* Empty settings stand for those that are stored */
+/* The same without a server. The stored settings would not do: they may be of a time when the interface had other addresses. */
 static void nm_undo(const char *ifname)
 {
-	struct device device;
+	struct ntm_dnsconf_job none = { 0 };
 	struct ntm_bus bus;
 
-	if (!ntm_bus_open(&bus) && !find_device(&bus, ifname, &device))
-		(void)ntm_bus_simple(&bus, &device.peer, "Reapply", "a{sa{sv}}tu", 0, (uint64_t)0,
-				     PRESERVE_EXTERNAL_IP);
+	snprintf(none.ifname, sizeof(none.ifname), "%s", ifname);
+	if (!ntm_bus_open(&bus))
+		(void)set_device(&bus, &none);
 	ntm_bus_close(&bus);
 }
 

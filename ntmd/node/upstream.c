@@ -353,13 +353,29 @@ int ntm_upstream_ask(struct ntm_upstream *up, uint64_t tag, const uint8_t *msg, 
 	return err;
 }
 
+static bool same_servers(const struct ntm_upstream *up, const union ntm_addr *servers,
+			 unsigned int count)
+{
+	if (up->count != count)
+		return false;
+	for (unsigned int i = 0; i < count; i++) {
+		if (!ntm_addr_equal(&up->servers[i], &servers[i]))
+			return false;
+	}
+	return true;
+}
+
 void ntm_upstream_servers(struct ntm_upstream *up, const union ntm_addr *servers,
 			  unsigned int count)
 {
-	up->count = count < NTM_UPSTREAM_SERVERS ? count : NTM_UPSTREAM_SERVERS;
-	if (up->count)
-		memcpy(up->servers, servers, up->count * sizeof(*servers));
+	if (count > NTM_UPSTREAM_SERVERS)
+		count = NTM_UPSTREAM_SERVERS;
+	if (same_servers(up, servers, count))
+		return;
+	up->count = count;
 	up->first = 0;
+	for (unsigned int i = 0; i < count; i++)
+		up->servers[i] = servers[i];
 }
 
 int ntm_upstream_open(struct ntm_upstream **up, uv_loop_t *loop)

@@ -25,7 +25,7 @@ typedef void ntm_upstream_fn(void *ctx, uint64_t tag, const uint8_t *msg, size_t
 
 /** ntm_upstream_open() - with no server yet; 0 or a negative errno */
 int ntm_upstream_open(struct ntm_upstream **up, uv_loop_t *loop);
-/** ntm_upstream_servers() - use these (the first NTM_UPSTREAM_SERVERS of them) from the next query on */
+/** ntm_upstream_servers() - use these (the first NTM_UPSTREAM_SERVERS of them) from now on; cheap if they are the same as before */
 void ntm_upstream_servers(struct ntm_upstream *up, const union ntm_addr *servers,
 			  unsigned int count);
 /**
