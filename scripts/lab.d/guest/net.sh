@@ -35,16 +35,16 @@ host_files() {
 	: >"$dir/etc/resolv.conf"
 }
 
-# The mount and UTS namespaces of a host; files under $LAB_STATE/ns keep them
+# The mount and UTS namespaces of a host. A process that sleeps keeps them: files would do, but newer kernels number mount
+# namespaces in no order, and refuse some such files because they might make a loop. It is no child of the scenario's shell,
+# which may wait for its children.
 host_enter() {
-	local name=$1 dir=$LAB_STATE/hosts/$1 ns=$LAB_STATE/ns/$1
-	: >"$ns.mnt"
-	: >"$ns.uts"
+	local name=$1 dir=$LAB_STATE/hosts/$1 ns=$LAB_STATE/ns/$1 fd pid
 	# shellcheck disable=SC2016 # expanded by the inner shell
-	nsenter --net="/run/netns/$name" unshare --mount="$ns.mnt" --uts="$ns.uts" sh -e -c '
+	exec {fd}< <(nsenter --net="/run/netns/$name" unshare --mount --uts sh -e -c '
 		mount --bind "$1/etc" /etc
 		mount --bind "$1/lib" /var/lib
-		mount -t sysfs sysfs /sys
+		mount -t sysfs -o ro sysfs /sys
 		mount --bind "$1/run" /run
 		hostname "$2"
 		ip link set lo up
@@ -53,7 +53,14 @@ host_enter() {
 			echo 0 >ipv6/conf/$conf/accept_dad
 			echo 0 >ipv6/conf/$conf/accept_ra
 		done
-		echo 0 2147483647 >ipv4/ping_group_range' sh "$dir" "$name"
+		echo 0 2147483647 >ipv4/ping_group_range
+		cd /
+		echo $$
+		exec sleep infinity >/dev/null' sh "$dir" "$name" &)
+	read -r pid <&"$fd" || lab_die "host: '$name' does not start"
+	exec {fd}<&-
+	ln -s "/proc/$pid/ns/mnt" "$ns.mnt"
+	ln -s "/proc/$pid/ns/uts" "$ns.uts"
 }
 
 # router NAME...: hosts that forward
@@ -99,8 +106,9 @@ link() {
 	for addr in "${addrs[@]}"; do
 		addr_add "$host" "$net" "$addr"
 	done
+	ip -n "net.$net" link set "$port" master br0
 	[ ${#shape[@]} = 0 ] || link_set "$host" "$net" "${shape[@]}"
-	ip -n "net.$net" link set "$port" master br0 up
+	ip -n "net.$net" link set "$port" up
 	ip -n "$host" link set "$as" up
 }
 
@@ -158,64 +166,6 @@ gateway() {
 	done
 }
 
-# link_set HOST NET [--rate R] [--delay D] [--jitter D] [--loss P] [--queue D]: change what a link does; "none" takes it away
-link_set() {
-	local host=$1 net=$2 file shape rate='' delay='' jitter='' loss='' queue='' key
-	file=$(link_file "$host" "$net")
-	shape=$LAB_STATE/links/$host@$net.shape
-	shift 2
-	while [ $# -gt 0 ]; do
-		key=${1#--}
-		[[ " rate delay jitter loss queue " = *" $key "* ]] || lab_die "link_set: no option '$1'"
-		[ "$2" != none ] || set -- "$1" ''
-		echo "$key='$2'" >>"$shape"
-		shift 2
-	done
-	# shellcheck disable=SC1090
-	. "$shape"
-	shape_device "$host" "$(if_of "$host" "$net")"
-	shape_device "net.$net" "$(port_of "$host" "$net")"
-	: "$file"
-}
-
-# Bits per second of 20mbit, 1gbit, 500kbit
-bits() {
-	local n=${1%%[a-z]*}
-	case ${1#"$n"} in
-	kbit) echo $((n * 1000)) ;;
-	mbit) echo $((n * 1000000)) ;;
-	gbit) echo $((n * 1000000000)) ;;
-	bit) echo "$n" ;;
-	*) lab_die "'$1' is no rate (20mbit, 1gbit)" ;;
-	esac
-}
-
-# Uses the variables rate, delay, jitter, loss, queue of its caller.
-# A token bucket with a peak rate cuts aggregates into what a wire carries, so that loss and delay act on single packets;
-# its burst of 5 ms makes up for a timer that is late.
-shape_device() {
-	local ns=$1 dev=$2 burst bps netem=() tbf=()
-	tc -n "$ns" qdisc del dev "$dev" root 2>/dev/null || true
-	[ -z "$loss" ] || rate=${rate:-100mbit}
-	[ -z "$delay$jitter$loss" ] || netem=(netem limit 10000 delay "${delay:-0ms}")
-	[ -z "$jitter" ] || netem+=("$jitter")
-	[ -z "$loss" ] || netem+=(loss "$loss")
-	if [ -n "$rate" ]; then
-		bps=$(bits "$rate")
-		burst=$((bps / 8 / 200))
-		tbf=(tbf rate "$rate" burst $((burst > 5000 ? burst : 5000)) latency "${queue:-50ms}")
-		[ "$bps" -gt 200000000 ] || tbf+=(peakrate 10gbit mtu $(($(mtu_of "$ns" "$dev") + 200)))
-		tc -n "$ns" qdisc add dev "$dev" root handle 1: "${tbf[@]}"
-		[ ${#netem[@]} = 0 ] || tc -n "$ns" qdisc add dev "$dev" parent 1: handle 2: "${netem[@]}"
-	elif [ ${#netem[@]} -gt 0 ]; then
-		tc -n "$ns" qdisc add dev "$dev" root handle 2: "${netem[@]}"
-	fi
-}
-
-mtu_of() {
-	ip -n "$1" -o link show dev "$2" | sed -nE 's/.* mtu ([0-9]+).*/\1/p'
-}
-
 # unplug HOST NET, plug HOST NET: the cable; the interface stays, without carrier
 unplug() {
 	ip -n "net.$2" link set "$(port_of "$1" "$2")" down
@@ -236,6 +186,7 @@ link_up() {
 
 # unlink HOST NET: take the interface out of the machine
 unlink() {
+	wire_remove "$2" "$(port_of "$1" "$2")"
 	ip -n "$1" link del "$(if_of "$1" "$2")"
 	rm -f "$LAB_STATE/links/$1@$2" "$LAB_STATE/links/$1@$2.shape"
 }
