@@ -8,7 +8,7 @@ run_usage() {
 
 # shellcheck disable=SC2034 # some of these are for qemu.sh and uml.sh
 parse_run() {
-	LAB_TARGET=qemu-6.12 LAB_DATAPATH=kernel LAB_KEEP='' LAB_VERBOSE='' LAB_KUNIT=${LAB_KUNIT:-}
+	LAB_TARGET=qemu-6.12 LAB_DATAPATH='' LAB_KEEP='' LAB_VERBOSE='' LAB_KUNIT=${LAB_KUNIT:-}
 	LAB_SMP=2 LAB_MEM=1024 LAB_QEMU_ARGS='' LAB_ENV=() LAB_FILES=()
 	while [ $# -gt 0 ]; do
 		case $1 in
@@ -28,8 +28,17 @@ parse_run() {
 		shift
 	done
 	check_target "$LAB_TARGET"
-	[[ $LAB_DATAPATH = kernel || $LAB_DATAPATH = tun ]] || die "no datapath '$LAB_DATAPATH' (there are: kernel tun)"
+	check_datapath
 	[ ${#LAB_FILES[@]} -gt 0 ] || run_usage
+}
+
+check_datapath() {
+	if [ "$LAB_TARGET" = host ]; then
+		LAB_DATAPATH=${LAB_DATAPATH:-tun}
+		[ "$LAB_DATAPATH" = tun ] || die "target host takes no module: it has the datapath tun only"
+	fi
+	LAB_DATAPATH=${LAB_DATAPATH:-kernel}
+	[[ " kernel tun mixed " = *" $LAB_DATAPATH "* ]] || die "no datapath '$LAB_DATAPATH' (there are: kernel tun mixed)"
 }
 
 # A header line of a scenario: "# NAME: VALUE"
@@ -124,15 +133,19 @@ boot_and_follow() {
 	LAB_VM=''
 }
 
-# End the guest when its time is over
+# Ends the guest when its time is over; ends itself soon after the guest, also when this shell is no more
 watchdog() {
-	local vm=$1 total=$2 run=$3 sleeper
-	trap 'kill "$sleeper" 2>/dev/null; exit 0' TERM
-	sleep "$total" &
-	sleeper=$!
-	wait "$sleeper"
+	local vm=$1 total=$2 run=$3
+	! timeout "$total" tail -s 1 -f --pid="$vm" /dev/null || return 0
 	touch "$run/timeout"
-	kill "$vm"
+	end_vm "$vm"
+}
+
+# A guest of target host is ended like any first process: by SIGKILL
+end_vm() {
+	local signal=TERM
+	[ "$LAB_TARGET" != host ] || signal=KILL
+	kill -s "$signal" "$1" 2>/dev/null || true
 }
 
 # Points come from the guests without numbers, because there may be several guests
@@ -180,12 +193,12 @@ keep_results() {
 
 finish() {
 	trap - EXIT INT TERM
-	[ -z "${LAB_VM:-}" ] || kill "$LAB_VM" 2>/dev/null || true
+	[ -z "${LAB_VM:-}" ] || end_vm "$LAB_VM"
 	[ -z "${LAB_DOG:-}" ] || kill "$LAB_DOG" 2>/dev/null || true
 	rm -rf "$LAB_TMP"
 }
 
-# No more guests at once on this machine than it has processors: with more, none keeps its time
+# No more virtual machines at once on this machine than it has processors: with more, none keeps its time
 take_slot() {
 	local n fd slots=${LAB_GUESTS:-$(nproc)} waiting=''
 	mkdir -p "$LAB_CACHE/lock"
@@ -221,6 +234,7 @@ run_all() {
 # Scenarios with the header "# module: no" do without ours
 need_module() {
 	local file
+	[ "$LAB_TARGET" != host ] || return 1
 	for file in "$@"; do
 		[ "$(header "$file" module)" = no ] || return 0
 	done
@@ -237,7 +251,7 @@ lab_run() {
 	echo 0 >"$LAB_TMP/count"
 	trap finish EXIT
 	trap 'exit 130' INT TERM
-	[ -n "$LAB_KEEP" ] || take_slot
+	[ -n "$LAB_KEEP" ] || [ "$LAB_TARGET" = host ] || take_slot
 	run_all "${LAB_FILES[@]}"
 	[ ! -e "$LAB_TMP/failed" ]
 }

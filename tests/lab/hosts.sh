@@ -1,5 +1,6 @@
 # Two hosts on one network, both families.
 # module: no
+# on: qemu-6.12 host
 
 net internet
 host a b

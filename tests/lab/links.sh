@@ -1,5 +1,6 @@
 # What a link does to packets: delay, rate, loss, MTU, and what can be done to it while it is used.
 # module: no
+# on: qemu-6.12 host
 
 net internet
 host a b

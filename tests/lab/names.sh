@@ -1,5 +1,6 @@
 # A DNS server, and programs that use it.
 # module: no
+# on: qemu-6.12 host
 
 net internet
 host a server

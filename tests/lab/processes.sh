@@ -1,5 +1,6 @@
 # Programs in the background: start, stop, kill, start again.
 # module: no
+# on: qemu-6.12 host
 
 host a b
 bg a sleeper sleep 1000

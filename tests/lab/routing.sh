@@ -1,5 +1,6 @@
 # A host behind a router, and behind a NAT.
 # module: no
+# on: qemu-6.12 host
 #
 #   a --- home --- gw --- internet --- b
 

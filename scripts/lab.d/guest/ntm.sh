@@ -8,6 +8,7 @@ NTM_PORT=4330
 # load_module [FILE]: insmod, once
 load_module() {
 	local file=${1:-/mnt/lab/ntmobile.ko}
+	[ "$LAB_TARGET" != host ] || lab_die "load_module: target host takes no module"
 	! grep -q "^$(basename "$file" .ko | tr - _) " /proc/modules || return 0
 	[ -e "$file" ] || lab_die "there is no $(basename "$file"): did it build?"
 	[ "$file" != /mnt/lab/ntmobile.ko ] || load_needed "$file"
@@ -65,11 +66,26 @@ node_start() {
 	local host=$1
 	shift
 	need_host "$host"
-	[ "$LAB_DATAPATH" != kernel ] || load_module
 	write_conf "$(file_of "$host" $NTMD_CONF)" node state=/var/lib/ntmd control=/run/ntmd.sock port=$NTM_PORT \
-		"datapath=$LAB_DATAPATH" interface=ntm0 -- "$@"
+		"datapath=$(next_datapath)" interface=ntm0 -- "$@"
+	[ "$(datapath_of "$host")" != kernel ] || load_module
 	bg "$host" ntmd ntmd -c $NTMD_CONF
 	eventually 15 test -S "$(file_of "$host" /run/ntmd.sock)" || lab_die "node: ntmd on $host does not start: $(logs "$host" ntmd)"
+}
+
+# The datapath of the next node: mixed means by turns
+next_datapath() {
+	[ "$LAB_DATAPATH" = mixed ] || { echo "$LAB_DATAPATH" && return; }
+	if [ $(($(next_number node) % 2)) = 0 ]; then
+		echo kernel
+	else
+		echo tun
+	fi
+}
+
+# datapath_of HOST: how the node on it carries packets
+datapath_of() {
+	sed -nE 's/^datapath = (.*)/\1/p' "$(file_of "$1" $NTMD_CONF)"
 }
 
 # node_join HOST NAME DC: invite NAME at the DC on host DC, join with what it says
