@@ -9,12 +9,12 @@ link dc internet 192.0.2.1/24 2001:db8::1/64
 link a internet 192.0.2.10/24 --rate 20mbit --delay 10ms
 link b internet 192.0.2.20/24
 
+dns dc www.example.org=192.0.2.80 # a DNS server that knows nothing of NTMobile
+resolver a 192.0.2.1
+resolver b 192.0.2.1
 dc dc zone=example.net           # a direction coordinator on host dc
 node a alice dc                  # invited by the DC on host dc, joined, has its lease
 node b bob dc
-dns dc www.example.org=192.0.2.80
-resolver a 192.0.2.1
-resolver b 192.0.2.1
 
 is "a finds bob's virtual address" "$(on a getent ahostsv4 bob.example.net | awk '{ print $1; exit }')" "$(virtual4 b)"
 check "a reaches bob" on a ping -c 3 -W 2 bob.example.net
