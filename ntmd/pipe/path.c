@@ -372,9 +372,10 @@ void ntm_paths_each(struct ntm_paths *paths, void (*fn)(void *ctx, struct ntm_pa
 	}
 }
 
+/* A start that failed here ends once more with all the rest: nothing is left behind that could be freed again */
 void ntm_paths_done(struct ntm_paths *paths)
 {
-	struct ntm_index *by_id = atomic_load(&paths->by_id);
+	struct ntm_index *by_id = atomic_exchange(&paths->by_id, NULL);
 
 	for (size_t i = 0; by_id && i < by_id->size; i++) {
 		struct ntm_path *path = atomic_load(&by_id->slot[i]);
@@ -385,6 +386,6 @@ void ntm_paths_done(struct ntm_paths *paths)
 	memset(paths->lanes, 0, sizeof(paths->lanes));
 	ntm_paths_collect(paths);
 	free(by_id);
-	free(atomic_load(&paths->by_v4));
-	free(atomic_load(&paths->by_v6));
+	free(atomic_exchange(&paths->by_v4, NULL));
+	free(atomic_exchange(&paths->by_v6, NULL));
 }
