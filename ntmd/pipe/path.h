@@ -17,16 +17,8 @@
 #include "ntmobile/inner.h"
 #include "ntmobile/replay.h"
 #include "pipe/aead.h"
-#include "pipe/lane.h"
-
-#define NTM_PATHS_LANES 2
-
-/** struct ntm_garbage - stands first in what is freed later */
-struct ntm_garbage {
-	struct ntm_garbage *next;
-	void (*destroy)(struct ntm_garbage *garbage);
-	uint64_t marks[NTM_PATHS_LANES];
-};
+#include "pipe/garbage.h"
+#include "pipe/index.h"
 
 /**
  * struct ntm_pipe_key - one epoch's pair of keys
@@ -73,17 +65,10 @@ struct ntm_path {
 	_Atomic uint64_t last_rx, last_tx, asked_ms;
 };
 
-struct ntm_index;
-
 /** struct ntm_paths - the table */
 struct ntm_paths {
-	struct ntm_index *_Atomic by_id;
-	struct ntm_index *_Atomic by_v4;
-	struct ntm_index *_Atomic by_v6;
-	uint8_t hash_key[16];
-	struct ntm_lane *lanes[NTM_PATHS_LANES]; /* NULL: none */
-	struct ntm_garbage *_Atomic fresh;	 /* any thread pushes */
-	struct ntm_garbage *waiting;
+	struct ntm_garbage_bin bin;
+	struct ntm_index by_id, by_v4, by_v6;
 };
 
 int ntm_paths_init(struct ntm_paths *paths);
@@ -121,9 +106,6 @@ bool ntm_path_confirm(struct ntm_paths *paths, struct ntm_path *path, struct ntm
 int ntm_path_move(struct ntm_paths *paths, struct ntm_path *path, const union ntm_addr *peer,
 		  const union ntm_addr *local);
 
-/** ntm_paths_discard() - any thread: @garbage is no longer reachable; destroy it when nobody can be using it */
-void ntm_paths_discard(struct ntm_paths *paths, struct ntm_garbage *garbage,
-		       void (*destroy)(struct ntm_garbage *));
 /** ntm_paths_collect() - the owner: free what can be freed. True if something still waits. */
 bool ntm_paths_collect(struct ntm_paths *paths);
 

@@ -45,11 +45,6 @@ bool ntm_pipe_is_virtual(const struct ntm_pipe_net *net, const union ntm_addr *a
 	return net->has6 && in_prefix(&addr->v6.sin6_addr, &net->net6, net->prefix6);
 }
 
-static void destroy_net(struct ntm_garbage *garbage)
-{
-	free(garbage);
-}
-
 int ntm_pipe_net(struct ntm_pipe *pipe, const struct ntm_pipe_net *net)
 {
 	struct ntm_pipe_net *copy = malloc(sizeof(*copy)), *old;
@@ -59,7 +54,7 @@ int ntm_pipe_net(struct ntm_pipe *pipe, const struct ntm_pipe_net *net)
 	*copy = *net;
 	old = atomic_exchange(&pipe->net, copy);
 	if (old)
-		ntm_paths_discard(&pipe->paths, &old->garbage, destroy_net);
+		ntm_garbage_discard(&pipe->paths.bin, &old->garbage, ntm_garbage_free);
 	return 0;
 }
 
@@ -144,8 +139,8 @@ static int make_lanes(struct ntm_pipe *pipe, unsigned int crew)
 		return err;
 	ntm_lane_init(&pipe->in, &ntm_pipe_in_ops, pipe, pipe->vecs[0], size, 0);
 	ntm_lane_init(&pipe->out, &ntm_pipe_out_ops, pipe, pipe->vecs[1], size, 1);
-	pipe->paths.lanes[0] = &pipe->in;
-	pipe->paths.lanes[1] = &pipe->out;
+	pipe->paths.bin.lanes[0] = &pipe->in;
+	pipe->paths.bin.lanes[1] = &pipe->out;
 	return 0;
 }
 
