@@ -279,8 +279,8 @@ unsigned int ntm_miss_release(struct ntm_path *path)
 	spin_lock_bh(&m->lock);
 	list_for_each_entry_safe(a, next, &m->addrs, list) {
 		if (a->family == AF_INET ?
-		    path->has_v4 && a->addr.s6_addr32[0] == path->v4.s_addr :
-		    path->has_v6 && ipv6_addr_equal(&a->addr, &path->v6))
+		    path->peer.has_v4 && a->addr.s6_addr32[0] == ntm_path_v4(path)->s_addr :
+		    path->peer.has_v6 && ipv6_addr_equal(&a->addr, ntm_path_v6(path)))
 			ntm_miss_unlink(m, a, &queue);
 	}
 	spin_unlock_bh(&m->lock);

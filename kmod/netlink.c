@@ -462,12 +462,12 @@ static int ntm_path_create(struct ntm_dev *ndev, struct ntm_path_req *req,
 	if (!path)
 		return -ENOMEM;
 	if (req->v4) {
-		path->v4 = *req->v4;
-		path->has_v4 = true;
+		memcpy(path->peer.v4, req->v4, sizeof(path->peer.v4));
+		path->peer.has_v4 = true;
 	}
 	if (req->v6) {
-		path->v6 = *req->v6;
-		path->has_v6 = true;
+		memcpy(path->peer.v6, req->v6, sizeof(path->peer.v6));
+		path->peer.has_v6 = true;
 	}
 	err = ntm_path_apply(path, req, info->extack);
 	if (!err)
@@ -487,10 +487,10 @@ static int ntm_path_change(struct ntm_path *path, struct ntm_path_req *req,
 		NL_SET_ERR_MSG(info->extack, "path exists");
 		return -EEXIST;
 	}
-	if (req->v4 && (!path->has_v4 || path->v4.s_addr != req->v4->s_addr))
+	if (req->v4 && (!path->peer.has_v4 || ntm_path_v4(path)->s_addr != req->v4->s_addr))
 		return ntm_refuse(info, info->attrs[NTM_A_VIRTUAL4],
 				  "virtual addresses of a path cannot change");
-	if (req->v6 && (!path->has_v6 || !ipv6_addr_equal(&path->v6, req->v6)))
+	if (req->v6 && (!path->peer.has_v6 || !ipv6_addr_equal(ntm_path_v6(path), req->v6)))
 		return ntm_refuse(info, info->attrs[NTM_A_VIRTUAL6],
 				  "virtual addresses of a path cannot change");
 	return ntm_path_apply(path, req, info->extack);
@@ -628,9 +628,11 @@ static int ntm_put_path(struct sk_buff *msg, struct ntm_path *path)
 	    nla_put_u32(msg, NTM_A_PATH_ID, be32_to_cpu(path->id)) ||
 	    nla_put_u32(msg, NTM_A_MTU, READ_ONCE(path->mtu)))
 		return -EMSGSIZE;
-	if (path->has_v4 && nla_put(msg, NTM_A_VIRTUAL4, sizeof(path->v4), &path->v4))
+	if (path->peer.has_v4 &&
+	    nla_put(msg, NTM_A_VIRTUAL4, sizeof(path->peer.v4), path->peer.v4))
 		return -EMSGSIZE;
-	if (path->has_v6 && nla_put(msg, NTM_A_VIRTUAL6, sizeof(path->v6), &path->v6))
+	if (path->peer.has_v6 &&
+	    nla_put(msg, NTM_A_VIRTUAL6, sizeof(path->peer.v6), path->peer.v6))
 		return -EMSGSIZE;
 	if (ntm_put_path_state(msg, path))
 		return -EMSGSIZE;

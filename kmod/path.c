@@ -27,15 +27,15 @@ static const struct rhashtable_params ntm_by_id = {
 };
 
 static const struct rhashtable_params ntm_by_v4 = {
-	.key_len = sizeof_field(struct ntm_path, v4),
-	.key_offset = offsetof(struct ntm_path, v4),
+	.key_len = sizeof_field(struct ntm_path, peer.v4),
+	.key_offset = offsetof(struct ntm_path, peer.v4),
 	.head_offset = offsetof(struct ntm_path, by_v4),
 	.automatic_shrinking = true,
 };
 
 static const struct rhashtable_params ntm_by_v6 = {
-	.key_len = sizeof_field(struct ntm_path, v6),
-	.key_offset = offsetof(struct ntm_path, v6),
+	.key_len = sizeof_field(struct ntm_path, peer.v6),
+	.key_offset = offsetof(struct ntm_path, peer.v6),
 	.head_offset = offsetof(struct ntm_path, by_v6),
 	.automatic_shrinking = true,
 };
@@ -159,14 +159,14 @@ int ntm_path_insert(struct ntm_path *path, struct netlink_ext_ack *extack)
 	struct ntm_path_tables *t = &path->ndev->paths;
 	int err;
 
-	if (path->has_v4) {
+	if (path->peer.has_v4) {
 		err = rhashtable_lookup_insert_fast(&t->by_v4, &path->by_v4, ntm_by_v4);
 		if (err == -EEXIST)
 			NL_SET_ERR_MSG(extack, "another path has this virtual IPv4 address");
 		if (err)
 			return err;
 	}
-	if (path->has_v6) {
+	if (path->peer.has_v6) {
 		err = rhashtable_lookup_insert_fast(&t->by_v6, &path->by_v6, ntm_by_v6);
 		if (err == -EEXIST)
 			NL_SET_ERR_MSG(extack, "another path has this virtual IPv6 address");
@@ -183,9 +183,9 @@ int ntm_path_insert(struct ntm_path *path, struct netlink_ext_ack *extack)
 	return 0;
 
 err_v6:
-	ntm_path_unhash_virtual(path, false, path->has_v6);
+	ntm_path_unhash_virtual(path, false, path->peer.has_v6);
 err_v4:
-	ntm_path_unhash_virtual(path, path->has_v4, false);
+	ntm_path_unhash_virtual(path, path->peer.has_v4, false);
 	return err;
 }
 
@@ -211,7 +211,7 @@ void ntm_path_remove(struct ntm_path *path)
 	struct ntm_path_tables *t = &path->ndev->paths;
 
 	rhashtable_remove_fast(&t->by_id, &path->by_id, ntm_by_id);
-	ntm_path_unhash_virtual(path, path->has_v4, path->has_v6);
+	ntm_path_unhash_virtual(path, path->peer.has_v4, path->peer.has_v6);
 	rb_erase(&path->order, &t->order);
 	ntm_path_changed(t, -1);
 	ntm_path_drop_keys(path);

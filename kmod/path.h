@@ -16,6 +16,7 @@
 #include <linux/rbtree.h>
 #include <linux/rhashtable.h>
 #include <net/dst_cache.h>
+#include <ntmobile/inner.h>
 #include <ntmobile/wire.h>
 #include "stats.h"
 
@@ -51,9 +52,9 @@ struct ntm_endpoint {
  * @order:	node in the order of Path IDs, for dumps
  * @ndev:	the device; it outlives its paths, since each holds a reference
  * @id:		Path ID, network order
- * @v4, @v6:	the peer's virtual addresses; inner packets of the peer must
- *		carry one of them as source
- * @has_v4, @has_v6: whether they are in the tables
+ * @peer:	the peer's virtual addresses, those it has in the tables; inner
+ *		packets of the peer must carry one of them as source. Aligned,
+ *		since they are hashed by words
  * @mtu:	largest inner packet in bytes; READ_ONCE
  * @endpoint:	RCU; NULL until the first PEER_ADDR
  * @tx:		sending key, RCU, NULL until one is confirmed
@@ -74,9 +75,7 @@ struct ntm_path {
 	struct rb_node order;
 	struct ntm_dev *ndev;
 	__be32 id;
-	struct in_addr v4;
-	struct in6_addr v6;
-	bool has_v4, has_v6;
+	struct ntm_inner_peer peer __aligned(4);
 	u32 mtu;
 	struct ntm_endpoint __rcu *endpoint;
 	struct ntm_key __rcu *tx;
@@ -89,6 +88,16 @@ struct ntm_path {
 	struct kref ref;
 	struct rcu_head rcu;
 };
+
+static inline const struct in_addr *ntm_path_v4(const struct ntm_path *path)
+{
+	return (const struct in_addr *)path->peer.v4;
+}
+
+static inline const struct in6_addr *ntm_path_v6(const struct ntm_path *path)
+{
+	return (const struct in6_addr *)path->peer.v6;
+}
 
 /**
  * struct ntm_path_tables - the tables of one device

@@ -478,7 +478,7 @@ static int ntm_recv_next(struct ntm_rx *rx)
 		ntm_recv_drop(rx, NTM_DROP_KEY);
 		return 0;
 	}
-	rx->ctr = ntm_wire_ctr(hdr, READ_ONCE(rx->key->replay.highest));
+	rx->ctr = ntm_wire_ctr(hdr, READ_ONCE(rx->key->replay.window.highest));
 	rx->len = len - NTM_WIRE_OVERHEAD;
 	err = ntm_recv_decrypt(rx, off + NTM_WIRE_HDR_LEN, len - NTM_WIRE_HDR_LEN);
 	if (err != -EINPROGRESS)

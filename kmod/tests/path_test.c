@@ -35,11 +35,11 @@ static struct ntm_path *ntm_test_path(struct kunit *test, u32 id, u32 v4, u32 v6
 	struct ntm_path *path = ntm_path_new(test->priv, cpu_to_be32(id));
 
 	KUNIT_ASSERT_NOT_NULL(test, path);
-	path->v4.s_addr = cpu_to_be32(v4);
-	path->has_v4 = v4;
-	path->v6.s6_addr32[0] = cpu_to_be32(0xfd000000);
-	path->v6.s6_addr32[3] = cpu_to_be32(v6);
-	path->has_v6 = v6;
+	*(__be32 *)path->peer.v4 = cpu_to_be32(v4);
+	path->peer.has_v4 = v4;
+	*(__be32 *)path->peer.v6 = cpu_to_be32(0xfd000000);
+	*(__be32 *)(path->peer.v6 + 12) = cpu_to_be32(v6);
+	path->peer.has_v6 = v6;
 	return path;
 }
 
