@@ -173,7 +173,7 @@ void ntm_outer_xmit(struct ntm_path *path, struct ntm_route *rt,
 	if (rt->family == AF_INET)
 		udp_tunnel_xmit_skb(dst_rtable(rt->dst), sk, skb, rt->src4,
 				    rt->dst4, tos, ip4_dst_hoplimit(rt->dst),
-				    htons(IP_DF), rt->sport, rt->dport,
+				    skb->ignore_df ? 0 : htons(IP_DF), rt->sport, rt->dport,
 				    false, false);
 	else
 		udp_tunnel6_xmit_skb(rt->dst, sk, skb, NULL, &rt->src6,

@@ -53,7 +53,9 @@ unsigned int ntm_outer_mtu(const struct ntm_route *rt);
  * ntm_outer_xmit() - put the outer headers on and send
  * @path:	only for the socket and the namespace
  * @rt:		route; the reference is taken over
- * @skb:	UDP payload, GSO fields set where it is more than one datagram
+ * @skb:	UDP payload, GSO fields set where it is more than one datagram. With
+ *		ignore_df it may be fragmented: here if the route is too narrow
+ *		for it (RFC 2473 7.1), over IPv4 also on the way
  * @tos:	inner TOS or traffic class byte
  *
  * DSCP is copied to the outer header (RFC 2983: the network may treat the

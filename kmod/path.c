@@ -132,6 +132,7 @@ struct ntm_path *ntm_path_new(struct ntm_dev *ndev, __be32 id)
 	}
 	path->id = id;
 	path->mtu = READ_ONCE(ndev->dev->mtu);
+	path->mtu_told = path->mtu;
 	path->ndev = ndev;
 	dev_hold(ndev->dev);
 	spin_lock_init(&path->lock);
@@ -150,6 +151,13 @@ static void ntm_path_unhash_virtual(struct ntm_path *path, bool v4, bool v6)
 		rhashtable_remove_fast(&t->by_v6, &path->by_v6, ntm_by_v6);
 }
 
+/* Why a table did not take a path: @exists, or no memory to grow. */
+static void ntm_path_refused(int err, struct netlink_ext_ack *extack, const char *exists)
+{
+	if (extack)
+		extack->_msg = err == -EEXIST ? exists : "no memory for the path tables";
+}
+
 /*
  * The table by ID comes last: a packet in finds the path by it, and its inner
  * source is checked against addresses that must be in the tables by then.
@@ -161,23 +169,25 @@ int ntm_path_insert(struct ntm_path *path, struct netlink_ext_ack *extack)
 
 	if (path->peer.has_v4) {
 		err = rhashtable_lookup_insert_fast(&t->by_v4, &path->by_v4, ntm_by_v4);
-		if (err == -EEXIST)
-			NL_SET_ERR_MSG(extack, "another path has this virtual IPv4 address");
-		if (err)
+		if (err) {
+			ntm_path_refused(err, extack,
+					 "another path has this virtual IPv4 address");
 			return err;
+		}
 	}
 	if (path->peer.has_v6) {
 		err = rhashtable_lookup_insert_fast(&t->by_v6, &path->by_v6, ntm_by_v6);
-		if (err == -EEXIST)
-			NL_SET_ERR_MSG(extack, "another path has this virtual IPv6 address");
-		if (err)
+		if (err) {
+			ntm_path_refused(err, extack,
+					 "another path has this virtual IPv6 address");
 			goto err_v4;
+		}
 	}
 	err = rhashtable_lookup_insert_fast(&t->by_id, &path->by_id, ntm_by_id);
-	if (err == -EEXIST)
-		NL_SET_ERR_MSG(extack, "a path with this ID exists");
-	if (err)
+	if (err) {
+		ntm_path_refused(err, extack, "a path with this ID exists");
 		goto err_v6;
+	}
 	rb_add(&path->order, &t->order, ntm_path_less);
 	ntm_path_changed(t, 1);
 	return 0;
@@ -256,6 +266,12 @@ static void ntm_path_release(struct kref *ref)
 void ntm_path_put(struct ntm_path *path)
 {
 	kref_put(&path->ref, ntm_path_release);
+}
+
+void ntm_path_set_mtu(struct ntm_path *path, u32 mtu)
+{
+	WRITE_ONCE(path->mtu, mtu);
+	WRITE_ONCE(path->mtu_told, mtu);
 }
 
 struct ntm_endpoint *ntm_endpoint_new(const union ntm_addr *addr,

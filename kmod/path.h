@@ -63,7 +63,7 @@ struct ntm_endpoint {
  * @lock:	BH spinlock around changes of @endpoint, @tx and @rx
  * @last_rx, @last_tx: jiffies64 of the newest authenticated packet received
  *		and of the last inner packet sent, 0 for never
- * @mtu_told:	MTU of the last NTM_EV_MTU, 0 for none
+ * @mtu_told:	what ntmd knows to fit: @mtu as it was set, or of the last NTM_EV_MTU
  * @key_asked:	jiffies of the last NTM_EV_REKEY for want of a key
  * @stats:	per-CPU counters
  * @ref:	tables hold one; packets in flight hold one each
@@ -136,6 +136,9 @@ void ntm_path_remove(struct ntm_path *path);
 void ntm_path_remove_all(struct ntm_dev *ndev);
 /* The path of the smallest ID that is not less than @id (host order), or NULL. */
 struct ntm_path *ntm_path_from(struct ntm_path_tables *t, u32 id);
+
+/* The largest inner packet, as ntmd gives it. ndev->lock held. */
+void ntm_path_set_mtu(struct ntm_path *path, u32 mtu);
 
 /* Any context; the last put frees after a grace period. */
 void ntm_path_put(struct ntm_path *path);

@@ -2,7 +2,8 @@
 /*
  * An outer UDP packet arrives. The hook stands in PRE_ROUTING, behind the raw
  * table (so that an administrator can still drop by address there) and behind
- * the reassembly of fragments, in front of connection tracking: data packets
+ * the reassembly of fragments (which is switched on with it: behind a narrow
+ * link outer packets come in fragments), in front of connection tracking: data packets
  * make no conntrack entry and cost no lookup. It sees what GRO made, because
  * ntmd's socket has UDP GRO on.
  *
@@ -29,6 +30,8 @@
 #include <net/ip.h>
 #include <net/ip6_checksum.h>
 #include <net/ipv6.h>
+#include <net/netfilter/ipv4/nf_defrag_ipv4.h>
+#include <net/netfilter/ipv6/nf_defrag_ipv6.h>
 #include <net/netns/generic.h>
 #include <net/route.h>
 #include <net/udp.h>
@@ -673,10 +676,29 @@ static const struct nf_hook_ops ntm_recv_ops[] = {
 
 int ntm_recv_hooks_get(struct net *net)
 {
-	return nf_register_net_hooks(net, ntm_recv_ops, ARRAY_SIZE(ntm_recv_ops));
+	int err;
+
+	err = nf_defrag_ipv4_enable(net);
+	if (err)
+		return err;
+	err = nf_defrag_ipv6_enable(net);
+	if (err)
+		goto err_defrag4;
+	err = nf_register_net_hooks(net, ntm_recv_ops, ARRAY_SIZE(ntm_recv_ops));
+	if (err)
+		goto err_defrag6;
+	return 0;
+
+err_defrag6:
+	nf_defrag_ipv6_disable(net);
+err_defrag4:
+	nf_defrag_ipv4_disable(net);
+	return err;
 }
 
 void ntm_recv_hooks_put(struct net *net)
 {
 	nf_unregister_net_hooks(net, ntm_recv_ops, ARRAY_SIZE(ntm_recv_ops));
+	nf_defrag_ipv6_disable(net);
+	nf_defrag_ipv4_disable(net);
 }

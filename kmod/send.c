@@ -87,7 +87,8 @@ static void ntm_tx_deliver(struct ntm_job *job)
 
 	if (unlikely(tx->err)) {
 		ntm_outer_route_put(&tx->route);
-		ntm_send_drop(tx->path, tx->skb, NTM_DROP_NO_MEM);
+		ntm_send_drop(tx->path, tx->skb, tx->err == -EKEYEXPIRED ?
+			      NTM_DROP_NO_KEY : NTM_DROP_NO_MEM);
 	} else {
 		ntm_outer_xmit(tx->path, &tx->route, tx->skb, tx->tos);
 	}
@@ -150,6 +151,17 @@ static void ntm_tx_completed(crypto_completion_data_t *data, int err)
 	ntm_tx_run(tx, err);
 	local_bh_enable();
 	rcu_read_unlock();
+}
+
+/* There is no key to send with: ntmd is told, at most once a second. */
+static void ntm_send_ask_key(struct ntm_path *path, u32 epoch)
+{
+	unsigned long asked = READ_ONCE(path->key_asked);
+
+	if (asked && time_before(jiffies, asked + HZ))
+		return;
+	WRITE_ONCE(path->key_asked, jiffies | 1);
+	ntm_event_rekey(path, epoch);
 }
 
 /* Takes the counters of @n packets. False: the key is used up. */
@@ -219,6 +231,7 @@ static void ntm_tx_start(struct ntm_path *path, struct ntm_key *key,
 	ntm_order_enter(&key->tx_order, &tx->job);
 	if (!ntm_tx_counters(path, key, segs, &tx->ctr)) {
 		tx->err = -EKEYEXPIRED;
+		ntm_send_ask_key(path, key->epoch);
 		ntm_order_done(&key->tx_order, &tx->job);
 		return;
 	}
@@ -255,7 +268,7 @@ static u8 ntm_send_tos(const struct sk_buff *skb)
 
 static void ntm_send_packed(struct ntm_path *path, struct ntm_key *key,
 			    struct ntm_route *rt, struct ntm_pack *pack,
-			    struct sk_buff *skb)
+			    struct sk_buff *skb, bool fragment)
 {
 	u8 tos = ntm_send_tos(skb);
 	struct sk_buff *outer;
@@ -264,13 +277,15 @@ static void ntm_send_packed(struct ntm_path *path, struct ntm_key *key,
 	skb_queue_walk(&pack->done, outer) {
 		skb_copy_hash(outer, skb);
 		outer->priority = skb->priority;
+		outer->ignore_df = fragment;
 	}
 	while ((outer = __skb_dequeue(&pack->done)))
 		ntm_tx_start(path, key, rt, outer, tos);
 }
 
+/* @fragment: its outer packets may be fragmented. */
 static void ntm_send_sealed(struct ntm_path *path, struct ntm_key *key,
-			    struct ntm_route *rt, struct sk_buff *skb)
+			    struct ntm_route *rt, struct sk_buff *skb, bool fragment)
 {
 	struct ntm_pack pack;
 	u32 packets;
@@ -290,7 +305,7 @@ static void ntm_send_sealed(struct ntm_path *path, struct ntm_key *key,
 	WRITE_ONCE(path->last_tx, get_jiffies_64());
 	ntm_stats_tx(path->stats, packets, bytes);
 	dev_sw_netstats_tx_add(path->ndev->dev, packets, bytes);
-	ntm_send_packed(path, key, rt, &pack, skb);
+	ntm_send_packed(path, key, rt, &pack, skb, fragment);
 	consume_skb(skb);
 }
 
@@ -301,11 +316,10 @@ static unsigned int ntm_send_mtu(struct ntm_path *path, const struct ntm_route *
 	unsigned int mtu = READ_ONCE(path->mtu);
 	unsigned int outer = ntm_outer_mtu(rt);
 
-	if (likely(outer >= mtu))
-		return mtu;
-	if (xchg(&path->mtu_told, outer) != outer)
-		ntm_event_mtu(path, outer);
-	return outer;
+	mtu = min(mtu, outer);
+	if (unlikely(READ_ONCE(path->mtu_told) != mtu) && xchg(&path->mtu_told, mtu) != mtu)
+		ntm_event_mtu(path, mtu);
+	return mtu;
 }
 
 static bool ntm_send_fits(const struct sk_buff *skb, unsigned int mtu)
@@ -331,6 +345,9 @@ static void ntm_send_too_big4(struct ntm_path *path, struct sk_buff *skb,
 {
 	struct sk_buff *segs, *seg, *next;
 
+	/* A packet socket may have written anything, and fragments copy the header. */
+	if (ip_hdrlen(skb) < sizeof(struct iphdr) || !pskb_may_pull(skb, ip_hdrlen(skb)))
+		goto drop;
 	if ((ip_hdr(skb)->frag_off & htons(IP_DF)) && !skb->ignore_df) {
 		icmp_ndo_send(skb, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, htonl(mtu));
 		goto drop;
@@ -361,26 +378,32 @@ drop:
 static void ntm_send_too_big(struct ntm_path *path, struct sk_buff *skb,
 			     unsigned int mtu)
 {
-	skb_dst_update_pmtu_no_confirm(skb, mtu);
 	if (skb->protocol == htons(ETH_P_IP)) {
+		skb_dst_update_pmtu_no_confirm(skb, mtu);
 		ntm_send_too_big4(path, skb, mtu);
 		return;
 	}
-	icmpv6_ndo_send(skb, ICMPV6_PKT_TOOBIG, 0, max_t(u32, mtu, IPV6_MIN_MTU));
+	mtu = max_t(u32, mtu, IPV6_MIN_MTU);
+	skb_dst_update_pmtu_no_confirm(skb, mtu);
+	icmpv6_ndo_send(skb, ICMPV6_PKT_TOOBIG, 0, mtu);
 	ntm_send_drop(path, skb, NTM_DROP_TOO_BIG);
+}
+
+/*
+ * An IPv6 packet of 1280 bytes passes everywhere (RFC 8200 5). Where the way is
+ * too narrow for it, its outer packets are fragmented.
+ */
+static bool ntm_send_must_fit(const struct sk_buff *skb)
+{
+	return skb->protocol == htons(ETH_P_IPV6) && ntm_send_fits(skb, IPV6_MIN_MTU);
 }
 
 /* ---- Entry ---- */
 
-/* No key or no endpoint yet: ntmd is told, at most once a second; the packet waits. */
+/* No key or no endpoint yet: the packet waits. */
 static void ntm_send_keyless(struct ntm_path *path, struct sk_buff *skb)
 {
-	unsigned long asked = READ_ONCE(path->key_asked);
-
-	if (!asked || time_after(jiffies, asked + HZ)) {
-		WRITE_ONCE(path->key_asked, jiffies | 1);
-		ntm_event_rekey(path, 0);
-	}
+	ntm_send_ask_key(path, 0);
 	ntm_miss_hold(path->ndev, skb);
 }
 
@@ -408,7 +431,9 @@ void ntm_send_on(struct ntm_path *path, struct sk_buff *skb)
 	mtu = ntm_send_mtu(path, &rt);
 	__this_cpu_inc(ntm_send_depth);
 	if (likely(ntm_send_fits(skb, mtu)))
-		ntm_send_sealed(path, key, &rt, skb);
+		ntm_send_sealed(path, key, &rt, skb, false);
+	else if (ntm_send_must_fit(skb))
+		ntm_send_sealed(path, key, &rt, skb, true);
 	else
 		ntm_send_too_big(path, skb, mtu);
 	__this_cpu_dec(ntm_send_depth);
@@ -541,3 +566,7 @@ void ntm_send_hooks_put(struct net *net)
 {
 	nf_unregister_net_hooks(net, ntm_send_ops, ARRAY_SIZE(ntm_send_ops));
 }
+
+#ifdef CONFIG_NTMOBILE_KUNIT
+#include "tests/send_test.c"
+#endif

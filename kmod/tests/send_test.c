@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The limits of a key: when ntmd is asked for another, and what becomes of packets without one. Read by send.c. */
+#include <kunit/test.h>
+#include <linux/etherdevice.h>
+#include <net/ip6_fib.h>
+#include <net/net_namespace.h>
+
+struct ntm_send_test {
+	struct ntm_dev *ndev;
+	struct ntm_path *path;
+	struct ntm_key *key;
+};
+
+/* A path of a device that is never registered, with one key. */
+static int ntm_send_test_init(struct kunit *test)
+{
+	struct ntm_send_test *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
+	u8 tx[NTM_WIRE_KEY_LEN] = { 1 }, rx[NTM_WIRE_KEY_LEN] = { 2 };
+
+	KUNIT_ASSERT_NOT_NULL(test, t);
+	t->ndev = kunit_kzalloc(test, sizeof(*t->ndev), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, t->ndev);
+	t->ndev->net = &init_net;
+	t->ndev->dev = alloc_netdev(0, "ntmtest%d", NET_NAME_UNKNOWN, ether_setup);
+	KUNIT_ASSERT_NOT_NULL(test, t->ndev->dev);
+	t->ndev->drops = netdev_alloc_pcpu_stats(struct ntm_drops);
+	KUNIT_ASSERT_NOT_NULL(test, t->ndev->drops);
+	t->path = ntm_path_new(t->ndev, cpu_to_be32(7));
+	KUNIT_ASSERT_NOT_NULL(test, t->path);
+	t->key = ntm_key_new(NTM_SUITE_CHACHA20_POLY1305, 3, tx, rx, NULL);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(t->key));
+	test->priv = t;
+	return 0;
+}
+
+static void ntm_send_test_exit(struct kunit *test)
+{
+	struct ntm_send_test *t = test->priv;
+
+	ntm_key_put(t->key);
+	ntm_path_put(t->path);
+	rcu_barrier();
+	free_percpu(t->ndev->drops);
+	free_netdev(t->ndev->dev);
+}
+
+static bool ntm_test_take(struct ntm_send_test *t, unsigned int n, u64 *first)
+{
+	return ntm_tx_counters(t->path, t->key, n, first);
+}
+
+static void ntm_send_counters(struct kunit *test)
+{
+	struct ntm_send_test *t = test->priv;
+	u64 first;
+
+	KUNIT_EXPECT_TRUE(test, ntm_test_take(t, 3, &first));
+	KUNIT_EXPECT_EQ(test, first, 0ULL);
+	KUNIT_EXPECT_TRUE(test, ntm_test_take(t, 64, &first));
+	KUNIT_EXPECT_EQ(test, first, 3ULL);
+	KUNIT_EXPECT_TRUE(test, ntm_test_take(t, 1, &first));
+	KUNIT_EXPECT_EQ(test, first, 67ULL);
+	KUNIT_EXPECT_FALSE(test, t->key->rekey_told);
+}
+
+static void ntm_send_rekey_after(struct kunit *test)
+{
+	struct ntm_send_test *t = test->priv;
+	u64 first;
+
+	atomic64_set(&t->key->tx_ctr, NTM_WIRE_REKEY_AFTER - 9);
+	KUNIT_EXPECT_TRUE(test, ntm_test_take(t, 8, &first));
+	KUNIT_EXPECT_FALSE(test, t->key->rekey_told);
+	KUNIT_EXPECT_TRUE(test, ntm_test_take(t, 1, &first));
+	KUNIT_EXPECT_EQ(test, first, NTM_WIRE_REKEY_AFTER - 1);
+	KUNIT_EXPECT_TRUE(test, t->key->rekey_told);
+	/* Asked for once; meanwhile the key goes on. */
+	t->key->rekey_told = false;
+	KUNIT_EXPECT_TRUE(test, ntm_test_take(t, 64, &first));
+	KUNIT_EXPECT_EQ(test, first, NTM_WIRE_REKEY_AFTER);
+	KUNIT_EXPECT_TRUE(test, t->key->rekey_told);
+}
+
+/* No counter from the limit on is ever used, whatever is asked for. */
+static void ntm_send_reject_after(struct kunit *test)
+{
+	struct ntm_send_test *t = test->priv;
+	u64 first = 0;
+
+	atomic64_set(&t->key->tx_ctr, NTM_WIRE_REJECT_AFTER - 5);
+	KUNIT_EXPECT_TRUE(test, ntm_test_take(t, 4, &first));
+	KUNIT_EXPECT_EQ(test, first, NTM_WIRE_REJECT_AFTER - 5);
+	KUNIT_EXPECT_FALSE(test, ntm_test_take(t, 1, &first));
+	KUNIT_EXPECT_FALSE(test, ntm_test_take(t, 64, &first));
+	KUNIT_EXPECT_EQ(test, first, NTM_WIRE_REJECT_AFTER - 5);
+
+	atomic64_set(&t->key->tx_ctr, NTM_WIRE_REJECT_AFTER - 5);
+	KUNIT_EXPECT_FALSE(test, ntm_test_take(t, 64, &first));
+}
+
+static u64 ntm_test_drops(struct ntm_send_test *t, enum ntm_drop why)
+{
+	u64 drops[NTM_DROP_MAX];
+
+	ntm_drops_sum(t->ndev->drops, drops);
+	return drops[why];
+}
+
+/* Sends a packet of two segments, by a route that nobody will look at. */
+static void ntm_test_start(struct kunit *test)
+{
+	struct ntm_route rt = { .dst = &init_net.ipv6.ip6_null_entry->dst, .family = AF_INET6 };
+	struct ntm_send_test *t = test->priv;
+	struct sk_buff *skb = alloc_skb(64, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, skb);
+	skb_put_zero(skb, 64);
+	skb_shinfo(skb)->gso_size = 32;
+	skb_shinfo(skb)->gso_segs = 2;
+	rcu_read_lock();
+	local_bh_disable();
+	ntm_tx_start(t->path, t->key, &rt, skb, 0);
+	local_bh_enable();
+	rcu_read_unlock();
+}
+
+static void ntm_send_used_up(struct kunit *test)
+{
+	struct ntm_send_test *t = test->priv;
+
+	atomic64_set(&t->key->tx_ctr, NTM_WIRE_REJECT_AFTER - 2);
+	ntm_test_start(test);
+	KUNIT_EXPECT_EQ(test, ntm_test_drops(t, NTM_DROP_NO_KEY), 2ULL);
+	KUNIT_EXPECT_EQ(test, ntm_test_drops(t, NTM_DROP_NO_MEM), 0ULL);
+	KUNIT_EXPECT_NE(test, t->path->key_asked, 0UL);
+	KUNIT_EXPECT_EQ(test, kref_read(&t->key->ref), 1u);
+	KUNIT_EXPECT_EQ(test, kref_read(&t->path->ref), 1u);
+}
+
+static struct kunit_case ntm_send_cases[] = {
+	KUNIT_CASE(ntm_send_counters),
+	KUNIT_CASE(ntm_send_rekey_after),
+	KUNIT_CASE(ntm_send_reject_after),
+	KUNIT_CASE(ntm_send_used_up),
+	{}
+};
+
+static struct kunit_suite ntm_send_suite = {
+	.name = "ntmobile-send",
+	.init = ntm_send_test_init,
+	.exit = ntm_send_test_exit,
+	.test_cases = ntm_send_cases,
+};
+
+kunit_test_suite(ntm_send_suite);
