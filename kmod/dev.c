@@ -148,8 +148,10 @@ int ntm_dev_set_sockets(struct ntm_dev *ndev, int fd4, int fd6,
 	if (fd4 == NTM_FD_KEEP && fd6 == NTM_FD_KEEP)
 		return 0;
 	s = kzalloc(sizeof(*s), GFP_KERNEL);
-	if (!s)
+	if (!s) {
+		NL_SET_ERR_MSG(extack, "no memory for the sockets");
 		return -ENOMEM;
+	}
 	old = rcu_dereference_protected(ndev->sockets, lockdep_is_held(&ndev->lock));
 
 	s->sk4 = ntm_socket_choose(ndev, fd4, AF_INET, old ? old->sk4 : NULL, extack);
@@ -321,7 +323,10 @@ static netdev_tx_t ntm_xmit(struct sk_buff *skb, struct net_device *dev)
 		kfree_skb(skb);
 		return NETDEV_TX_OK;
 	}
+	/* A packet socket that bypasses the queue brings no RCU with it. */
+	rcu_read_lock();
 	ntm_send(netdev_priv(dev), skb);
+	rcu_read_unlock();
 	return NETDEV_TX_OK;
 }
 

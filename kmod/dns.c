@@ -143,8 +143,10 @@ struct ntm_zone *ntm_zone_new(const char *name, struct netlink_ext_ack *extack)
 		return ERR_PTR(-EINVAL);
 	}
 	zone = kzalloc(sizeof(*zone), GFP_KERNEL);
-	if (!zone)
+	if (!zone) {
+		NL_SET_ERR_MSG(extack, "no memory for the zone");
 		return ERR_PTR(-ENOMEM);
+	}
 	zone->len = ntm_zone_to_wire(zone->wire, name);
 	if (!zone->len) {
 		kfree(zone);

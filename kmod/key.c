@@ -108,14 +108,19 @@ struct ntm_key *ntm_key_new(u8 suite, u32 epoch, const u8 *tx_key,
 	}
 
 	key = kzalloc(sizeof(*key), GFP_KERNEL);
-	if (!key)
+	if (!key) {
+		NL_SET_ERR_MSG(extack, "no memory for the key");
 		return ERR_PTR(-ENOMEM);
+	}
 
 	key->tx = ntm_key_aead(alg, tx_key);
 	key->rx = ntm_key_aead(alg, rx_key);
 	if (IS_ERR(key->tx) || IS_ERR(key->rx)) {
 		err = IS_ERR(key->tx) ? PTR_ERR(key->tx) : PTR_ERR(key->rx);
-		NL_SET_ERR_MSG(extack, "the kernel has no such cipher");
+		if (err == -ENOMEM)
+			NL_SET_ERR_MSG(extack, "no memory for the cipher");
+		else
+			NL_SET_ERR_MSG(extack, "the kernel has no such cipher");
 		ntm_key_free(key);
 		return ERR_PTR(err);
 	}

@@ -192,6 +192,16 @@ static struct ntm_path *ntm_miss_path(struct ntm_dev *ndev, sa_family_t family,
 	return NULL;
 }
 
+/* No peer has another address, so nothing would ever come of waiting. */
+static bool ntm_miss_unicast(sa_family_t family, const struct in6_addr *key)
+{
+	__be32 v4 = key->s6_addr32[0];
+
+	if (family == AF_INET)
+		return !ipv4_is_multicast(v4) && !ipv4_is_lbcast(v4);
+	return !ipv6_addr_is_multicast(key);
+}
+
 enum ntm_miss_verdict { NTM_MISS_HELD, NTM_MISS_TELL, NTM_MISS_REFUSE, NTM_MISS_DROP };
 
 static enum ntm_miss_verdict ntm_miss_enqueue(struct ntm_miss *m, struct sk_buff *skb,
@@ -236,7 +246,7 @@ void ntm_miss_hold(struct ntm_dev *ndev, struct sk_buff *skb)
 	rcu_read_lock();
 	spin_lock_bh(&m->lock);
 	path = ntm_miss_path(ndev, family, &key);
-	if (!path && !m->stopped)
+	if (!path && !m->stopped && ntm_miss_unicast(family, &key))
 		verdict = ntm_miss_enqueue(m, skb, family, &key, &dropped);
 	spin_unlock_bh(&m->lock);
 	if (path) {

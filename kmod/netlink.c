@@ -24,6 +24,12 @@
 #define ntm_refuse(info, nla, msg) \
 	({ NL_SET_ERR_MSG_ATTR((info)->extack, nla, msg); -EINVAL; })
 
+static int ntm_no_memory(struct genl_info *info)
+{
+	NL_SET_ERR_MSG(info->extack, "no memory");
+	return -ENOMEM;
+}
+
 /* The attribute, or NULL with the extack saying that it is needed. */
 static struct nlattr *ntm_need(struct genl_info *info, int attr, const char *msg)
 {
@@ -202,9 +208,10 @@ static int ntm_dev_get_doit(struct sk_buff *skb, struct genl_info *info)
 	if (IS_ERR(ndev))
 		return PTR_ERR(ndev);
 	msg = genlmsg_new(NLMSG_DEFAULT_SIZE, GFP_KERNEL);
-	err = -ENOMEM;
-	if (!msg)
+	if (!msg) {
+		err = ntm_no_memory(info);
 		goto out;
+	}
 	hdr = genlmsg_put_reply(msg, info, &ntm_genl_family, 0, NTM_CMD_DEV_GET);
 	err = -EMSGSIZE;
 	if (!hdr || ntm_put_dev(msg, ndev)) {
@@ -345,25 +352,16 @@ static int ntm_get_endpoint(struct genl_info *info, struct ntm_endpoint **ep)
 	if (err)
 		return err;
 	*ep = ntm_endpoint_new(&addr, NULL, GFP_KERNEL);
-	return *ep ? 0 : -ENOMEM;
+	return *ep ? 0 : ntm_no_memory(info);
 }
 
-/* The secret is left neither here nor in the request's skb, whatever happens. */
-static void ntm_wipe_attr(struct nlattr *nla)
+static int ntm_parse_key(struct genl_info *info, struct nlattr *nest,
+			 struct ntm_path_req *req)
 {
-	if (nla)
-		memzero_explicit(nla_data(nla), nla_len(nla));
-}
-
-static int ntm_get_key(struct genl_info *info, struct ntm_path_req *req)
-{
-	struct nlattr *nest = info->attrs[NTM_A_KEY];
 	struct nlattr *tb[NTM_KEY_MAX + 1];
 	struct ntm_key *key;
 	int attr, err;
 
-	if (!nest)
-		return 0;
 	err = nla_parse_nested(tb, NTM_KEY_MAX, nest, ntm_key_policy, info->extack);
 	if (err)
 		return err;
@@ -372,25 +370,30 @@ static int ntm_get_key(struct genl_info *info, struct ntm_path_req *req)
 			continue;
 		NL_SET_ERR_MSG(info->extack, "KEY needs EPOCH, SUITE, TX and RX");
 		NL_SET_ERR_ATTR_MISS(info->extack, nest, attr);
-		err = -EINVAL;
-		goto out;
+		return -EINVAL;
 	}
 	if (!crypto_memneq(nla_data(tb[NTM_KEY_TX]), nla_data(tb[NTM_KEY_RX]),
-			   NTM_WIRE_KEY_LEN)) {
-		err = ntm_refuse(info, tb[NTM_KEY_RX], "KEY: TX and RX are the same");
-		goto out;
-	}
+			   NTM_WIRE_KEY_LEN))
+		return ntm_refuse(info, tb[NTM_KEY_RX], "KEY: TX and RX are the same");
 	key = ntm_key_new(nla_get_u8(tb[NTM_KEY_SUITE]), nla_get_u32(tb[NTM_KEY_EPOCH]),
 			  nla_data(tb[NTM_KEY_TX]), nla_data(tb[NTM_KEY_RX]), info->extack);
-	if (IS_ERR(key)) {
-		err = PTR_ERR(key);
-		goto out;
-	}
+	if (IS_ERR(key))
+		return PTR_ERR(key);
 	req->key = key;
 	req->confirmed = nla_get_flag(tb[NTM_KEY_CONFIRMED]);
-out:
-	ntm_wipe_attr(tb[NTM_KEY_TX]);
-	ntm_wipe_attr(tb[NTM_KEY_RX]);
+	return 0;
+}
+
+/* Whatever happens, no secret is left in the request, one given twice neither. */
+static int ntm_get_key(struct genl_info *info, struct ntm_path_req *req)
+{
+	struct nlattr *nest = info->attrs[NTM_A_KEY];
+	int err;
+
+	if (!nest)
+		return 0;
+	err = ntm_parse_key(info, nest, req);
+	memzero_explicit(nla_data(nest), nla_len(nest));
 	return err;
 }
 
@@ -440,7 +443,7 @@ static int ntm_path_apply(struct ntm_path *path, struct ntm_path_req *req,
 		req->ep = NULL;
 	}
 	if (req->mtu)
-		WRITE_ONCE(path->mtu, req->mtu);
+		ntm_path_set_mtu(path, req->mtu);
 	return 0;
 }
 
@@ -460,7 +463,7 @@ static int ntm_path_create(struct ntm_dev *ndev, struct ntm_path_req *req,
 	}
 	path = ntm_path_new(ndev, req->id);
 	if (!path)
-		return -ENOMEM;
+		return ntm_no_memory(info);
 	if (req->v4) {
 		memcpy(path->peer.v4, req->v4, sizeof(path->peer.v4));
 		path->peer.has_v4 = true;
@@ -651,9 +654,10 @@ static int ntm_path_get_doit(struct sk_buff *skb, struct genl_info *info)
 	if (err)
 		return err;
 	msg = genlmsg_new(NLMSG_DEFAULT_SIZE, GFP_KERNEL);
-	err = -ENOMEM;
-	if (!msg)
+	if (!msg) {
+		err = ntm_no_memory(info);
 		goto out;
+	}
 	hdr = genlmsg_put_reply(msg, info, &ntm_genl_family, 0, NTM_CMD_PATH_GET);
 	err = -EMSGSIZE;
 	if (!hdr || ntm_put_path(msg, path)) {
@@ -761,6 +765,8 @@ static int ntm_dns_reply_doit(struct sk_buff *skb, struct genl_info *info)
 	ntm_unlock_dev(ndev);
 	if (err == -ENOENT)
 		NL_SET_ERR_MSG_ATTR(info->extack, tag, "no held query has this tag");
+	else if (err == -ENOMEM)
+		ntm_no_memory(info);
 	else if (err)
 		NL_SET_ERR_MSG(info->extack, "no local route back to the asking socket");
 	return err;

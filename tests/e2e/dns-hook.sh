@@ -1,4 +1,5 @@
 # on: qemu-6.12 qemu-6.1
+# on-long: uml-debug
 # timeout: 150
 # The module's DNS hook, with ntm-cfg in ntmd's place.
 #

@@ -1,4 +1,5 @@
 # on: qemu-6.12 qemu-6.1
+# on-long: uml-debug
 # timeout: 120
 # The kernel path alone: two devices with fixed keys, no daemon.
 #

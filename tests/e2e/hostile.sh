@@ -1,3 +1,5 @@
+# on: qemu-6.12
+# on-long: uml-debug
 # timeout: 120
 # Spoilt copies of genuine data packets: each is dropped and counted by its cause, none reaches an application, none moves
 # the peer. Fixed keys, no daemon.
@@ -51,3 +53,11 @@ evil moved
 is "a forged packet from another port" "$SENT" 1
 like "does not move the peer" "$(on b ntm-cfg path get ntm0 7)" '192\.0\.2\.1[: ]+4330'
 check "and nothing is harmed" on a ping -c 2 -i 0.2 -W 2 10.9.0.2
+
+# What a packet socket of this end makes up: it goes to the peer, who drops it, or nowhere
+on a ip route add 192.0.2.2/32 dev "$wire" mtu 1300
+inner=$(drop inner source)
+at_least "headers of all kinds are sent by a packet socket" "$(on a ntm-evil ntm0 junk)" 200
+at_least "the peer drops them" "$(($(drop inner source) - inner))" 100
+on a ip route del 192.0.2.2/32
+check "and nothing is harmed by that" on a ping -c 2 -i 0.2 -W 2 10.9.0.2

@@ -1,3 +1,5 @@
+# on: qemu-6.12
+# on-long: uml-debug
 # timeout: 180
 # What the kernel path does with single packets: MTU, fragments, ECN and DSCP, a peer that moves, a loop, offloads switched
 # off, somebody who watches. Fixed keys, no daemon.

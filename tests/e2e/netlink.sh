@@ -1,4 +1,5 @@
 # on: qemu-6.12 qemu-6.1
+# on-long: uml-debug
 # timeout: 120
 # What the netlink family refuses, with which words, and that a refused request has changed nothing.
 

@@ -1,4 +1,5 @@
 # on: uml
+# on-long: uml-debug
 # timeout: 120
 # The kernel's pure parts: header, replay window, path table.
 

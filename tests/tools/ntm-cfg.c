@@ -20,6 +20,7 @@
  *   path del IF ID
  *   path get IF ID
  *   path dump IF
+ *   link add IF               an interface of kind ntm
  *   miss done IF ADDR STATUS
  *   dns pass IF TAG
  *   dns reply IF TAG HEX
@@ -29,15 +30,18 @@
  *   raw CMD FLAGS [HEX]       a request with these attributes as they are
  *   hex-ifindex IF            print the attribute IFINDEX for "raw"
  *   unprivileged COMMAND...   the command as user and group 65534
+ *   fail-nth N COMMAND...     the command, while the kernel fails the Nth allocation for it
+ *                             (CONFIG_FAULT_INJECTION); exit status 3 if it needs fewer
  * and some words that make a wrong request: key-without-suite EPOCH TXHEX RXHEX,
  * peer-hex HEX, dns nothing IF TAG.
  *   sleep SECONDS
  *
- * Exit: 0, or 1 with "error: NAME: extack text (attribute N)" on stderr.
+ * Exit: 0 (3: see fail-nth), or 1 with "error: NAME: extack text (attribute N)" on stderr.
  */
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <net/if.h>
 #include <netinet/udp.h>
@@ -50,6 +54,7 @@
 #include <unistd.h>
 #include <libmnl/libmnl.h>
 #include <linux/genetlink.h>
+#include <linux/rtnetlink.h>
 #include <ntmobile/uapi.h>
 #include <ntmobile/wire.h>
 
@@ -66,6 +71,10 @@ static uint32_t group;
 static uint32_t seq;
 static char buf[BUF_SIZE];
 static char **words; /* the command being run */
+
+/* For "fail-nth": which allocation fails, and whether the request got that far. */
+static unsigned int fail_nth;
+static bool failed_nth;
 
 /* What "serve" answers with. */
 static char **serve_addrs;
@@ -177,13 +186,38 @@ static void report_error(const struct nlmsghdr *nlh, int err)
 	fputc('\n', stderr);
 }
 
+/* The kernel counts down the allocations of this thread: the one at 0 fails. */
+static unsigned int set_fail_nth(unsigned int n)
+{
+	char text[16] = "0";
+	int fd = open("/proc/thread-self/fail-nth", O_RDWR);
+
+	if (fd < 0 || pread(fd, text, sizeof(text) - 1, 0) < 0 || dprintf(fd, "%u", n) < 0)
+		fail_errno("fail-nth");
+	close(fd);
+	return strtoul(text, NULL, 10);
+}
+
+/* The kernel works on a request before this returns. */
+static bool send_request(const struct nlmsghdr *req)
+{
+	ssize_t sent;
+
+	if (!fail_nth)
+		return mnl_socket_sendto(nl, req, req->nlmsg_len) >= 0;
+	set_fail_nth(fail_nth);
+	sent = mnl_socket_sendto(nl, req, req->nlmsg_len);
+	failed_nth = set_fail_nth(0) == 0;
+	return sent >= 0;
+}
+
 /* Sends a request and reads its answers. Returns 0 or an errno. */
 static int talk(const struct nlmsghdr *req, mnl_cb_t cb, void *data)
 {
 	static char in[BUF_SIZE];
 	uint32_t my_seq = req->nlmsg_seq;
 
-	if (mnl_socket_sendto(nl, req, req->nlmsg_len) < 0)
+	if (!send_request(req))
 		fail_errno("sendto");
 	for (;;) {
 		ssize_t len = mnl_socket_recvfrom(nl, in, sizeof(in));
@@ -371,6 +405,30 @@ static int udp_socket(int af, uint16_t port)
 		 af == AF_INET ? sizeof(sin) : sizeof(sin6)))
 		fail_errno("bind");
 	return fd;
+}
+
+/* Another family of netlink; the socket of commands goes with it. */
+static int cmd_link(void)
+{
+	struct nlattr *info;
+	struct nlmsghdr *nlh;
+
+	if (!have_word("add"))
+		fail("link: add");
+	mnl_socket_close(nl);
+	nl = mnl_socket_open(NETLINK_ROUTE);
+	if (!nl || mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID))
+		fail_errno("netlink");
+	nlh = mnl_nlmsg_put_header(buf);
+	nlh->nlmsg_type = RTM_NEWLINK;
+	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
+	nlh->nlmsg_seq = ++seq;
+	mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifinfomsg));
+	mnl_attr_put_strz(nlh, IFLA_IFNAME, next_word());
+	info = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
+	mnl_attr_put_strz(nlh, IFLA_INFO_KIND, NTM_LINK_KIND);
+	mnl_attr_nest_end(nlh, info);
+	return talk(nlh, NULL, NULL);
 }
 
 static int cmd_dev(void)
@@ -795,6 +853,8 @@ static int run(char **argv)
 		return cmd_dev();
 	if (have_word("path"))
 		return cmd_path();
+	if (have_word("link"))
+		return cmd_link();
 	if (have_word("miss"))
 		return cmd_miss();
 	if (have_word("dns"))
@@ -808,6 +868,10 @@ static int run(char **argv)
 	if (have_word("unprivileged")) {
 		if (setgid(65534) || setuid(65534))
 			fail_errno("setuid");
+		return run(words);
+	}
+	if (have_word("fail-nth")) {
+		fail_nth = next_number();
 		return run(words);
 	}
 	if (have_word("listen"))
@@ -936,5 +1000,5 @@ int main(int argc, char **argv)
 		return 1;
 	if (background)
 		stay();
-	return 0;
+	return fail_nth && !failed_nth ? 3 : 0;
 }

@@ -7,6 +7,8 @@
  *   ntm-evil IF replay    the packet as it was, ten times
  *   ntm-evil IF cut       cut to each length from 1 to 23 bytes
  *   ntm-evil IF moved     one bit of the tag changed, from another source port
+ *   ntm-evil IF junk      on the tunnel's device: IP headers of all versions and lengths, true
+ *                         ones and not, to 10.9.0.2 and fd09::2; nothing is caught for it
  *
  * Prints how many packets it sent. Exit: 0, 1 if no packet came within 10 s.
  */
@@ -108,13 +110,37 @@ static void flip(struct packet *p)
 	}
 }
 
+/* Past the queue, so that the device gets them as they are. */
+static void junk(void)
+{
+	static const uint8_t to4[4] = { 10, 9, 0, 2 };
+	static const uint8_t to6[16] = { 0xfd, 9, [15] = 2 };
+	static const size_t lens[] = { 1, 19, 20, 39, 40, 60, 1280, 1428 };
+	uint8_t packet[2048];
+	int on = 1;
+
+	if (setsockopt(sock, SOL_PACKET, PACKET_QDISC_BYPASS, &on, sizeof(on)))
+		perror("PACKET_QDISC_BYPASS");
+	for (unsigned int i = 0; i < 256 * sizeof(lens) / sizeof(*lens); i++) {
+		memset(packet, (int)(i & 0xff), sizeof(packet));
+		packet[0] = (uint8_t)i;
+		packet[6] &= (uint8_t)~0x40; /* DF: let IPv4 be fragmented */
+		if (packet[0] >> 4 == 6)
+			memcpy(packet + 24, to6, sizeof(to6));
+		else
+			memcpy(packet + 16, to4, sizeof(to4));
+		if (send(sock, packet, lens[i / 256], 0) > 0)
+			sent++;
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct sockaddr_ll addr = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL) };
 	struct packet p;
 
 	if (argc != 3) {
-		fprintf(stderr, "usage: ntm-evil IF flip|replay|cut|moved\n");
+		fprintf(stderr, "usage: ntm-evil IF flip|replay|cut|moved|junk\n");
 		return 2;
 	}
 	memset(&p, 0, sizeof(p));
@@ -123,6 +149,11 @@ int main(int argc, char **argv)
 	if (sock < 0 || bind(sock, (struct sockaddr *)&addr, sizeof(addr))) {
 		perror(argv[1]);
 		return 1;
+	}
+	if (!strcmp(argv[2], "junk")) {
+		junk();
+		printf("%u\n", sent);
+		return 0;
 	}
 	if (!catch_one(&p))
 		return 1;
