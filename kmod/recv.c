@@ -574,7 +574,8 @@ static struct ntm_dev *ntm_recv_dev(struct net *net, const struct sk_buff *skb,
 		if (!socks || port != (v6 ? socks->port6 : socks->port4))
 			continue;
 		sk = v6 ? socks->sk6 : socks->sk4;
-		if (sk && ntm_recv_bound(sk, skb))
+		/* Once closed, its port may belong to somebody else. */
+		if (sk && !sock_flag(sk, SOCK_DEAD) && ntm_recv_bound(sk, skb))
 			return ndev;
 	}
 	return NULL;

@@ -61,3 +61,21 @@ at_least "headers of all kinds are sent by a packet socket" "$(on a ntm-evil ntm
 at_least "the peer drops them" "$(($(drop inner source) - inner))" 100
 on a ip route del 192.0.2.2/32
 check "and nothing is harmed by that" on a ping -c 2 -i 0.2 -W 2 10.9.0.2
+
+# A socket that its owner has closed: its port may be somebody else's, with all that is sent to it
+stop b owner
+fixed_owner b "dev set ntm0 port4 4330" close
+socket_closed() {
+	on b ntm-cfg dev get ntm0 | grep -q port=4330 && ! listens b udp 4330
+}
+eventually 5 socket_closed
+on b nft -f - <<-NFT
+	table inet t {
+		chain i {
+			type filter hook input priority 0;
+			udp dport 4330 counter
+		}
+	}
+NFT
+on a bash -c "printf '\377other' >/dev/udp/192.0.2.2/4330"
+check "what comes for its port goes its way" eventually 2 eval "on b nft list ruleset | grep -q 'counter packets 1 '"

@@ -11,6 +11,7 @@
  *
  *   dev set IF [port4 N] [port6 N] [socket4 FD] [socket6 FD] [unbound4] [zone NAME]
  *       portN: open a UDP socket on this port, with UDP_GRO, and give it away
+ *   close                     close the UDP socket that was opened last
  *   dev get IF
  *   dev dump
  *   path set IF ID [create] [excl] [v4 ADDR] [v6 ADDR] [peer ADDR PORT] [mtu N]
@@ -390,6 +391,8 @@ static int print_message(const struct nlmsghdr *nlh, void *data)
 
 /* ---- Commands ---- */
 
+static int last_socket = -1;
+
 static int udp_socket(int af, uint16_t port)
 {
 	struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
@@ -404,6 +407,7 @@ static int udp_socket(int af, uint16_t port)
 	if (bind(fd, af == AF_INET ? (void *)&sin : (void *)&sin6,
 		 af == AF_INET ? sizeof(sin) : sizeof(sin6)))
 		fail_errno("bind");
+	last_socket = fd;
 	return fd;
 }
 
@@ -870,6 +874,8 @@ static int run(char **argv)
 			fail_errno("setuid");
 		return run(words);
 	}
+	if (have_word("close"))
+		return close(last_socket);
 	if (have_word("fail-nth")) {
 		fail_nth = next_number();
 		return run(words);
