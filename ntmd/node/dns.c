@@ -118,8 +118,8 @@ static int open_stub(struct ntm_node *node, const union ntm_addr *addrs, int cou
 
 	for (int i = 0; !err && i < count; i++)
 		err = addrs[i].sa.sa_family == AF_INET ?
-			      ntm_netif_addr(ifindex, AF_INET, &addrs[i].v4.sin_addr, 32, true) :
-			      ntm_netif_addr(ifindex, AF_INET6, &addrs[i].v6.sin6_addr, 128, true);
+			      ntm_netif_serve_addr(ifindex, AF_INET, &addrs[i].v4.sin_addr) :
+			      ntm_netif_serve_addr(ifindex, AF_INET6, &addrs[i].v6.sin6_addr);
 	if (!err)
 		err = ntm_stub_open(&node->stub, &node->loop, addrs, (unsigned int)count,
 				    stub_query, node);

@@ -175,8 +175,10 @@ int ntm_netif_queue(unsigned int ifindex, unsigned int gso, unsigned int packets
 	return netif_call("set the queue of the interface", nlh, NULL, NULL);
 }
 
-int ntm_netif_addr(unsigned int ifindex, int family, const void *addr, uint8_t prefix, bool add)
+static int change_addr(unsigned int ifindex, int family, const void *addr, uint8_t prefix, bool add,
+		       uint32_t preferred)
 {
+	const struct ifa_cacheinfo life = { .ifa_prefered = preferred, .ifa_valid = UINT32_MAX };
 	size_t len = family == AF_INET ? 4 : 16;
 	union ntm_nl_buf buf;
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(&buf);
@@ -194,7 +196,18 @@ int ntm_netif_addr(unsigned int ifindex, int family, const void *addr, uint8_t p
 		IFA_F_NODAD; /* the DC gives each address to one node; waiting for a duplicate is for links */
 	mnl_attr_put(nlh, IFA_LOCAL, len, addr);
 	mnl_attr_put(nlh, IFA_ADDRESS, len, addr);
+	mnl_attr_put(nlh, IFA_CACHEINFO, sizeof(life), &life);
 	return netif_call(add ? "add an address" : "take an address away", nlh, NULL, NULL);
+}
+
+int ntm_netif_addr(unsigned int ifindex, int family, const void *addr, uint8_t prefix, bool add)
+{
+	return change_addr(ifindex, family, addr, prefix, add, UINT32_MAX);
+}
+
+int ntm_netif_serve_addr(unsigned int ifindex, int family, const void *addr)
+{
+	return change_addr(ifindex, family, addr, family == AF_INET ? 32 : 128, true, 0);
 }
 
 /* The interfaces whose addresses count, as a set of indices */

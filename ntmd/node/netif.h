@@ -17,6 +17,8 @@ int ntm_netif_queue(
 	unsigned int packets); /* bytes of its largest GSO packet; packets that may wait */
 int ntm_netif_addr(unsigned int ifindex, int family, const void *addr, uint8_t prefix,
 		   bool add); /* the prefix route comes with it */
+/* An address to serve on, which no packet of others leaves from: IPv6 would prefer the newest for them */
+int ntm_netif_serve_addr(unsigned int ifindex, int family, const void *addr);
 
 struct ntm_netif_watch;
 /** typedef ntm_netif_changed_fn - the set of usable real addresses may have changed (at once, no debounce) */

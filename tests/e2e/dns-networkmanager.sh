@@ -21,7 +21,7 @@ as_before() {
 
 managed_net
 package a network-manager libndp0 libnm0 libglib2.0-0 libcurl3-gnutls libpsl5 dbus-daemon dbus-bin dbus-system-bus-common
-bus
+bus a
 cat >"$(file_of a /etc/NetworkManager/NetworkManager.conf)" <<-'EOF'
 	[main]
 	plugins=keyfile

@@ -121,7 +121,7 @@ virtual4() {
 }
 
 virtual6() {
-	ip -n "$1" -6 -o addr show dev ntm0 scope global | awk '{ sub("/.*", "", $4); print $4; exit }'
+	ip -n "$1" -6 -o addr show dev ntm0 scope global -deprecated | awk '{ sub("/.*", "", $4); print $4; exit }'
 }
 
 # kunit FILE.ko: load a module with KUnit suites; each of its cases is a check
