@@ -9,8 +9,9 @@
 #define IP4_LEN 20u
 #define IP6_LEN 40u
 #define ICMP_LEN 8u
-#define QUOTE4 548u  /* of the packet, so that all is no longer than 576 (RFC 1812 4.3.2.3) */
-#define QUOTE6 1232u /* 1280 (RFC 4443 2.4 c) */
+#define QUOTE4 548u    /* of the packet, so that all is no longer than 576 (RFC 1812 4.3.2.3) */
+#define QUOTE6 1232u   /* 1280 (RFC 4443 2.4 c) */
+#define MTU6_MIN 1280u /* what a sender of IPv6 heeds (RFC 8200 5) */
 #define TTL 64
 
 enum {
@@ -110,7 +111,7 @@ void ntm_icmp_too_big(struct ntm_pipe *pipe, const uint8_t *packet, size_t len, 
 	if (*packet >> 4 == 4 && may_answer4(packet, len) && allowed(pipe))
 		reply4(pipe, packet, len, ICMP4_FRAG_NEEDED, mtu);
 	else if (*packet >> 4 == 6 && may_answer6(packet, len) && allowed(pipe))
-		reply6(pipe, packet, len, ICMP6_TOO_BIG, 0, mtu);
+		reply6(pipe, packet, len, ICMP6_TOO_BIG, 0, mtu > MTU6_MIN ? mtu : MTU6_MIN);
 }
 
 void ntm_icmp_unreachable(struct ntm_pipe *pipe, const uint8_t *packet, size_t len)

@@ -16,6 +16,8 @@
 #define SEGS 1024u
 #define BURST 100u /* forged packets in a second: an event */
 #define NAP_NS 10000000
+#define SIGNAL_MAX \
+	1232u /* no message is longer (docs/PROTOCOL.md); longer ones only fill the queue */
 
 /** struct in_seg - an authentic datagram; @drop: why it goes no further than the replay window, or NTM_PIPE_DROPS */
 struct in_seg {
@@ -57,15 +59,17 @@ static void rest(void)
 	nanosleep(&(struct timespec){ .tv_nsec = NAP_NS }, NULL);
 }
 
+/* Each family comes first in turn: a flood on one does not silence the other */
 static enum ntm_lane_fill fill(void *ctx, void *v)
 {
 	struct ntm_pipe *pipe = ctx;
 	struct ntm_in_vec *vec = v;
-	int first = read_family(pipe->sock.fd4, vec);
+	const bool six = pipe->turn6 = !pipe->turn6;
+	int first = read_family(six ? pipe->sock.fd6 : pipe->sock.fd4, vec);
 	int second = -EAGAIN;
 
 	if (first <= 0)
-		second = read_family(pipe->sock.fd6, vec);
+		second = read_family(six ? pipe->sock.fd4 : pipe->sock.fd6, vec);
 	if (first > 0 || second > 0)
 		return vec->read.count == NTM_SOCK_BATCH ? NTM_LANE_MORE : NTM_LANE_SOME;
 	if (first != -EAGAIN || second != -EAGAIN)
@@ -184,8 +188,10 @@ static void open_data(struct ntm_pipe *pipe, struct ntm_in_vec *vec, uint8_t met
 static void pass_up(struct ntm_pipe *pipe, const struct ntm_sock_meta *meta, const uint8_t *p,
 		    unsigned int len)
 {
-	struct ntm_pipe_event *event = ntm_pipe_event(&pipe->events, NTM_PIPE_SIGNAL, 0, p, len);
+	struct ntm_pipe_event *event = NULL;
 
+	if (len <= SIGNAL_MAX)
+		event = ntm_pipe_event(&pipe->events, NTM_PIPE_SIGNAL, 0, p, len);
 	if (!event) {
 		ntm_pipe_drop(pipe, NTM_PIPE_DROP_NO_MEM, 1);
 		return;
@@ -267,8 +273,8 @@ static void follow(struct ntm_pipe *pipe, struct ntm_path *path, const struct nt
 	ntm_pipe_post(&pipe->events, event);
 }
 
-/* False: it goes no further */
-static bool let_in(struct ntm_pipe *pipe, struct ntm_in_vec *vec, struct in_seg *seg)
+/* False: it goes no further. A packet that was heard before is no sign of life. */
+static bool let_in(struct ntm_pipe *pipe, struct ntm_in_vec *vec, struct in_seg *seg, uint64_t now)
 {
 	const enum ntm_replay_verdict verdict =
 		ntm_replay_window_accept(&seg->key->replay, seg->ctr);
@@ -277,6 +283,7 @@ static bool let_in(struct ntm_pipe *pipe, struct ntm_in_vec *vec, struct in_seg 
 		ntm_pipe_drop(pipe, NTM_PIPE_DROP_REPLAY, 1);
 		return false;
 	}
+	atomic_store_explicit(&seg->path->last_rx, now, memory_order_relaxed);
 	if (ntm_path_confirm(&pipe->paths, seg->path, seg->key))
 		ntm_pipe_tell(&pipe->events, NTM_PIPE_CONFIRMED, seg->path->id, seg->key->epoch);
 	if (verdict == NTM_REPLAY_NEWEST)
@@ -292,7 +299,8 @@ static void drain(void *ctx, void *v, unsigned int thread)
 {
 	struct ntm_pipe *pipe = ctx;
 	struct ntm_in_vec *vec = v;
-	uint64_t packets = 0, bytes = 0, now = ntm_pipe_now_ms();
+	const uint64_t now = ntm_pipe_now_ms();
+	uint64_t packets = 0, bytes = 0;
 
 	(void)thread;
 	vec->merge.count = 0;
@@ -303,7 +311,7 @@ static void drain(void *ctx, void *v, unsigned int thread)
 			count_received(seg - 1, packets, bytes);
 			packets = bytes = 0;
 		}
-		if (!let_in(pipe, vec, seg))
+		if (!let_in(pipe, vec, seg, now))
 			continue;
 		packets++;
 		bytes += seg->seg.len;
@@ -313,13 +321,8 @@ static void drain(void *ctx, void *v, unsigned int thread)
 		ntm_merge_begin(&vec->merge, &seg->seg);
 	}
 	flush(pipe, &vec->merge);
-	if (!vec->count)
-		return;
-	count_received(&vec->segs[vec->count - 1], packets, bytes);
-	for (unsigned int i = 0; i < vec->count; i++)
-		if (!i || vec->segs[i].path != vec->segs[i - 1].path)
-			atomic_store_explicit(&vec->segs[i].path->last_rx, now,
-					      memory_order_relaxed);
+	if (vec->count)
+		count_received(&vec->segs[vec->count - 1], packets, bytes);
 }
 
 static void wait_udp(void *ctx)

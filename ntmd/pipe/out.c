@@ -207,17 +207,11 @@ static bool fits(struct ntm_pipe *pipe, struct ntm_cut *cut, const struct ntm_pa
 }
 
 static void send_by(struct ntm_pipe *pipe, struct ntm_out_vec *vec, struct ntm_path *path,
-		    struct ntm_cut *cut, unsigned int thread)
+		    struct ntm_pipe_key *key, struct ntm_cut *cut, unsigned int thread)
 {
-	struct ntm_pipe_key *key = atomic_load(&path->tx);
 	enum ntm_pipe_drop why;
 	uint64_t ctr;
 
-	if (!key) {
-		ask_key(pipe, path, 0);
-		ntm_pipe_drop(pipe, NTM_PIPE_DROP_NO_KEY, 1);
-		return;
-	}
 	if (!fits(pipe, cut, path))
 		return;
 	if (!take_counters(pipe, path, key, ntm_cut_segments(cut), &ctr)) {
@@ -280,10 +274,22 @@ static void no_path(struct ntm_pipe *pipe, const struct ntm_out_vec *vec,
 		ntm_pipe_drop(pipe, NTM_PIPE_DROP_NO_PATH, 1);
 }
 
+/* No key or no endpoint yet: one is asked for, and the packet waits */
+static void no_key(struct ntm_pipe *pipe, const struct ntm_out_vec *vec, struct ntm_path *path,
+		   const struct packet *packet, const uint8_t *p)
+{
+	ask_key(pipe, path, 0);
+	if (vec->injected)
+		ntm_pipe_drop(pipe, NTM_PIPE_DROP_NO_KEY, 1);
+	else
+		post_packet(pipe, NTM_PIPE_MISS, packet, p);
+}
+
 static void work_packet(struct ntm_pipe *pipe, struct ntm_out_vec *vec, struct packet *packet,
 			unsigned int thread)
 {
 	uint8_t *p = vec->in + packet->at;
+	struct ntm_pipe_key *key;
 	struct ntm_path *path;
 	struct ntm_cut cut;
 	const uint8_t *to;
@@ -295,10 +301,13 @@ static void work_packet(struct ntm_pipe *pipe, struct ntm_out_vec *vec, struct p
 	}
 	to = destination(p, &family);
 	path = ntm_paths_by_virtual(&pipe->paths, family, to);
-	if (path)
-		send_by(pipe, vec, path, &cut, thread);
-	else
+	key = path ? atomic_load(&path->tx) : NULL;
+	if (!path)
 		no_path(pipe, vec, packet, p);
+	else if (!key || !atomic_load(&path->endpoint))
+		no_key(pipe, vec, path, packet, p);
+	else
+		send_by(pipe, vec, path, key, &cut, thread);
 }
 
 static void work(void *ctx, void *v, unsigned int thread)

@@ -126,6 +126,8 @@ int ntm_tun_read(struct ntm_tun *tun, struct virtio_net_hdr *vnet, uint8_t *buf,
 	n = tun->vnet ? readv(tun->fd, iov, 2) : read(tun->fd, buf, size);
 	if (n < 0)
 		return -errno;
+	if (!n) /* no device does this: it is something else, and its other end is closed */
+		return -ENODEV;
 	return (size_t)n > header ? (int)((size_t)n - header) : -ENOMSG;
 }
 

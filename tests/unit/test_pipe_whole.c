@@ -1,0 +1,933 @@
+// SPDX-License-Identifier: GPL-2.0
+// with: ntmd/pipe/*.c
+/* tsan: yes */
+/* A whole pipe, whose TUN device is a socket pair: this test is the host on one side and the peer on the other. */
+#include "pipe_test.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ntmobile/ecn.h"
+#include "pipe/pipe.h"
+
+#define PATH 0x11223344u
+#define MTU 1400u
+
+/** struct world - @host: the other end of the TUN device; @far: the peer's socket; @near: where the pipe listens */
+static struct world {
+	struct ntm_pipe pipe;
+	int host, fd4, fd6, far4, far6;
+	union ntm_addr near4, near6, far4_addr, far6_addr;
+	struct ntm_path *path;
+	struct ntm_aead *seal, *open;
+	atomic_uint wakes;
+} w;
+
+static uint8_t buf[1 << 17], inner[1 << 17], outer[1 << 17];
+static const uint8_t tx_key[NTM_WIRE_KEY_LEN] = { 1 }, rx_key[NTM_WIRE_KEY_LEN] = { 2 };
+static const struct test_packet to_peer = { .proto = IPPROTO_UDP,
+					    .frag = 0x4000,
+					    .ttl = 64,
+					    .payload = 100 };
+
+static void on_wake(void *ctx)
+{
+	struct world *world = ctx;
+
+	atomic_fetch_add(&world->wakes, 1);
+}
+
+static int udp(int family, const char *text, union ntm_addr *addr)
+{
+	int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK, 0), big = 8 << 20;
+	socklen_t len = sizeof(*addr);
+
+	*addr = test_addr(text);
+	assert_int_equal(bind(fd, &addr->sa, ntm_addr_len(addr)), 0);
+	assert_int_equal(getsockname(fd, &addr->sa, &len), 0);
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &big, sizeof(big));
+	return fd;
+}
+
+static void open_pipe(unsigned int crew)
+{
+	char why[100] = "";
+	struct ntm_tun tun = { .vnet = true };
+	int pair[2], big = 4 << 20;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair), 0);
+	for (int i = 0; i < 2; i++)
+		(void)setsockopt(pair[i], SOL_SOCKET, SO_SNDBUF, &big, sizeof(big));
+	w.host = pair[0];
+	tun.fd = pair[1];
+	atomic_store(&tun.merge_tcp, true);
+	atomic_store(&tun.merge_udp, true);
+	assert_int_equal(
+		ntm_pipe_open(&w.pipe, &tun, w.fd4, w.fd6, crew, on_wake, &w, why, sizeof(why)), 0);
+}
+
+static void add_path(const union ntm_addr *endpoint)
+{
+	struct ntm_inner_peer peer = { .has_v4 = true, .has_v6 = true };
+
+	/* of the packets that test_build() makes for the peer */
+	memcpy(peer.v4, "\x64\x40\x00\x02", 4);
+	peer.v6[0] = 0xfd;
+	peer.v6[15] = 2;
+	assert_int_equal(ntm_paths_add(&w.pipe.paths, htonl(PATH), &peer, MTU, &w.path), 0);
+	if (endpoint)
+		assert_int_equal(ntm_path_move(&w.pipe.paths, w.path, endpoint, NULL), 0);
+}
+
+static void add_key(uint32_t epoch, bool confirmed)
+{
+	struct ntm_pipe_key *key = ntm_pipe_key_new(NTM_SUITE_CHACHA20_POLY1305, epoch, tx_key,
+						    rx_key, w.pipe.threads);
+
+	assert_int_equal(ntm_path_key(&w.pipe.paths, w.path, key, confirmed), 0);
+}
+
+static void add_net(void)
+{
+	struct ntm_pipe_net net = { .has4 = true, .has6 = true, .prefix4 = 16, .prefix6 = 64 };
+
+	inet_pton(AF_INET, "100.64.0.0", &net.net4);
+	inet_pton(AF_INET, "100.64.0.1", &net.stub4);
+	inet_pton(AF_INET6, "fd00::", &net.net6);
+	inet_pton(AF_INET6, "fd00::1", &net.stub6);
+	assert_int_equal(ntm_pipe_net(&w.pipe, &net), 0);
+}
+
+static void open_sockets(void)
+{
+	memset(&w, 0, sizeof(w));
+	w.fd4 = udp(AF_INET, "127.0.0.1:0", &w.near4);
+	w.fd6 = udp(AF_INET6, "[::1]:0", &w.near6);
+	w.far4 = udp(AF_INET, "127.0.0.1:0", &w.far4_addr);
+	w.far6 = udp(AF_INET6, "[::1]:0", &w.far6_addr);
+	w.seal = ntm_aead_new(NTM_SUITE_CHACHA20_POLY1305, true, rx_key, 1);
+	w.open = ntm_aead_new(NTM_SUITE_CHACHA20_POLY1305, false, tx_key, 1);
+}
+
+static int setup(void **state)
+{
+	open_sockets();
+	open_pipe(*(unsigned int *)*state);
+	add_net();
+	add_path(&w.far4_addr);
+	add_key(0, true);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	ntm_pipe_close(&w.pipe);
+	close(w.host);
+	close(w.fd4);
+	close(w.fd6);
+	close(w.far4);
+	close(w.far6);
+	ntm_aead_free(w.seal);
+	ntm_aead_free(w.open);
+	return 0;
+}
+
+static bool readable(int fd, int ms)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+
+	return poll(&pfd, 1, ms) == 1;
+}
+
+/* From the host into the pipe */
+static void host_send(const struct virtio_net_hdr *vnet, const uint8_t *p, size_t len)
+{
+	struct iovec iov[2] = { { (void *)vnet, sizeof(*vnet) }, { (void *)p, len } };
+
+	assert_int_equal(writev(w.host, iov, 2), sizeof(*vnet) + len);
+}
+
+/* From the pipe to the host: the length of the packet in @buf, 0: none */
+static size_t host_read(struct virtio_net_hdr *vnet, int ms)
+{
+	struct iovec iov[2] = { { vnet, sizeof(*vnet) }, { buf, sizeof(buf) } };
+	ssize_t n;
+
+	if (!readable(w.host, ms))
+		return 0;
+	n = readv(w.host, iov, 2);
+	assert_true(n > (ssize_t)sizeof(*vnet));
+	return (size_t)n - sizeof(*vnet);
+}
+
+/* From the pipe to the peer: the inner packet in @inner; -1: none */
+static int peer_read(int fd, struct ntm_wire_hdr *header, int ms)
+{
+	ssize_t n;
+
+	if (!readable(fd, ms))
+		return -1;
+	n = recv(fd, outer, sizeof(outer), 0);
+	assert_true(n >= NTM_WIRE_OVERHEAD);
+	memcpy(header, outer, sizeof(*header));
+	assert_int_equal(header->path_id, htonl(PATH));
+	n -= NTM_WIRE_OVERHEAD;
+	assert_true(ntm_aead_open(w.open, 0, ntm_wire_ctr(header, 0), outer + NTM_WIRE_HDR_LEN,
+				  (size_t)n, inner));
+	return (int)n;
+}
+
+static size_t seal_to(uint8_t *out, uint32_t epoch, uint64_t ctr, const uint8_t *p, size_t len)
+{
+	struct ntm_wire_hdr header;
+
+	ntm_wire_build(&header, epoch, ctr, htonl(PATH));
+	memcpy(out, &header, sizeof(header));
+	assert_true(ntm_aead_seal(w.seal, 0, ctr, p, len, out + sizeof(header)));
+	return len + NTM_WIRE_OVERHEAD;
+}
+
+static void peer_raw(int fd, const uint8_t *p, size_t len)
+{
+	const union ntm_addr *to = fd == w.far6 ? &w.near6 : &w.near4;
+
+	assert_int_equal(sendto(fd, p, len, 0, &to->sa, ntm_addr_len(to)), len);
+}
+
+static void peer_send(int fd, uint64_t ctr, const uint8_t *p, size_t len)
+{
+	peer_raw(fd, outer, seal_to(outer, 0, ctr, p, len));
+}
+
+/* What the peer sends: the same packet with the addresses exchanged, which leaves the checksums as they are */
+static size_t from_peer(const struct test_packet *t, uint8_t *p)
+{
+	const size_t len = test_build(t, p);
+
+	if (t->v6) {
+		p[23] = 2;
+		p[39] = 1;
+	} else {
+		p[15] = 2;
+		p[19] = 1;
+	}
+	return len;
+}
+
+static struct ntm_pipe_event *next_event(enum ntm_pipe_event_type type)
+{
+	struct ntm_pipe_event *event;
+
+	for (unsigned int ms = 0; ms < 3000; ms++) {
+		event = ntm_pipe_take(&w.pipe.events);
+		if (event && event->type == type)
+			return event;
+		free(event);
+		if (!event)
+			usleep(1000);
+	}
+	fail_msg("no event of type %d", type);
+	return NULL;
+}
+
+static void drops_reach(enum ntm_pipe_drop why, uint64_t n)
+{
+	for (unsigned int ms = 0; ms < 3000 && atomic_load(&w.pipe.drops[why]) < n; ms++)
+		usleep(1000);
+	assert_int_equal(atomic_load(&w.pipe.drops[why]), n);
+}
+
+static void received(uint64_t n)
+{
+	for (unsigned int ms = 0; ms < 3000 && atomic_load(&w.path->rx_packets) < n; ms++)
+		usleep(1000);
+	assert_int_equal(atomic_load(&w.path->rx_packets), n);
+}
+
+static void test_out(void **state)
+{
+	struct ntm_wire_hdr header;
+
+	(void)state;
+	for (unsigned int i = 0; i < 8; i++) {
+		struct test_packet t = to_peer;
+		struct virtio_net_hdr vnet;
+		size_t len;
+
+		t.v6 = i & 1;
+		t.proto = i & 2 ? IPPROTO_TCP : IPPROTO_UDP;
+		len = test_build(&t, buf);
+		memcpy(outer, buf, len);
+		vnet = test_partial(outer, len);
+		host_send(&vnet, outer, len);
+		assert_int_equal(peer_read(w.far4, &header, 3000), len);
+		assert_memory_equal(inner, buf, len);
+		assert_int_equal(ntm_wire_ctr(&header, 0), i);
+	}
+	assert_int_equal(atomic_load(&w.path->tx_packets), 8);
+}
+
+static void test_out_gso(void **state)
+{
+	struct test_packet t = to_peer;
+	struct virtio_net_hdr vnet;
+	struct ntm_wire_hdr header;
+	size_t len, got = 0;
+
+	(void)state;
+	t.proto = IPPROTO_TCP;
+	t.flags = TEST_ACK;
+	t.payload = 60000;
+	len = test_build(&t, buf);
+	vnet = test_gso(buf, len, 1348);
+	host_send(&vnet, buf, len);
+	for (unsigned int n = 0; got < t.payload; n++) {
+		const int inner_len = peer_read(w.far4, &header, 3000);
+
+		assert_true(inner_len > 40 && inner_len <= (int)MTU);
+		test_verify(inner, (size_t)inner_len);
+		assert_int_equal(ntm_wire_ctr(&header, 0), n);
+		assert_int_equal(test_get32(inner + 24), got);
+		got += (size_t)inner_len - 40;
+	}
+	assert_int_equal(got, t.payload);
+	assert_int_equal(peer_read(w.far4, &header, 20), -1);
+}
+
+static void test_out_tos(void **state)
+{
+	struct test_packet t = to_peer;
+	const struct virtio_net_hdr vnet = { 0 };
+	struct ntm_wire_hdr header;
+	int on = 1;
+
+	(void)state;
+	assert_int_equal(setsockopt(w.far4, IPPROTO_IP, IP_RECVTOS, &on, sizeof(on)), 0);
+	for (unsigned int tos = 0; tos < 256; tos += 37) {
+		uint8_t control[64];
+		struct iovec iov = { outer, sizeof(outer) };
+		struct msghdr msg = { .msg_iov = &iov,
+				      .msg_iovlen = 1,
+				      .msg_control = control,
+				      .msg_controllen = sizeof(control) };
+
+		t.tos = (uint8_t)tos;
+		host_send(&vnet, buf, test_build(&t, buf));
+		assert_true(readable(w.far4, 3000));
+		assert_true(recvmsg(w.far4, &msg, 0) > 0);
+		assert_int_equal(*CMSG_DATA(CMSG_FIRSTHDR(&msg)), tos);
+	}
+	host_send(&vnet, buf, test_build(&to_peer, buf));
+	assert_true(peer_read(w.far4, &header, 3000) > 0);
+}
+
+static void test_fragments(void **state)
+{
+	struct test_packet t = to_peer;
+	const struct virtio_net_hdr vnet = { 0 };
+	struct ntm_wire_hdr header;
+	size_t got = 0;
+
+	(void)state;
+	t.frag = 0;
+	t.payload = 5000;
+	host_send(&vnet, buf, test_build(&t, buf));
+	while (got < 5008) {
+		const int n = peer_read(w.far4, &header, 3000);
+
+		assert_true(n > 20 && n <= (int)MTU);
+		assert_int_equal(test_get16(inner + 6) & 0x1fff, got / 8);
+		got += (size_t)n - 20;
+	}
+	assert_int_equal(got, 5008);
+}
+
+static void test_too_big(void **state)
+{
+	struct test_packet t = to_peer;
+	struct virtio_net_hdr vnet = { 0 };
+	size_t len, n;
+
+	(void)state;
+	for (int v6 = 0; v6 < 2; v6++) {
+		for (unsigned int mtu = 1000; mtu <= MTU; mtu += 400) {
+			atomic_store(&w.path->mtu, mtu);
+			t.v6 = v6;
+			t.payload = 1500;
+			len = test_build(&t, inner);
+			usleep(10000); /* one answer in some milliseconds */
+			vnet = (struct virtio_net_hdr){ 0 };
+			host_send(&vnet, inner, len);
+			n = host_read(&vnet, 3000);
+			assert_int_equal(vnet.gso_type, 0);
+			if (v6) {
+				assert_int_equal(n, 1280);
+				assert_int_equal(buf[40], 2);
+				assert_int_equal(test_get32(buf + 44), mtu < 1280 ? 1280 : mtu);
+				assert_memory_equal(buf + 48, inner, 1280 - 48);
+				assert_int_equal(test_sum(test_pseudo(buf, IPPROTO_ICMPV6, n - 40),
+							  buf + 40, n - 40),
+						 0xffff);
+			} else {
+				assert_int_equal(n, 576);
+				assert_int_equal(test_get16(buf + 20), 3 << 8 | 4);
+				assert_int_equal(test_get16(buf + 26), mtu);
+				assert_memory_equal(buf + 28, inner, 576 - 28);
+				assert_int_equal(test_sum(0, buf, 20), 0xffff);
+				assert_int_equal(test_sum(0, buf + 20, n - 20), 0xffff);
+			}
+		}
+	}
+	drops_reach(NTM_PIPE_DROP_TOO_BIG, 4);
+}
+
+/* Not told: of ICMP errors, later fragments, groups. Of many, one at a time. */
+static void test_no_icmp(void **state)
+{
+	struct test_packet t = to_peer;
+	const struct virtio_net_hdr vnet = { 0 };
+	struct virtio_net_hdr got;
+
+	(void)state;
+	t.payload = 1500;
+	for (int i = 0; i < 3; i++) {
+		test_build(&t, inner);
+		inner[6] = 0x40;
+		if (i == 0)
+			inner[7] = 9; /* a fragment that is not the first */
+		inner[9] = i == 1 ? IPPROTO_ICMP : IPPROTO_UDP;
+		inner[20] = 3;
+		if (i == 2)
+			inner[16] = 224;
+		usleep(10000);
+		host_send(&vnet, inner, 1528);
+		assert_int_equal(host_read(&got, 30), 0);
+	}
+	t.v6 = true;
+	for (int i = 0; i < 2; i++) {
+		test_build(&t, inner);
+		inner[6] = i == 0 ? IPPROTO_ICMPV6 : IPPROTO_UDP;
+		inner[40] = 1;
+		if (i == 1)
+			inner[24] = 0xff;
+		usleep(10000);
+		host_send(&vnet, inner, 1548);
+		assert_int_equal(host_read(&got, 30), 0);
+	}
+}
+
+static void test_in(void **state)
+{
+	struct virtio_net_hdr vnet;
+	size_t len, n;
+
+	(void)state;
+	for (unsigned int i = 0; i < 8; i++) {
+		struct test_packet t = to_peer;
+
+		t.v6 = i & 1;
+		t.proto = i & 2 ? IPPROTO_TCP : IPPROTO_UDP;
+		t.ip_options = i == 4 ? 4 : 0;
+		len = from_peer(&t, inner);
+		peer_send(w.far4, i, inner, len);
+		n = host_read(&vnet, 3000);
+		assert_int_equal(n, len);
+		assert_memory_equal(buf, inner, len);
+	}
+	peer_send(w.far4, 8, NULL, 0); /* a keep-alive */
+	peer_send(w.far4, 9, inner, len);
+	assert_int_equal(host_read(&vnet, 3000), len);
+	received(9);
+	assert_int_equal(atomic_load(&w.pipe.drops[NTM_PIPE_DROP_REPLAY]), 0);
+}
+
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
+
+static void peer_gso(uint16_t size, const uint8_t *p, size_t len)
+{
+	uint8_t control[CMSG_SPACE(sizeof(size))] __attribute__((aligned(16))) = { 0 };
+	struct iovec iov = { (void *)p, len };
+	struct msghdr msg = { .msg_name = &w.near4,
+			      .msg_namelen = ntm_addr_len(&w.near4),
+			      .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = control,
+			      .msg_controllen = sizeof(control) };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+
+	c->cmsg_level = IPPROTO_UDP;
+	c->cmsg_type = UDP_SEGMENT;
+	c->cmsg_len = CMSG_LEN(sizeof(size));
+	memcpy(CMSG_DATA(c), &size, sizeof(size));
+	assert_int_equal(sendmsg(w.far4, &msg, 0), len);
+}
+
+/* An aggregate of a TCP flow comes out as one GSO packet */
+static void test_in_gro(void **state)
+{
+	struct test_packet t = to_peer;
+	struct virtio_net_hdr vnet;
+	size_t at = 0, len = 0;
+
+	(void)state;
+	t.proto = IPPROTO_TCP;
+	t.flags = TEST_ACK;
+	t.payload = 1000;
+	for (uint64_t ctr = 0; ctr < 40; ctr++) {
+		len = seal_to(outer + at, 0, ctr, inner, from_peer(&t, inner));
+		at += len;
+		t.seq += 1000;
+		t.id++;
+	}
+	peer_gso((uint16_t)len, outer, at);
+	assert_int_equal(host_read(&vnet, 3000), 40 + 40000);
+	assert_int_equal(vnet.gso_type, VIRTIO_NET_HDR_GSO_TCPV4);
+	assert_int_equal(vnet.gso_size, 1000);
+	received(40);
+}
+
+/* Signalling may come in one aggregate with data, and short rests may be anything */
+static void test_aggregate_mixed(void **state)
+{
+	struct ntm_pipe_event *event;
+	struct virtio_net_hdr vnet;
+	uint8_t *p = outer;
+	size_t len;
+
+	(void)state;
+	len = seal_to(p, 0, 0, inner, from_peer(&to_peer, inner));
+	memset(p + len, 7, len); /* a signalling message */
+	seal_to(p + 2 * len, 0, 1, inner, len - NTM_WIRE_OVERHEAD);
+	memset(p + 3 * len, 0xff, 5);
+	peer_gso((uint16_t)len, outer, 3 * len + 5);
+	assert_int_equal(host_read(&vnet, 3000), 2 * (len - NTM_WIRE_OVERHEAD) - 28);
+	assert_int_equal(vnet.gso_type, VIRTIO_NET_HDR_GSO_UDP_L4);
+	event = next_event(NTM_PIPE_SIGNAL);
+	assert_int_equal(event->len, len);
+	assert_int_equal(event->data[len - 1], 7);
+	assert_true(ntm_addr_equal(&event->addr, &w.far4_addr));
+	free(event);
+	drops_reach(NTM_PIPE_DROP_SHORT, 1);
+}
+
+static void test_refused(void **state)
+{
+	struct virtio_net_hdr vnet;
+	size_t len = from_peer(&to_peer, inner);
+	uint64_t ctr = 0;
+
+	(void)state;
+	peer_raw(w.far4, (const uint8_t *)"\xff", 1);
+	drops_reach(NTM_PIPE_DROP_SHORT, 1);
+	seal_to(outer, 0, 0, inner, len);
+	outer[7] ^= 1;
+	peer_raw(w.far4, outer, len + NTM_WIRE_OVERHEAD);
+	drops_reach(NTM_PIPE_DROP_PATH, 1);
+	peer_raw(w.far4, outer, seal_to(outer, 1, 0, inner, len));
+	drops_reach(NTM_PIPE_DROP_KEY, 1);
+	for (size_t i = 0; i < len + NTM_WIRE_TAG_LEN + 4; i++) {
+		seal_to(outer, 0, 0, inner, len);
+		outer[i < 4 ? i : i + 4] ^= i ? 1 : 4; /* all but the data bit, epoch and Path ID */
+		peer_raw(w.far4, outer, len + NTM_WIRE_OVERHEAD);
+	}
+	drops_reach(NTM_PIPE_DROP_AUTH, len + NTM_WIRE_TAG_LEN + 4);
+	free(next_event(NTM_PIPE_AUTH_BURST));
+	assert_int_equal(atomic_load(&w.path->last_rx), 0);
+	inner[15] = 9;
+	peer_send(w.far4, ctr++, inner, len);
+	drops_reach(NTM_PIPE_DROP_SOURCE, 1);
+	for (unsigned int i = 0; i < 4; i++) {
+		len = from_peer(&to_peer, inner);
+		inner[0] = (uint8_t[]){ 0x44, 0x55, 0x60, 0x45 }[i];
+		if (i == 3)
+			inner[3]++;
+		peer_send(w.far4, ctr++, inner, i == 2 ? 39 : len);
+	}
+	drops_reach(NTM_PIPE_DROP_INNER, 4);
+	assert_int_equal(host_read(&vnet, 20), 0);
+	assert_int_equal(atomic_load(&w.path->rx_packets), 0);
+}
+
+/* RFC 6040, each pair of outer and inner */
+static void test_ecn(void **state)
+{
+	struct virtio_net_hdr vnet;
+	uint64_t ctr = 0, dropped = 0;
+
+	(void)state;
+	for (int outer_ecn = 0; outer_ecn < 4; outer_ecn++) {
+		assert_int_equal(
+			setsockopt(w.far4, IPPROTO_IP, IP_TOS, &outer_ecn, sizeof(outer_ecn)), 0);
+		for (unsigned int i = 0; i < 8; i++) {
+			struct test_packet t = to_peer;
+			const int want = ntm_ecn_decap((uint8_t)outer_ecn, (uint8_t)(i & 3));
+			size_t len;
+
+			t.v6 = i & 4;
+			t.tos = (uint8_t)(0xa8 | (i & 3));
+			len = from_peer(&t, inner);
+			peer_send(w.far4, ctr++, inner, len);
+			if (want < 0) {
+				drops_reach(NTM_PIPE_DROP_INNER, ++dropped);
+				continue;
+			}
+			assert_int_equal(host_read(&vnet, 3000), len);
+			t.tos = (uint8_t)(0xa8 | want);
+			from_peer(&t, inner);
+			assert_memory_equal(buf, inner, len); /* its checksum, too */
+		}
+	}
+	assert_int_equal(dropped, 2);
+}
+
+static void test_replay(void **state)
+{
+	struct virtio_net_hdr vnet;
+	const size_t len = from_peer(&to_peer, inner);
+
+	(void)state;
+	peer_send(w.far4, 9000, inner, len);
+	assert_int_equal(host_read(&vnet, 3000), len);
+	assert_int_not_equal(atomic_load(&w.path->last_rx), 0);
+	atomic_store(&w.path->last_rx, 0);
+	peer_send(w.far4, 9000, inner, len);
+	peer_send(w.far6, 9000, inner, len);
+	peer_send(w.far4, 100, inner, len); /* older than the window */
+	drops_reach(NTM_PIPE_DROP_REPLAY, 3);
+	assert_int_equal(host_read(&vnet, 20), 0);
+	/* A dead peer stays dead, and a path stays where it is, whatever is played again */
+	assert_int_equal(atomic_load(&w.path->last_rx), 0);
+	assert_true(ntm_addr_equal(&atomic_load(&w.path->endpoint)->peer, &w.far4_addr));
+	peer_send(w.far4, 8999, inner, len);
+	assert_int_equal(host_read(&vnet, 3000), len);
+	assert_int_not_equal(atomic_load(&w.path->last_rx), 0);
+}
+
+/* The path follows the newest packet, and only that; from another family, too */
+static void test_moves(void **state)
+{
+	const size_t len = from_peer(&to_peer, inner);
+	const struct virtio_net_hdr plain = { 0 };
+	struct ntm_pipe_event *event;
+	struct virtio_net_hdr vnet;
+	struct ntm_wire_hdr header;
+
+	(void)state;
+	peer_send(w.far4, 5, inner, len);
+	assert_int_equal(host_read(&vnet, 3000), len);
+	peer_send(w.far6, 4, inner, len); /* late */
+	assert_int_equal(host_read(&vnet, 3000), len);
+	assert_true(ntm_addr_equal(&atomic_load(&w.path->endpoint)->peer, &w.far4_addr));
+	peer_send(w.far6, 6, inner, len);
+	assert_int_equal(host_read(&vnet, 3000), len);
+	event = next_event(NTM_PIPE_MOVED);
+	assert_true(ntm_addr_equal(&event->addr, &w.far6_addr));
+	assert_int_equal(event->path_id, PATH);
+	free(event);
+	host_send(&plain, buf, test_build(&to_peer, buf));
+	assert_true(peer_read(w.far6, &header, 3000) > 0);
+	ntm_paths_collect(&w.pipe.paths);
+}
+
+static void test_confirm(void **state)
+{
+	const size_t len = from_peer(&to_peer, inner);
+	struct ntm_pipe_event *event;
+	struct virtio_net_hdr vnet;
+	struct ntm_wire_hdr header;
+
+	(void)state;
+	add_key(1, false);
+	ntm_pipe_confirm(&w.pipe, w.path);
+	assert_int_equal(peer_read(w.far4, &header, 3000), 0);
+	assert_int_equal(ntm_wire_epoch(&header), 0); /* it is pending */
+	peer_raw(w.far4, outer, seal_to(outer, 1, 0, inner, len));
+	assert_int_equal(host_read(&vnet, 3000), len);
+	event = next_event(NTM_PIPE_CONFIRMED);
+	assert_int_equal(event->path_id, PATH);
+	assert_int_equal(event->number, 1);
+	free(event);
+	ntm_pipe_confirm(&w.pipe, w.path);
+	assert_int_equal(peer_read(w.far4, &header, 3000), 0);
+	assert_int_equal(ntm_wire_epoch(&header), 1);
+}
+
+/* A packet that waited is the same when it leaves at last; without a key it waits as well as without a path */
+static void test_held(void **state)
+{
+	struct test_packet t = to_peer;
+	struct ntm_pipe_event *event;
+	struct virtio_net_hdr vnet;
+	struct ntm_wire_hdr header;
+	size_t len;
+
+	(void)state;
+	ntm_paths_remove(&w.pipe.paths, w.path);
+	for (int keyless = 0; keyless < 2; keyless++) {
+		t.proto = IPPROTO_TCP;
+		t.flags = TEST_SYN;
+		t.payload = 0;
+		len = test_build(&t, outer);
+		memcpy(buf, outer, len);
+		vnet = test_partial(buf, len);
+		host_send(&vnet, buf, len);
+		if (keyless) {
+			event = next_event(NTM_PIPE_REKEY);
+			assert_int_equal(event->path_id, PATH);
+			free(event);
+		}
+		event = next_event(NTM_PIPE_MISS);
+		assert_int_equal(event->family, AF_INET);
+		assert_memory_equal(event->virt, "\x64\x40\x00\x02", 4);
+		assert_int_equal(event->len, len);
+		assert_memory_equal(event->data, outer, len);
+		if (!keyless) /* again without: it is dropped now, and no event */
+			ntm_pipe_inject(&w.pipe, &event->vnet, event->data, event->len);
+		if (!keyless)
+			add_path(&w.far4_addr);
+		if (keyless) {
+			ntm_pipe_inject(&w.pipe, &event->vnet, event->data, event->len);
+			add_key(0, true);
+			ntm_pipe_inject(&w.pipe, &event->vnet, event->data, event->len);
+			assert_int_equal(peer_read(w.far4, &header, 3000), len);
+			assert_memory_equal(inner, buf + 0, 20 + 16);
+			test_verify(inner, len);
+		}
+		free(event);
+	}
+	assert_int_equal(atomic_load(&w.pipe.drops[NTM_PIPE_DROP_NO_PATH]), 1);
+	assert_int_equal(atomic_load(&w.pipe.drops[NTM_PIPE_DROP_NO_KEY]), 1);
+	assert_null(ntm_pipe_take(&w.pipe.events));
+}
+
+static void test_no_path(void **state)
+{
+	static const uint8_t last[] = { 1, 9 };
+	struct test_packet t = to_peer;
+	const struct virtio_net_hdr vnet = { 0 };
+	struct ntm_pipe_event *event;
+
+	(void)state;
+	for (int v6 = 0; v6 < 2; v6++) {
+		for (int i = 0; i < 2; i++) {
+			t.v6 = v6;
+			test_build(&t, buf);
+			buf[v6 ? 39 : 19] = last[i];
+			host_send(&vnet, buf, (v6 ? 40 : 20) + 108);
+			event = next_event(i ? NTM_PIPE_MISS : NTM_PIPE_STUB);
+			assert_int_equal(event->family, v6 ? AF_INET6 : AF_INET);
+			free(event);
+		}
+		buf[v6 ? 24 : 16] = v6 ? 0xff : 224;
+		host_send(&vnet, buf, (v6 ? 40 : 20) + 108);
+		drops_reach(NTM_PIPE_DROP_NO_PATH, 1u + (unsigned int)v6);
+	}
+	host_send(&vnet, (const uint8_t *)"\x55junk", 5);
+	drops_reach(NTM_PIPE_DROP_INNER, 1);
+}
+
+static void test_limits(void **state)
+{
+	const struct virtio_net_hdr vnet = { 0 };
+	struct ntm_pipe_key *key = atomic_load(&w.path->tx);
+	struct ntm_pipe_event *event;
+	struct ntm_wire_hdr header;
+
+	(void)state;
+	test_build(&to_peer, buf);
+	atomic_store(&key->tx_ctr, NTM_WIRE_REKEY_AFTER - 2);
+	for (int i = 0; i < 4; i++) {
+		host_send(&vnet, buf, 128);
+		assert_true(readable(w.far4, 3000));
+		assert_int_equal(recv(w.far4, outer, sizeof(outer), 0), 128 + NTM_WIRE_OVERHEAD);
+		memcpy(&header, outer, sizeof(header));
+		assert_int_equal(ntm_wire_ctr(&header, NTM_WIRE_REKEY_AFTER),
+				 NTM_WIRE_REKEY_AFTER - 2 + (unsigned int)i);
+	}
+	event = next_event(NTM_PIPE_REKEY);
+	assert_int_equal(event->number, 0);
+	free(event);
+	assert_null(ntm_pipe_take(&w.pipe.events)); /* told once */
+	atomic_store(&key->tx_ctr, NTM_WIRE_REJECT_AFTER - 2);
+	for (int i = 0; i < 3; i++)
+		host_send(&vnet, buf, 128);
+	drops_reach(NTM_PIPE_DROP_NO_KEY, 2);
+	assert_true(readable(w.far4, 1000));
+	assert_true(recv(w.far4, outer, sizeof(outer), 0) > 0);
+	assert_int_equal(peer_read(w.far4, &header, 20), -1);
+	ntm_pipe_confirm(&w.pipe, w.path);
+	assert_int_equal(peer_read(w.far4, &header, 20), -1);
+}
+
+/* Strangers fill their part of the queue and no more, and no message is longer than one may be */
+static void test_flood(void **state)
+{
+	unsigned int n = 0;
+	struct ntm_pipe_event *event;
+
+	(void)state;
+	memset(buf, 1, sizeof(buf));
+	for (unsigned int i = 0; i < 2000; i++) {
+		peer_raw(w.far4, buf, 100);
+		if (i % 100 == 0)
+			usleep(2000);
+	}
+	drops_reach(NTM_PIPE_DROP_NO_MEM, 2000 - 512);
+	ntm_pipe_tell(&w.pipe.events, NTM_PIPE_MOVED, 1, 2);
+	while ((event = ntm_pipe_take(&w.pipe.events))) {
+		assert_int_equal(event->type, n < 512 ? NTM_PIPE_SIGNAL : NTM_PIPE_MOVED);
+		free(event);
+		n++;
+	}
+	assert_int_equal(n, 513);
+	peer_raw(w.far4, buf, 1233);
+	drops_reach(NTM_PIPE_DROP_NO_MEM, 2001 - 512);
+	peer_raw(w.far4, buf, 1232);
+	event = next_event(NTM_PIPE_SIGNAL);
+	assert_int_equal(event->len, 1232);
+	free(event);
+}
+
+/* A flood on one family does not silence the other */
+static void test_fair(void **state)
+{
+	struct ntm_pipe_event *event;
+	unsigned int n = 0;
+
+	(void)state;
+	open_sockets();
+	for (int i = 0; i < 150; i++)
+		peer_raw(w.far4, (const uint8_t *)"\1\1\1\1", 4);
+	peer_raw(w.far6, (const uint8_t *)"\2\2\2\2", 4);
+	open_pipe(0);
+	do {
+		event = next_event(NTM_PIPE_SIGNAL);
+		n++;
+		if (event->data[0] == 2)
+			break;
+		free(event);
+	} while (event);
+	free(event);
+	assert_in_range(n, 1, 2 * NTM_SOCK_BATCH);
+	teardown(state);
+}
+
+/* A descriptor handed in whose other end is closed: no busy loop, but the end, which the owner is told */
+static void test_lost(void **state)
+{
+	struct ntm_pipe_event *event;
+	struct timespec from, to;
+
+	(void)state;
+	close(w.host);
+	w.host = -1;
+	event = next_event(NTM_PIPE_LOST);
+	assert_int_equal(event->number, ENODEV);
+	free(event);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &from);
+	usleep(100000);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &to);
+	assert_in_range((to.tv_sec - from.tv_sec) * 1000 + (to.tv_nsec - from.tv_nsec) / 1000000, 0,
+			50);
+	peer_send(w.far4, 0, inner, from_peer(&to_peer, inner)); /* the in-lane lives on */
+	for (unsigned int ms = 0; ms < 3000 && !atomic_load(&w.path->last_rx); ms++)
+		usleep(1000);
+	assert_int_not_equal(atomic_load(&w.path->last_rx), 0);
+}
+
+/* Both lanes full, the owner changing everything: nothing is lost under it, and the end comes */
+static void test_storm(void **state)
+{
+	struct test_packet t = to_peer;
+	const size_t len = from_peer(&t, inner);
+	struct virtio_net_hdr vnet;
+
+	(void)state;
+	for (unsigned int i = 0; i < 600; i++) {
+		struct iovec iov[2] = { { &vnet, sizeof(vnet) }, { buf, 0 } };
+
+		t.payload = i % 5 ? 1000 : 20000;
+		t.proto = IPPROTO_TCP;
+		iov[1].iov_len = test_build(&t, buf);
+		vnet = test_gso(buf, iov[1].iov_len, 999);
+		(void)!writev(w.host, iov, 2);
+		seal_to(outer, w.path ? (uint32_t)(i & 3) : 0, i, inner, len);
+		(void)!sendto(i & 1 ? w.far4 : w.far6, outer, len + NTM_WIRE_OVERHEAD, 0,
+			      i & 1 ? &w.near4.sa : &w.near6.sa,
+			      i & 1 ? sizeof(w.near4.v4) : sizeof(w.near6.v6));
+		if (i % 7 == 0) {
+			ntm_paths_remove(&w.pipe.paths, w.path);
+			add_path(i & 1 ? &w.far4_addr : &w.far6_addr);
+			add_key(i, true);
+		}
+		if (i % 11 == 0)
+			add_net();
+		if (i % 3 == 0)
+			ntm_pipe_confirm(&w.pipe, w.path);
+		ntm_paths_collect(&w.pipe.paths);
+		while (recv(w.far4, buf, sizeof(buf), 0) > 0 ||
+		       recv(w.far6, buf, sizeof(buf), 0) > 0 || read(w.host, buf, sizeof(buf)) > 0)
+			;
+	}
+	/* and it still works */
+	ntm_paths_remove(&w.pipe.paths, w.path);
+	add_path(&w.far4_addr);
+	add_key(0, true);
+	peer_send(w.far4, 0, inner, len);
+	received(1);
+}
+
+static void test_prefixes(void **state)
+{
+	struct ntm_pipe_net net = { .has4 = true, .has6 = true };
+	union ntm_addr a = test_addr("100.79.255.255"), b = test_addr("[fd00:0:0:7fff::1]");
+
+	(void)state;
+	inet_pton(AF_INET, "100.64.0.0", &net.net4);
+	inet_pton(AF_INET6, "fd00::", &net.net6);
+	for (unsigned int bits = 0; bits <= 31; bits++) {
+		net.prefix4 = (uint8_t)bits;
+		assert_int_equal(ntm_pipe_is_virtual(&net, &a), bits <= 12);
+	}
+	for (unsigned int bits = 0; bits <= 127; bits++) {
+		net.prefix6 = (uint8_t)bits;
+		assert_int_equal(ntm_pipe_is_virtual(&net, &b), bits <= 49);
+	}
+	net.has4 = net.has6 = false;
+	net.prefix4 = net.prefix6 = 0;
+	assert_false(ntm_pipe_is_virtual(&net, &a));
+	assert_false(ntm_pipe_is_virtual(&net, &b));
+}
+
+int main(void)
+{
+	static unsigned int alone, crew = 2;
+#define ALONE(f) cmocka_unit_test_prestate_setup_teardown(f, setup, teardown, &alone)
+#define CREW(f) cmocka_unit_test_prestate_setup_teardown(f, setup, teardown, &crew)
+	const struct CMUnitTest tests[] = {
+		ALONE(test_out),     CREW(test_out),
+		ALONE(test_out_gso), CREW(test_out_gso),
+		ALONE(test_out_tos), ALONE(test_fragments),
+		ALONE(test_too_big), ALONE(test_no_icmp),
+		ALONE(test_in),	     CREW(test_in),
+		ALONE(test_in_gro),  ALONE(test_aggregate_mixed),
+		ALONE(test_refused), ALONE(test_ecn),
+		ALONE(test_replay),  ALONE(test_moves),
+		ALONE(test_confirm), ALONE(test_held),
+		ALONE(test_no_path), ALONE(test_limits),
+		ALONE(test_flood),   cmocka_unit_test(test_fair),
+		ALONE(test_lost),    ALONE(test_storm),
+		CREW(test_storm),    cmocka_unit_test(test_prefixes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
