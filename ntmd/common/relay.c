@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "common/relay.h"
+
+#include <arpa/inet.h>
+#include <sodium.h>
+#include <string.h>
+#include "common/handshake.h"
+
+#define SECRET_MS 120000u
+#define MAC_AT 48
+#define MAC_LEN 16
+
+/* Cookies */
+
+void ntm_relay_secret_init(struct ntm_relay_secret *secret, uint64_t now_ms)
+{
+	randombytes_buf(secret->key, sizeof(secret->key));
+	randombytes_buf(secret->old, sizeof(secret->old));
+	secret->since_ms = now_ms;
+}
+
+void ntm_relay_secret_tick(struct ntm_relay_secret *secret, uint64_t now_ms)
+{
+	if (now_ms - secret->since_ms < SECRET_MS)
+		return;
+	memcpy(secret->old, secret->key, sizeof(secret->old));
+	randombytes_buf(secret->key, sizeof(secret->key));
+	secret->since_ms = now_ms;
+}
+
+/* Bound to the end of the path as well as to the address: a cookie is of no use for another */
+static void cookie_of(const uint8_t key[32], const struct ntm_relay_bind *bind,
+		      const union ntm_addr *from, uint8_t cookie[16])
+{
+	const uint32_t id = htonl(bind->path_id);
+	uint8_t data[18 + 4 + 1];
+
+	ntm_addr_map(from, data);
+	memcpy(data + 18, &id, sizeof(id));
+	data[22] = bind->role;
+	crypto_generichash(cookie, 16, data, sizeof(data), key, 32);
+}
+
+void ntm_relay_cookie(const struct ntm_relay_secret *secret, const struct ntm_relay_bind *bind,
+		      const union ntm_addr *from, uint8_t cookie[16])
+{
+	cookie_of(secret->key, bind, from, cookie);
+}
+
+bool ntm_relay_cookie_good(const struct ntm_relay_secret *secret, const struct ntm_relay_bind *bind,
+			   const union ntm_addr *from)
+{
+	uint8_t cookie[16];
+	bool good;
+
+	cookie_of(secret->key, bind, from, cookie);
+	good = !sodium_memcmp(cookie, bind->cookie, sizeof(cookie));
+	cookie_of(secret->old, bind, from, cookie);
+	return good | !sodium_memcmp(cookie, bind->cookie, sizeof(cookie));
+}
+
+/* Bind and Bound */
+
+static void mac_of(const uint8_t *packet, const uint8_t key[NTM_RELAY_KEY], uint8_t mac[MAC_LEN])
+{
+	crypto_generichash(mac, MAC_LEN, packet, MAC_AT, key, NTM_RELAY_KEY);
+}
+
+static void put(uint8_t *out, uint8_t type, const struct ntm_relay_bind *bind,
+		const uint8_t key[NTM_RELAY_KEY])
+{
+	const uint32_t id = htonl(bind->path_id);
+	const uint16_t lifetime = htons(bind->lifetime);
+
+	memset(out, 0, NTM_RELAY_BIND_LEN);
+	out[0] = type;
+	out[1] = NTM_PROTOCOL_VERSION;
+	memcpy(out + 4, &id, sizeof(id));
+	out[8] = bind->role;
+	out[9] = bind->status;
+	memcpy(out + 10, &lifetime, sizeof(lifetime));
+	memcpy(out + 16, bind->cookie, sizeof(bind->cookie));
+	memcpy(out + 32, bind->nonce, sizeof(bind->nonce));
+	mac_of(out, key, out + MAC_AT);
+}
+
+void ntm_relay_put_bind(uint8_t out[NTM_RELAY_BIND_LEN], const struct ntm_relay_bind *bind,
+			const uint8_t key[NTM_RELAY_KEY])
+{
+	put(out, NTM_PKT_RELAY_BIND, bind, key);
+}
+
+void ntm_relay_put_bound(uint8_t out[NTM_RELAY_BIND_LEN], const struct ntm_relay_bind *bind,
+			 const uint8_t key[NTM_RELAY_KEY])
+{
+	put(out, NTM_PKT_RELAY_BOUND, bind, key);
+}
+
+bool ntm_relay_get(struct ntm_relay_bind *bind, const uint8_t *packet, size_t len)
+{
+	uint32_t id;
+	uint16_t lifetime;
+
+	if (len != NTM_RELAY_BIND_LEN)
+		return false;
+	memcpy(&id, packet + 4, sizeof(id));
+	memcpy(&lifetime, packet + 10, sizeof(lifetime));
+	bind->path_id = ntohl(id);
+	bind->role = packet[8];
+	bind->status = packet[9];
+	bind->lifetime = ntohs(lifetime);
+	memcpy(bind->cookie, packet + 16, sizeof(bind->cookie));
+	memcpy(bind->nonce, packet + 32, sizeof(bind->nonce));
+	return bind->path_id &&
+	       (bind->role == NTM_ROLE_INITIATOR || bind->role == NTM_ROLE_RESPONDER) &&
+	       !packet[12] && !packet[13] && !packet[14] && !packet[15];
+}
+
+bool ntm_relay_authentic(const uint8_t packet[NTM_RELAY_BIND_LEN], const uint8_t key[NTM_RELAY_KEY])
+{
+	uint8_t mac[MAC_LEN];
+
+	mac_of(packet, key, mac);
+	return !sodium_memcmp(mac, packet + MAC_AT, sizeof(mac));
+}
+
+/* Relayed signalling */
+
+/* Only what nodes say to each other: a relayed packet inside another would be a way to make the RS work for nothing */
+static bool may_be_relayed(uint8_t type)
+{
+	return type == NTM_PKT_TUNNEL_REQUEST || type == NTM_PKT_TUNNEL_RESPONSE ||
+	       type == NTM_PKT_COOKIE_REPLY || type == NTM_PKT_SEALED;
+}
+
+size_t ntm_relay_wrap(uint32_t path_id, const uint8_t *packet, size_t len, uint8_t *out,
+		      size_t size)
+{
+	const uint32_t id = htonl(path_id);
+
+	if (len + NTM_RELAY_HDR_LEN > size)
+		return 0;
+	memset(out, 0, NTM_RELAY_HDR_LEN);
+	out[0] = NTM_PKT_RELAYED;
+	out[1] = NTM_PROTOCOL_VERSION;
+	memcpy(out + 4, &id, sizeof(id));
+	memcpy(out + NTM_RELAY_HDR_LEN, packet, len);
+	return len + NTM_RELAY_HDR_LEN;
+}
+
+const uint8_t *ntm_relay_unwrap(const uint8_t *packet, size_t *len, uint32_t *path_id)
+{
+	uint32_t id;
+
+	if (*len < NTM_RELAY_HDR_LEN + 4 || !may_be_relayed(packet[NTM_RELAY_HDR_LEN]))
+		return NULL;
+	memcpy(&id, packet + 4, sizeof(id));
+	*path_id = ntohl(id);
+	*len -= NTM_RELAY_HDR_LEN;
+	return packet + NTM_RELAY_HDR_LEN;
+}

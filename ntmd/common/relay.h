@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Packets between a node and a relay server (docs/PROTOCOL.md section 8): how an end of a path shows the RS where it is, and how
+ * signalling passes through it. (Data packets pass as they are.) Pure.
+ *
+ * A Relay Bind proves by its mac that it comes from the end of a path that a DC directed, and by its cookie that it comes from
+ * where it says: without, the RS answers with the cookie for that address, and remembers nothing. No answer is longer than what
+ * it answers.
+ */
+#ifndef NTM_RELAY_H
+#define NTM_RELAY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "common/addr.h"
+
+#define NTM_RELAY_KEY 32
+#define NTM_RELAY_BIND_LEN 64
+#define NTM_RELAY_HDR_LEN 8 /* of a relayed signalling packet */
+
+enum ntm_relay_status {
+	NTM_RELAY_BOUND,  /* this address is the end of the path now */
+	NTM_RELAY_COOKIE, /* bind again, with this cookie */
+	NTM_RELAY_BUSY,	  /* a limit is reached: try another RS */
+};
+
+/** struct ntm_relay_bind - a Relay Bind, or (with @status and @lifetime) a Relay Bound */
+struct ntm_relay_bind {
+	uint32_t path_id;
+	uint8_t role; /* enum ntm_role, of the end */
+	uint8_t status;
+	uint16_t lifetime; /* seconds that the binding is kept without another Bind */
+	uint8_t cookie[16];
+	uint8_t nonce[16]; /* the node's, repeated in the answer */
+};
+
+/** struct ntm_relay_secret - what an RS makes cookies with; @old stays good for one change more */
+struct ntm_relay_secret {
+	uint8_t key[32], old[32];
+	uint64_t since_ms;
+};
+
+void ntm_relay_secret_init(struct ntm_relay_secret *secret, uint64_t now_ms);
+/** ntm_relay_secret_tick() - a new one every 120 s */
+void ntm_relay_secret_tick(struct ntm_relay_secret *secret, uint64_t now_ms);
+void ntm_relay_cookie(const struct ntm_relay_secret *secret, const struct ntm_relay_bind *bind,
+		      const union ntm_addr *from, uint8_t cookie[16]);
+bool ntm_relay_cookie_good(const struct ntm_relay_secret *secret, const struct ntm_relay_bind *bind,
+			   const union ntm_addr *from);
+
+/** ntm_relay_put_bind() / _put_bound() - NTM_RELAY_BIND_LEN bytes, authenticated with the key of the path's end */
+void ntm_relay_put_bind(uint8_t out[NTM_RELAY_BIND_LEN], const struct ntm_relay_bind *bind,
+			const uint8_t key[NTM_RELAY_KEY]);
+void ntm_relay_put_bound(uint8_t out[NTM_RELAY_BIND_LEN], const struct ntm_relay_bind *bind,
+			 const uint8_t key[NTM_RELAY_KEY]);
+/** ntm_relay_get() - read either, without believing it. False: malformed */
+bool ntm_relay_get(struct ntm_relay_bind *bind, const uint8_t *packet, size_t len);
+/** ntm_relay_authentic() - is the mac right? Constant time. */
+bool ntm_relay_authentic(const uint8_t packet[NTM_RELAY_BIND_LEN],
+			 const uint8_t key[NTM_RELAY_KEY]);
+
+/** ntm_relay_wrap() - a signalling packet for the other end of a path; its length, 0 if @size is too small */
+size_t ntm_relay_wrap(uint32_t path_id, const uint8_t *packet, size_t len, uint8_t *out,
+		      size_t size);
+/** ntm_relay_unwrap() - the packet inside, with @len; NULL: malformed, or not one that may be relayed */
+const uint8_t *ntm_relay_unwrap(const uint8_t *packet, size_t *len, uint32_t *path_id);
+
+#endif
