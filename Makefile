@@ -56,7 +56,7 @@ TSAN := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 TSAN_CFLAGS = $(LANGUAGE) $(WARNINGS) $(PKG_CFLAGS) $(TSAN) -I tests/unit -MMD -MP
 FUZZ_CFLAGS = $(LANGUAGE) $(PKG_CFLAGS) $(SAN) -fsanitize=fuzzer-no-link -MMD -MP
 
-.PHONY: all userspace module install uninstall test test-long unit tools demo bench-quick fuzz fuzz-run \
+.PHONY: all userspace module install uninstall test test-long unit tools demo bench-quick bench-tun fuzz fuzz-run \
 	check lint clean help prerequisites
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -157,8 +157,8 @@ test-long:
 demo:
 	scripts/demo
 
-bench-quick:
-	scripts/bench quick
+bench-quick bench-tun: bench-%:
+	scripts/bench $*
 
 # --- fuzzing: clang only
 
@@ -244,6 +244,7 @@ help:
 	@echo 'make fuzz         fuzz targets (clang); fuzz-run runs each for FUZZ_SECONDS=$(FUZZ_SECONDS)'
 	@echo 'make demo         the system at work in a virtual machine'
 	@echo 'make bench-quick  NTMobile against WireGuard and plain'
+	@echo 'make bench-tun    NTMobile in user space against wireguard-go, tinc, OpenVPN, fastd and plain'
 	@echo 'make lint         clang-format, cppcheck, clang-tidy, shellcheck (also: check)'
 	@echo 'make clean        removes what was built'
 

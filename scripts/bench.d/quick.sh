@@ -4,8 +4,9 @@
 # timeout: 400
 # datapath: kernel
 # kinds: plain ntmobile wireguard
-# ratio: kernel_vs_wireguard_tcp = ntmobile / wireguard
-# ratio: kernel_vs_plain_tcp = ntmobile / plain
+# metric: mbit_per_s = one TCP flow, Mbit/s
+# ratio: kernel_vs_wireguard_tcp = mbit_per_s: ntmobile / wireguard
+# ratio: kernel_vs_plain_tcp = mbit_per_s: ntmobile / plain
 #
 #   a 192.0.2.1 ---- veth ---- 192.0.2.2 b
 #   the coordinator runs on a; wg0 10.99.0.1, 10.99.0.2
@@ -65,7 +66,7 @@ measure() {
 	on a iperf3 -c "$(address_of "$1")" -t "$EACH" -O 1 -f k >"$LAB_OUT/iperf3.$1.$2" 2>&1 || { show cat "$LAB_OUT/iperf3.$1.$2"; return 1; }
 	mbits=$(awk '$NF == "receiver" { printf "%.1f", $7 / 1000 }' "$LAB_OUT/iperf3.$1.$2")
 	say "round $2: $1 $mbits Mbit/s"
-	printf '%s\t%s\t%s\n' "$1" "$2" "$mbits" >>"$LAB_OUT/runs.tsv"
+	printf '%s\t%s\t%s\t%s\n' "$1" "$2" mbit_per_s "$mbits" >>"$LAB_OUT/runs.tsv"
 }
 
 setting() {
