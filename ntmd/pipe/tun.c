@@ -92,11 +92,14 @@ int ntm_tun_create(struct ntm_tun *tun, const char *name, char *why, size_t size
 int ntm_tun_adopt(struct ntm_tun *tun, int fd, char *why, size_t size)
 {
 	struct ifreq ifr = { 0 };
+	const bool told = !ioctl(fd, TUNGETIFF, &ifr);
 
 	memset(tun, 0, sizeof(*tun));
 	tun->fd = fd;
+	if (!told && errno == EBADFD)
+		return fail(tun, "the TUN device handed in is gone", why, size);
 	/* Where the parent's policy forbids the question it is a plain device: there is no other kind on Android */
-	if (!ioctl(fd, TUNGETIFF, &ifr)) {
+	if (told) {
 		snprintf(tun->name, sizeof(tun->name), "%s", ifr.ifr_name);
 		tun->vnet = ifr.ifr_flags & IFF_VNET_HDR;
 		if (!(ifr.ifr_flags & IFF_TUN) || !(ifr.ifr_flags & IFF_NO_PI)) {
