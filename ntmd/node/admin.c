@@ -50,10 +50,14 @@ static json_t *own_json(const struct ntm_node *node)
 		return object;
 	json_object_set_new(object, "name", json_string(node->lease.name));
 	json_object_set_new(object, "zone", json_string(node->lease.zone));
-	if (NTM_HAS(&node->lease, VIRTUAL4))
+	if (NTM_HAS(&node->lease, VIRTUAL4)) {
 		json_object_set_new(object, "virtual4", addr_json(AF_INET, &node->lease.virtual4));
-	if (NTM_HAS(&node->lease, VIRTUAL6))
+		json_object_set_new(object, "prefix4", json_integer(node->lease.prefix4));
+	}
+	if (NTM_HAS(&node->lease, VIRTUAL6)) {
 		json_object_set_new(object, "virtual6", addr_json(AF_INET6, &node->lease.virtual6));
+		json_object_set_new(object, "prefix6", json_integer(node->lease.prefix6));
+	}
 	return object;
 }
 
