@@ -1,0 +1,112 @@
+# on: host
+# datapath: tun
+# module: no
+# timeout: 150
+# What can go wrong below and above the user-space path: each is counted, ends when its cause ends, and never keeps ntmd busy.
+#
+#   dc --- internet --- a, b
+
+. /mnt/lab/src/tests/e2e/lib/process
+
+# drops HOST CAUSE
+drops() {
+	ctl "$1" status --drops | awk -v cause="$2" '$1 == "data" && $2 == cause { print $3 }'
+}
+
+reach() {
+	on a ping -c 1 -W 1 "$@" "$(virtual4 b)"
+}
+
+# A few packets, whatever becomes of them
+try() {
+	on a ping -q -c 20 -i 0.05 -W 1 "$@" "$(virtual4 b)" || true
+}
+
+rests() {
+	at_most "$1: ntmd rests" "$(busy "$(pid_of a ntmd)")" 29
+}
+
+recovers() {
+	check "$1: over, packets pass again" eventually 30 reach
+}
+
+net internet
+host dc a b
+link dc internet 192.0.2.1/24
+link a internet 192.0.2.10/24
+link b internet 192.0.2.20/24
+dc dc
+node a alice dc
+node b bob dc
+bg b iperf3 iperf3 -s
+eventually 5 listens b tcp 5201
+require "packets pass" eventually 10 reach
+dev=$(if_of a internet)
+
+# No route to the peer: ENETUNREACH
+before=$(drops a no-route)
+ip -n a route del 192.0.2.0/24
+try
+at_least "no route: counted" $(($(drops a no-route) - before)) 20
+rests "no route"
+ip -n a route add 192.0.2.0/24 dev "$dev" src 192.0.2.10
+recovers "no route"
+
+# A link that carries less than before: EMSGSIZE
+before=$(drops a too-big)
+for host in a b; do
+	ip -n "$host" link set "$(if_of "$host" internet)" mtu 1400
+done
+try -s 1400 -M do
+at_least "smaller link: counted" $(($(drops a too-big) - before)) 1
+check "smaller link: senders are told" on a sh -c "ping -c 2 -s 1400 -M do $(virtual4 b) 2>&1 | grep -qE 'Frag needed|too long'"
+check "smaller link: what may be cut passes" eventually 5 reach -s 1400
+rests "smaller link"
+for host in a b; do
+	ip -n "$host" link set "$(if_of "$host" internet)" mtu 1500
+done
+recovers "smaller link"
+
+# A link that takes next to nothing
+tc -n a qdisc add dev "$dev" root tbf rate 100kbit burst 2000 limit 4000
+on a iperf3 -c "$(virtual4 b)" -u -b 100M -t 2 || true
+rests "full link"
+tc -n a qdisc del dev "$dev" root
+recovers "full link"
+
+# A link that holds a lot, slowly: the socket's buffer fills
+before=$(drops a no-memory)
+tc -n a qdisc add dev "$dev" root tbf rate 1mbit burst 2000 limit 100000000
+on a timeout 20 iperf3 -c "$(virtual4 b)" -u -b 400M -l 1000 -t 3 || true
+at_least "slow link: counted" $(($(drops a no-memory) - before)) 1
+rests "slow link"
+tc -n a qdisc del dev "$dev" root
+recovers "slow link"
+
+# Nobody at the peer's port: ECONNREFUSED, by ICMP
+kill9 b ntmd
+try
+rests "closed port"
+again b ntmd
+recovers "closed port"
+
+# Nobody reads the TUN device: the kernel's queue fills, and it counts
+tx_dropped() {
+	ip -n a -s -j link show dev ntm0 | tr ',{' '\n\n' | awk -F: '/"tx"/ { tx = 1 } tx && /"dropped"/ { print $2; exit }'
+}
+before=$(tx_dropped)
+send_signal a ntmd STOP
+on a ping -q -l 5000 -c 5000 -w 2 "$(virtual4 b)" || true
+at_least "unread device: the kernel counts" $(($(tx_dropped) - before)) 1000
+send_signal a ntmd CONT
+recovers "unread device"
+rests "unread device"
+
+# The device is down at the receiver: what arrives cannot be delivered
+before=$(drops b no-route)
+ip -n b link set ntm0 down
+try
+at_least "receiver's device down: counted" $(($(drops b no-route) - before)) 20
+at_most "receiver's device down: ntmd rests" "$(busy "$(pid_of b ntmd)")" 29
+ip -n b link set ntm0 up
+recovers "receiver's device down"
