@@ -54,7 +54,7 @@ SAN := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize
 SAN_CFLAGS = $(LANGUAGE) $(WARNINGS) $(PKG_CFLAGS) $(SAN) -I tests/unit -MMD -MP
 TSAN := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 TSAN_CFLAGS = $(LANGUAGE) $(WARNINGS) $(PKG_CFLAGS) $(TSAN) -I tests/unit -MMD -MP
-FUZZ_CFLAGS = $(LANGUAGE) $(PKG_CFLAGS) $(SAN) -fsanitize=fuzzer-no-link -MMD -MP
+FUZZ_CFLAGS = $(LANGUAGE) $(PKG_CFLAGS) $(SAN) -I tests/unit -fsanitize=fuzzer-no-link -MMD -MP
 
 .PHONY: all userspace module install uninstall test test-long unit tools demo bench-quick bench-tun fuzz fuzz-run \
 	check lint clean help prerequisites
@@ -166,7 +166,7 @@ $(B)/fuzz/%.o: %.c | prerequisites
 	@mkdir -p $(@D)
 	$(FUZZ_CC) $(FUZZ_CFLAGS) -c -o $@ $<
 
-$(FUZZERS): $(B)/%: $(B)/fuzz/%.o $(COMMON_SRC:%.c=$(B)/fuzz/%.o)
+$(FUZZERS): $(B)/%: $(B)/fuzz/%.o $(COMMON_SRC:%.c=$(B)/fuzz/%.o) $$(call with_objects,$$*.c,fuzz)
 	@mkdir -p $(@D)
 	$(FUZZ_CC) $(SAN) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS)
 
@@ -176,7 +176,8 @@ fuzz-run: fuzz
 	@for f in $(FUZZERS); do \
 		mkdir -p $(B)/corpus/$${f##*/} || exit 1; \
 		$$f -max_total_time=$(FUZZ_SECONDS) -max_len=2048 -verbosity=0 -print_final_stats=1 \
-			-artifact_prefix=$(B)/corpus/ $(B)/corpus/$${f##*/} || exit 1; \
+			-artifact_prefix=$(B)/corpus/ $(B)/corpus/$${f##*/} \
+			$$(ls -d tests/fuzz/corpus/$${f##*/} 2>/dev/null) || exit 1; \
 	done
 
 # --- checks of the source itself

@@ -106,7 +106,7 @@ bool ntm_cut_begin(struct ntm_cut *cut, struct virtio_net_hdr *vnet, uint8_t *pa
 {
 	cut->packet = packet;
 	cut->len = len;
-	cut->size = 0;
+	cut->size = cut->hdr_len = 0;
 	cut->at = 0;
 	cut->first = true;
 	cut->more_fragments = false;
