@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # What bad input gets: configuration, packets, refusals.
-# on: qemu-6.12 qemu-6.1
+# on: qemu-6.12 qemu-6.1 host
 # timeout: 300
 #
 #   dc ---- internet ---- mn, cn, evil

@@ -1,4 +1,5 @@
 # Two nodes on public IPv4, and a cable that is pulled out.
+# on: qemu-6.12 qemu-6.12/mixed host
 #
 #   dc --- internet --- a (20 Mbit/s, 10 ms)
 #                 \---- b

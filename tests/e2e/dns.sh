@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Names of the zone, and all others.
-# on: qemu-6.12 qemu-6.1
+# on: qemu-6.12 qemu-6.12/mixed qemu-6.1 host
 # timeout: 150
 #
 #   dc --- internet --- mn
@@ -49,7 +49,9 @@ capture_stop setup
 is "A and AAAA share one set-up" "$(tunnel_requests setup | sort -u | wc -l)" 1
 is "dig finds the IPv4 address" "$(on mn dig +short cn.example.net A)" "$(virtual4 cn)"
 is "dig finds the IPv6 address" "$(on mn dig +short cn.example.net AAAA)" "$(virtual6 cn)"
-is "over an IPv6 name server too" "$(on mn dig +short @2001:db8::53 cn.example.net A)" "$(virtual4 cn)"
+# Whatever server a program asks, the module catches the query; in user space ntmd is the host's name server
+[ "$(datapath_of mn)" != kernel ] ||
+	is "over an IPv6 name server too" "$(on mn dig +short @2001:db8::53 cn.example.net A)" "$(virtual4 cn)"
 like "a question in odd letters gets them back" "$(on mn dig +qr cN.eXample.NET A)" 'cN\.eXample\.NET\.'
 is "and its answer" "$(on mn dig +short cN.eXample.NET A)" "$(virtual4 cn)"
 is "another type of a known name has no data" "$(status_of cn.example.net MX)" NOERROR

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Keys are replaced every 10 s under load, and no packet is lost by it.
-# on: qemu-6.12 qemu-6.1
+# on: qemu-6.12 qemu-6.12/mixed qemu-6.1 host
 # timeout: 300
 #
 #   dc ---- internet ---- mn, cn
@@ -10,6 +10,7 @@ host dc mn cn
 link dc internet 192.0.2.1/24
 link mn internet 192.0.2.10/24
 link cn internet 192.0.2.20/24
+dns dc
 resolver mn 192.0.2.1
 dc dc
 node mn mn dc rekey-after=10

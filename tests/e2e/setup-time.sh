@@ -1,11 +1,11 @@
 # shellcheck shell=bash
 # DNS query to answer, the tunnel up, at 20 ms of one-way delay to everything: at most 3 round trips.
-# on: uml
+# on: uml host
 # timeout: 120
 #
 #   dc, mn, cn1, cn2, cn3: each 10 ms from the middle, so 20 ms from each other; a round trip is 40 ms
 #
-# In user-mode Linux, because it runs at native speed. The best of three set-ups counts: what else the machine does adds to
+# In user-mode Linux and natively, because they run at native speed. The best of three set-ups counts: what else the machine does adds to
 # a time, nothing takes from it.
 
 PEERS="cn1 cn2 cn3"

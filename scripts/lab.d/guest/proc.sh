@@ -30,12 +30,13 @@ pid_of() {
 	cat "$LAB_STATE/procs/$1.$2.pid"
 }
 
-# running HOST NAME
+# running HOST NAME: any thread of it; the first may be dead while others still hold files and ports
 running() {
-	local pid
+	local pid tasks
 	[ -e "$LAB_STATE/procs/$1.$2.pid" ] || return 1
 	pid=$(<"$LAB_STATE/procs/$1.$2.pid")
-	[ -e "/proc/$pid" ] && ! grep -q '^State:.*Z' "/proc/$pid/status" 2>/dev/null
+	tasks=("/proc/$pid/task"/*/stat)
+	[ ${#tasks[@]} -gt 1 ] || { [ -e "/proc/$pid" ] && ! grep -q '^State:.*Z' "/proc/$pid/status" 2>/dev/null; }
 }
 
 ended() {
