@@ -155,7 +155,7 @@ test-long:
 	TEST_LONG=1 tests/run $(T)
 
 demo:
-	scripts/demo
+	DATAPATH=$(DATAPATH) scripts/demo
 
 bench-quick bench-tun: bench-%:
 	scripts/bench $*
@@ -243,7 +243,7 @@ help:
 	@echo 'make test-long    the same and the long ones, fuzzers among them'
 	@echo 'make unit         unit tests alone, with ASan and UBSan'
 	@echo 'make fuzz         fuzz targets (clang); fuzz-run runs each for FUZZ_SECONDS=$(FUZZ_SECONDS)'
-	@echo 'make demo         the system at work in a virtual machine'
+	@echo 'make demo         the system at work in a virtual machine; DATAPATH=tun: natively, without the module'
 	@echo 'make bench-quick  NTMobile against WireGuard and plain'
 	@echo 'make bench-tun    NTMobile in user space against wireguard-go, tinc, OpenVPN, fastd and plain'
 	@echo 'make lint         clang-format, cppcheck, clang-tidy, shellcheck (also: check)'

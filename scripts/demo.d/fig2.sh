@@ -87,8 +87,12 @@ encrypted() {
 	is "$client to $server: and no echo request in the clear" "$(packets "$client" 'icmp or (icmp6 and ip6[40] == 128)')" 0
 }
 
-say "kernel $(uname -r); loading ntmobile.ko by insmod"
-require "the module loads" load_module
+if [ "$LAB_DATAPATH" = tun ]; then
+	say "kernel $(uname -r); packets pass through ntmd, by a TUN device"
+else
+	say "kernel $(uname -r); loading ntmobile.ko by insmod"
+	require "the module loads" load_module
+fi
 say "making the networks: a dual-stack core with the coordinator (dc), two public IPv4 networks, two IPv6 networks"
 topology
 say "starting the coordinator, then four nodes; each joins with a string that the coordinator made for it"
