@@ -906,6 +906,7 @@ static int run_stdin(void)
 		argv[n] = NULL;
 		if (n)
 			err = run(argv);
+		words = NULL;
 	}
 	return err;
 }

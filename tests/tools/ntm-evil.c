@@ -66,7 +66,7 @@ static bool catch_one(struct packet *p)
 		ssize_t got = recvfrom(sock, &p->f.eth, sizeof(p->f) - sizeof(p->f.pad), 0,
 				       (struct sockaddr *)&from, &from_len);
 
-		if (from.sll_pkttype == PACKET_OUTGOING && is_data(p, got)) {
+		if (got > 0 && from.sll_pkttype == PACKET_OUTGOING && is_data(p, got)) {
 			p->len = (size_t)got - HEADERS;
 			return true;
 		}

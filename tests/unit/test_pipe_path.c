@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* with: ntmd/pipe/path.c ntmd/pipe/lane.c ntmd/pipe/aead.c */
+/* with: ntmd/pipe/path.c ntmd/pipe/index.c ntmd/pipe/garbage.c ntmd/pipe/lane.c ntmd/pipe/aead.c */
 /* tsan: yes */
 /* The table of paths: keys by epoch as in kmod/path.c, growth and removal, and that nothing is freed under a reader. */
 #include "ntm_test.h"
@@ -21,8 +21,8 @@ static int setup(void **state)
 	(void)state;
 	memset(lanes, 0, sizeof(lanes));
 	assert_int_equal(ntm_paths_init(&paths), 0);
-	paths.lanes[0] = &lanes[0];
-	paths.lanes[1] = &lanes[1];
+	paths.bin.lanes[0] = &lanes[0];
+	paths.bin.lanes[1] = &lanes[1];
 	return 0;
 }
 
@@ -244,7 +244,7 @@ static void destroy(struct ntm_garbage *garbage)
 
 static void discard(void)
 {
-	ntm_paths_discard(&paths, calloc(1, sizeof(struct ntm_garbage)), destroy);
+	ntm_garbage_discard(&paths.bin, calloc(1, sizeof(struct ntm_garbage)), destroy);
 }
 
 static void test_garbage(void **state)

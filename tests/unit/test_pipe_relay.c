@@ -143,9 +143,9 @@ static void test_between_families_both_ways_in_order(void **state)
 	for (int i = 0; i < 50; i++)
 		assert_int_equal(receive(w->b, 1200, WAIT_MS), i);
 	for (int i = 0; i < 50; i++)
-		send_data(w->b, &w->rs_addr6, PATH, (uint8_t)i, (size_t)(100 + i));
+		send_data(w->b, &w->rs_addr6, PATH, (uint8_t)i, 100 + (size_t)i);
 	for (int i = 0; i < 50; i++)
-		assert_int_equal(receive(w->a, (size_t)(100 + i), WAIT_MS), i);
+		assert_int_equal(receive(w->a, 100 + (size_t)i, WAIT_MS), i);
 	assert_int_equal(atomic_load(&path->packets), 100);
 }
 
