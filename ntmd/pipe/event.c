@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
+#include "common/msg.h"
 
 #define EVENTS_MAX 1024u
 #define BYTES_MAX (4u << 20)
@@ -91,6 +92,20 @@ void ntm_pipe_note(struct ntm_pipe_queue *queue, const char *text)
 
 	if (event)
 		ntm_pipe_post(queue, event);
+}
+
+bool ntm_pipe_signal(struct ntm_pipe_queue *queue, const union ntm_addr *from,
+		     const uint8_t *packet, size_t len)
+{
+	struct ntm_pipe_event *event = NULL;
+
+	if (len <= NTM_DATAGRAM_MAX)
+		event = ntm_pipe_event(queue, NTM_PIPE_SIGNAL, 0, packet, len);
+	if (!event)
+		return false;
+	event->addr = *from;
+	ntm_pipe_post(queue, event);
+	return true;
 }
 
 struct ntm_pipe_event *ntm_pipe_take(struct ntm_pipe_queue *queue)

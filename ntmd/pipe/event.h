@@ -61,6 +61,13 @@ void ntm_pipe_post(struct ntm_pipe_queue *queue, struct ntm_pipe_event *event);
 void ntm_pipe_tell(struct ntm_pipe_queue *queue, enum ntm_pipe_event_type type, uint32_t path_id,
 		   uint32_t number);
 void ntm_pipe_note(struct ntm_pipe_queue *queue, const char *text);
+/**
+ * ntm_pipe_signal() - a datagram of signalling
+ *
+ * False: it is lost, since the queue is full or it is longer than any message.
+ */
+bool ntm_pipe_signal(struct ntm_pipe_queue *queue, const union ntm_addr *from,
+		     const uint8_t *packet, size_t len);
 /** ntm_pipe_take() - the owner: the oldest one, NULL: none */
 struct ntm_pipe_event *ntm_pipe_take(struct ntm_pipe_queue *queue);
 

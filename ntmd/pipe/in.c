@@ -16,8 +16,6 @@
 #define SEGS 1024u
 #define BURST 100u /* forged packets in a second: an event */
 #define NAP_NS 10000000
-#define SIGNAL_MAX \
-	1232u /* no message is longer (docs/PROTOCOL.md); longer ones only fill the queue */
 
 /** struct in_seg - an authentic datagram; @drop: why it goes no further than the replay window, or NTM_PIPE_DROPS */
 struct in_seg {
@@ -185,21 +183,6 @@ static void open_data(struct ntm_pipe *pipe, struct ntm_in_vec *vec, uint8_t met
 	count_forged(pipe, seg->path);
 }
 
-static void pass_up(struct ntm_pipe *pipe, const struct ntm_sock_meta *meta, const uint8_t *p,
-		    unsigned int len)
-{
-	struct ntm_pipe_event *event = NULL;
-
-	if (len <= SIGNAL_MAX)
-		event = ntm_pipe_event(&pipe->events, NTM_PIPE_SIGNAL, 0, p, len);
-	if (!event) {
-		ntm_pipe_drop(pipe, NTM_PIPE_DROP_NO_MEM, 1);
-		return;
-	}
-	event->addr = meta->from;
-	ntm_pipe_post(&pipe->events, event);
-}
-
 static void work_message(struct ntm_pipe *pipe, struct ntm_in_vec *vec, uint8_t i,
 			 unsigned int thread)
 {
@@ -211,8 +194,8 @@ static void work_message(struct ntm_pipe *pipe, struct ntm_in_vec *vec, uint8_t 
 		len = left < meta->size ? left : meta->size;
 		if (ntm_wire_is_data(*p))
 			open_data(pipe, vec, i, p, len, thread);
-		else
-			pass_up(pipe, meta, p, len);
+		else if (!ntm_pipe_signal(&pipe->events, &meta->from, p, len))
+			ntm_pipe_drop(pipe, NTM_PIPE_DROP_NO_MEM, 1);
 	}
 }
 

@@ -54,15 +54,16 @@ static int read_family(int fd, struct vec *vec)
 	return fd < 0 ? -EAGAIN : ntm_sock_read(fd, &vec->read, vec->buf);
 }
 
-/* An error that stays must not become a busy loop */
+/* The families come first by turns, as in the in-lane. An error that stays must not become a busy loop. */
 static enum ntm_lane_fill fill(void *ctx, void *v)
 {
 	struct ntm_relay *relay = ctx;
 	struct vec *vec = v;
-	int first = read_family(relay->sock.fd4, vec), second = -EAGAIN;
+	const bool six = relay->turn6 = !relay->turn6;
+	int first = read_family(six ? relay->sock.fd6 : relay->sock.fd4, vec), second = -EAGAIN;
 
 	if (first <= 0)
-		second = read_family(relay->sock.fd6, vec);
+		second = read_family(six ? relay->sock.fd4 : relay->sock.fd6, vec);
 	if (first > 0 || second > 0)
 		return vec->read.count == NTM_SOCK_BATCH ? NTM_LANE_MORE : NTM_LANE_SOME;
 	if (first != -EAGAIN || second != -EAGAIN)
@@ -148,19 +149,6 @@ static void take_data(struct ntm_relay *relay, struct vec *vec, const struct ntm
 						    .tos = meta->tos };
 }
 
-static void pass_up(struct ntm_relay *relay, const struct ntm_sock_meta *meta, const uint8_t *p,
-		    uint32_t len)
-{
-	struct ntm_pipe_event *event = ntm_pipe_event(&relay->events, NTM_PIPE_SIGNAL, 0, p, len);
-
-	if (!event) {
-		drop(relay, NTM_RELAY_DROP_NO_MEM, 1);
-		return;
-	}
-	event->addr = meta->from;
-	ntm_pipe_post(&relay->events, event);
-}
-
 static void work(void *ctx, void *v, unsigned int thread)
 {
 	struct ntm_relay *relay = ctx;
@@ -178,8 +166,8 @@ static void work(void *ctx, void *v, unsigned int thread)
 			len = left < vec->meta[i].size ? left : vec->meta[i].size;
 			if (ntm_wire_is_data(*p))
 				take_data(relay, vec, &vec->meta[i], p, len);
-			else
-				pass_up(relay, &vec->meta[i], p, len);
+			else if (!ntm_pipe_signal(&relay->events, &vec->meta[i].from, p, len))
+				drop(relay, NTM_RELAY_DROP_NO_MEM, 1);
 		}
 	}
 }
