@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0
+// with: ntmd/dc/core.c ntmd/dc/dispatch.c ntmd/dc/register.c ntmd/dc/sessions.c ntmd/dc/registry.c ntmd/dc/hash.c ntmd/dc/pool.c ntmd/dc/directions.c ntmd/dc/director.c ntmd/dc/store.c ntmd/dc/store_sqlite.c ntmd/dc/admin.c ntmd/dc/advertise.c ntmd/dc/config.c
+/*
+ * All that comes to a coordinator's port, from a stranger and from two nodes with sessions. The input is a list: a byte that says who
+ * sends what, a byte for its length in units of 5, and its bytes; of what is sealed they are the plaintext.
+ */
+#include <errno.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <ntmobile/wire.h>
+#include "common/log.h"
+#include "dc/admin.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { RAW, OTHER_KEY, SEALED, SEALED_AGAIN }; /* kind & 3 */
+#define SECOND 4			       /* of the two nodes */
+#define LATER 8
+#define UNIT 5
+
+struct node {
+	struct ntm_noise_keypair key;
+	struct ntm_hs_cookie_jar jar;
+	struct ntm_session session;
+	union ntm_addr addr;
+};
+
+static char directory[] = "/tmp/ntm-fuzz-XXXXXX";
+static struct ntm_core core;
+static struct ntm_dc_config config;
+static uint64_t now = 1000000;
+static struct node nodes[2];
+static uint8_t last[NTM_DATAGRAM_MAX]; /* sent by the coordinator */
+static size_t last_len;
+
+static int keep(void *ctx, const union ntm_addr *to, const uint8_t *packet, size_t len)
+{
+	(void)ctx;
+	if (!len || len > sizeof(last) || !to->sa.sa_family)
+		abort();
+	memcpy(last, packet, len);
+	last_len = len;
+	return 0;
+}
+
+static int64_t wall(void)
+{
+	return 1700000000 + (int64_t)(now / 1000);
+}
+
+static void give(const struct node *node, const uint8_t *packet, size_t len)
+{
+	last_len = 0;
+	ntm_core_packet(&core, packet, len, &node->addr, now);
+}
+
+static void shake_hands(struct node *node)
+{
+	uint8_t request[NTM_DATAGRAM_MAX];
+	struct ntm_msg payload;
+	struct ntm_hs_keys keys;
+	struct ntm_hs_init hs;
+	int len = ntm_hs_request(&hs, NTM_PKT_SESSION_REQUEST, &node->key, core.self.public, NULL,
+				 1 + randombytes_uniform(1000000), 0, NULL, &node->jar, now,
+				 request, sizeof(request));
+
+	if (len < 0)
+		abort();
+	give(node, request, (size_t)len);
+	if (!last_len || ntm_hs_response(&hs, last, last_len, &keys, &payload))
+		abort();
+	node->session = keys.session;
+}
+
+static void take_part(struct node *node, const char *name)
+{
+	json_t *request = json_pack("{s:s,s:[s]}", "command", "invite", "names", name);
+	json_t *response = ntm_admin_run(&core, request, true, now);
+	struct ntm_msg msg = { .type = NTM_MSG_REGISTRATION_REQUEST,
+			       .lifetime = 7200,
+			       .suites = 6 };
+	uint8_t packet[NTM_DATAGRAM_MAX];
+	struct ntm_join join;
+	int len;
+
+	if (ntm_join_parse(&join, json_string_value(
+					  json_array_get(json_object_get(response, "joins"), 0))))
+		abort();
+	json_decref(request);
+	json_decref(response);
+	memcpy(msg.token, join.token, sizeof(msg.token));
+	NTM_SET(&msg, LIFETIME);
+	NTM_SET(&msg, SUITES);
+	NTM_SET(&msg, TOKEN);
+	ntm_noise_generate(&node->key);
+	shake_hands(node);
+	len = ntm_session_seal(&node->session, &msg, packet, sizeof(packet));
+	give(node, packet, (size_t)len);
+	if (!last_len)
+		abort();
+}
+
+static void clean_up(void)
+{
+	static const char *const files[] = { "store.db", "store.db-wal", "store.db-shm", "lock",
+					     "key" };
+	char path[128];
+
+	ntm_core_close(&core, now);
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", directory, files[i]);
+		unlink(path);
+	}
+	rmdir(directory);
+}
+
+static void start(void)
+{
+	char error[256];
+
+	ntm_log_init("fuzz", NTM_LOG_ERROR);
+	if (!mkdtemp(directory))
+		abort();
+	strcpy(config.zone, "example.net");
+	strcpy(config.state, directory);
+	if (ntm_pool_parse(&config.pool4, AF_INET, "100.64.0.0/24") ||
+	    ntm_pool_parse(&config.pool6, AF_INET6, "fd00:4e54::/64") ||
+	    ntm_addr_parse(&config.advertise[0], "192.0.2.1", 4330) ||
+	    ntm_addr_parse(&nodes[0].addr, "198.51.100.1", 4330) ||
+	    ntm_addr_parse(&nodes[1].addr, "[2001:db8::1]", 4330))
+		abort();
+	config.advertise_count = 1;
+	config.lease = 7200;
+	config.keepalive = 25;
+	config.handshake_rate = 100;
+	config.invite_lifetime = 86400;
+	if (ntm_core_open(&core, &config, now, error, sizeof(error)))
+		abort();
+	core.send = keep;
+	core.wall = wall;
+	take_part(&nodes[0], "alice");
+	take_part(&nodes[1], "bob");
+	atexit(clean_up);
+}
+
+/* A Sealed packet of any plaintext, as ntm_session_seal() makes it of a message */
+static size_t seal(struct node *node, bool again, const uint8_t *data, size_t len, uint8_t *out)
+{
+	const uint32_t id = htonl(node->session.remote_id);
+	uint8_t nonce[NTM_WIRE_NONCE_LEN];
+	unsigned long long sealed;
+	uint64_t ctr;
+
+	if (len > NTM_DATAGRAM_MAX - NTM_SEALED_OVERHEAD)
+		len = NTM_DATAGRAM_MAX - NTM_SEALED_OVERHEAD;
+	ctr = again && node->session.tx_ctr ? node->session.tx_ctr - 1 : node->session.tx_ctr++;
+	ntm_wire_nonce(nonce, ctr);
+	memcpy(out, (uint8_t[]){ NTM_PKT_SEALED, NTM_PROTOCOL_VERSION, 0, 0 }, 4);
+	memcpy(out + 4, &id, sizeof(id));
+	memcpy(out + 8, nonce + 4, 8);
+	crypto_aead_chacha20poly1305_ietf_encrypt(out + 16, &sealed, data, len, out, 16, NULL,
+						  nonce, node->session.tx_key);
+	return 16 + sealed;
+}
+
+static void one(uint8_t kind, const uint8_t *data, size_t len)
+{
+	struct node *node = &nodes[!!(kind & SECOND)];
+	uint8_t packet[NTM_DATAGRAM_MAX];
+	uint64_t malformed = core.counters[NTM_DROP_MALFORMED];
+	uint64_t forged = core.counters[NTM_DROP_FORGED];
+	uint64_t unknown = core.counters[NTM_DROP_SESSION]; /* it has ended meanwhile */
+
+	if (kind & LATER) {
+		now += (uint64_t)(kind >> 4) * 1000;
+		ntm_core_tick(&core, now);
+	}
+	switch (kind & 3) {
+	case RAW:
+		give(node, data, len);
+		return;
+	case OTHER_KEY:
+		len = seal(node, true, data, len, packet);
+		packet[len - 1] ^= 1;
+		give(node, packet, len);
+		if (core.counters[NTM_DROP_FORGED] + core.counters[NTM_DROP_SESSION] !=
+			    forged + unknown + 1 ||
+		    last_len)
+			abort();
+		return;
+	default:
+		give(node, packet, seal(node, (kind & 3) == SEALED_AGAIN, data, len, packet));
+		if (core.counters[NTM_DROP_FORGED] != forged)
+			abort(); /* it was authentic */
+		if (core.counters[NTM_DROP_MALFORMED] != malformed && last_len)
+			abort(); /* and is not answered when malformed */
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static bool started;
+	size_t len;
+
+	if (!started)
+		start();
+	started = true;
+	now += 1000;
+	ntm_core_tick(&core, now);
+	for (int i = 0; i < 2; i++)
+		shake_hands(&nodes[i]);
+	for (; size >= 2; data += 2 + len, size -= 2 + len) {
+		len = data[1] * (size_t)UNIT;
+		len = len < size - 2 ? len : size - 2;
+		one(data[0], data + 2, len);
+	}
+	return 0;
+}
