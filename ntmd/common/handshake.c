@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "common/handshake.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <sodium.h>
 #include <string.h>
+
+#include "common/bytes.h"
 
 #define PROLOGUE_LABEL 18 /* "NTMobile 1 session" and "NTMobile 1 tunnel" */
 #define REQ_FIXED 12	  /* bytes before Noise: what the prologue takes in */
@@ -16,20 +17,6 @@
 #define COOKIE_REPLY_LEN 64
 #define COOKIE_MS 120000
 #define LOAD_WINDOW_MS 1000
-
-static uint32_t get32(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return be32toh(v);
-}
-
-static void put32(uint8_t *p, uint32_t v)
-{
-	v = htobe32(v);
-	memcpy(p, &v, sizeof(v));
-}
 
 static void put_first(uint8_t *out, uint8_t type)
 {
@@ -133,8 +120,8 @@ int ntm_hs_request(struct ntm_hs_init *hs, uint8_t type, const struct ntm_noise_
 		return -EMSGSIZE;
 
 	put_first(out, type);
-	put32(out + 4, local_id);
-	put32(out + 8, path_id);
+	ntm_put32(out + 4, local_id);
+	ntm_put32(out + 8, path_id);
 	hs->packet_type = type;
 	hs->local_id = local_id;
 	hs->path_id = path_id;
@@ -157,7 +144,7 @@ uint32_t ntm_hs_reply_id(const uint8_t *packet, size_t len)
 		return 0;
 	if (first_is(packet, NTM_PKT_SESSION_RESPONSE) ||
 	    first_is(packet, NTM_PKT_TUNNEL_RESPONSE) || first_is(packet, NTM_PKT_COOKIE_REPLY))
-		return get32(packet + 4);
+		return ntm_get32(packet + 4);
 	return 0;
 }
 
@@ -194,7 +181,7 @@ int ntm_hs_response(struct ntm_hs_init *hs, const uint8_t *packet, size_t len,
 	int n;
 
 	if (len < RESP_MIN || len > NTM_DATAGRAM_MAX || !first_is(packet, hs->packet_type + 1) ||
-	    get32(packet + 4) != hs->local_id)
+	    ntm_get32(packet + 4) != hs->local_id)
 		goto out;
 	n = ntm_noise_read2(&attempt, packet + RESP_FIXED, len - RESP_FIXED, tlvs);
 	if (n < 0 || ntm_msg_decode_payload(payload, tlvs, (size_t)n) ||
@@ -245,7 +232,7 @@ static bool request_shaped(const uint8_t *packet, size_t len)
 		return false;
 	if (!first_is(packet, NTM_PKT_SESSION_REQUEST) && !first_is(packet, NTM_PKT_TUNNEL_REQUEST))
 		return false;
-	return get32(packet + 4) && is_tunnel(packet[0]) == (get32(packet + 8) != 0);
+	return ntm_get32(packet + 4) && is_tunnel(packet[0]) == (ntm_get32(packet + 8) != 0);
 }
 
 /* secret[0] is the one in use, secret[1] the one before it. */
@@ -344,8 +331,8 @@ int ntm_hs_accept(struct ntm_hs_resp *hs, const struct ntm_noise_keypair *self,
 	if (!request_shaped(packet, len))
 		return -EBADMSG;
 	hs->packet_type = packet[0];
-	hs->remote_id = get32(packet + 4);
-	hs->path_id = get32(packet + 8);
+	hs->remote_id = ntm_get32(packet + 4);
+	hs->path_id = ntm_get32(packet + 8);
 	hs->request_len = len;
 	ntm_noise_init(&hs->noise, pattern_of(packet[0]), false, pro, prologue(pro, packet), self,
 		       NULL, NULL);
@@ -375,7 +362,7 @@ static int answer(struct ntm_hs_resp *hs, const uint8_t *psk, uint32_t local_id,
 	if (RESP_MIN + (size_t)n > size || RESP_MIN + (size_t)n > hs->request_len)
 		return -EMSGSIZE;
 	put_first(out, hs->packet_type + 1);
-	put32(out + 4, hs->remote_id);
+	ntm_put32(out + 4, hs->remote_id);
 	if (psk)
 		ntm_noise_set_psk(&hs->noise, psk);
 	n = ntm_noise_write2(&hs->noise, tlvs, (size_t)n, out + RESP_FIXED);
@@ -402,7 +389,7 @@ void ntm_hs_punch(uint8_t out[NTM_HS_PUNCH_LEN], uint32_t path_id, const uint8_t
 	uint8_t covered[9];
 
 	put_first(out, NTM_PKT_HOLE_PUNCHING);
-	put32(out + 4, path_id);
+	ntm_put32(out + 4, path_id);
 	memcpy(covered, out, 8);
 	covered[8] = role;
 	mac(out + 8, psk, 32, covered, sizeof(covered));

@@ -5,9 +5,10 @@
  */
 #include "common/msg.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <string.h>
+
+#include "common/bytes.h"
 
 #define HDR_LEN 8
 #define TLV_HDR_LEN 4
@@ -113,48 +114,6 @@ static bool complete(const struct ntm_msg *m)
 
 /* --- values */
 
-static void put16(uint8_t *p, uint16_t v)
-{
-	v = htobe16(v);
-	memcpy(p, &v, sizeof(v));
-}
-
-static void put32(uint8_t *p, uint32_t v)
-{
-	v = htobe32(v);
-	memcpy(p, &v, sizeof(v));
-}
-
-static void put64(uint8_t *p, uint64_t v)
-{
-	v = htobe64(v);
-	memcpy(p, &v, sizeof(v));
-}
-
-static uint16_t get16(const uint8_t *p)
-{
-	uint16_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return be16toh(v);
-}
-
-static uint32_t get32(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return be32toh(v);
-}
-
-static uint64_t get64(const uint8_t *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return be64toh(v);
-}
-
 /* Address form: kind, family, port, address. */
 static int put_address(const struct ntm_candidate *c, uint8_t *out)
 {
@@ -238,7 +197,7 @@ static int put_status(const struct ntm_msg *m, uint8_t *out)
 
 	if (len > NTM_TEXT_MAX || !text_valid((const uint8_t *)m->text, len))
 		return -EINVAL;
-	put16(out, m->status);
+	ntm_put16(out, m->status);
 	memcpy(out + 2, m->text, len);
 	return (int)(2 + len);
 }
@@ -247,7 +206,7 @@ static int get_status(struct ntm_msg *m, const uint8_t *in, size_t len)
 {
 	if (len < 2 || len > 2 + NTM_TEXT_MAX || !text_valid(in + 2, len - 2))
 		return -EBADMSG;
-	m->status = get16(in);
+	m->status = ntm_get16(in);
 	memcpy(m->text, in + 2, len - 2);
 	m->text[len - 2] = '\0';
 	return 0;
@@ -285,10 +244,10 @@ static int put_value(const struct ntm_msg *m, unsigned int type, unsigned int in
 		out[0] = *at;
 		return 1;
 	case U32:
-		put32(out, *(const uint32_t *)(const void *)at);
+		ntm_put32(out, *(const uint32_t *)(const void *)at);
 		return 4;
 	case U64:
-		put64(out, *(const uint64_t *)(const void *)at);
+		ntm_put64(out, *(const uint64_t *)(const void *)at);
 		return 8;
 	case BYTES:
 		memcpy(out, at, spec->len);
@@ -329,10 +288,10 @@ static int get_value(struct ntm_msg *m, unsigned int type, unsigned int index, c
 		*at = in[0];
 		return 0;
 	case U32:
-		*(uint32_t *)(void *)at = get32(in);
+		*(uint32_t *)(void *)at = ntm_get32(in);
 		return 0;
 	case U64:
-		*(uint64_t *)(void *)at = get64(in);
+		*(uint64_t *)(void *)at = ntm_get64(in);
 		return 0;
 	case BYTES:
 		memcpy(at, in, len);
@@ -387,8 +346,8 @@ static int put_tlv(const struct ntm_msg *m, unsigned int type, unsigned int inde
 	padded = ((size_t)len + 3) & ~(size_t)3;
 	if (size < TLV_HDR_LEN + padded)
 		return -EMSGSIZE;
-	put16(out, (uint16_t)type);
-	put16(out + 2, (uint16_t)len);
+	ntm_put16(out, (uint16_t)type);
+	ntm_put16(out + 2, (uint16_t)len);
 	memcpy(out + TLV_HDR_LEN, value, (size_t)len);
 	memset(out + TLV_HDR_LEN + len, 0, padded - (size_t)len);
 	return (int)(TLV_HDR_LEN + padded);
@@ -455,13 +414,13 @@ static int take_tlvs(struct ntm_msg *m, const uint8_t *in, size_t left)
 	for (; left; in += TLV_HDR_LEN + padded, left -= TLV_HDR_LEN + padded) {
 		if (left < TLV_HDR_LEN)
 			return -EBADMSG;
-		len = get16(in + 2);
+		len = ntm_get16(in + 2);
 		padded = (len + 3) & ~(size_t)3;
 		if (padded > left - TLV_HDR_LEN)
 			return -EBADMSG;
 		if (!all_zero(in + TLV_HDR_LEN + len, padded - len))
 			return -EBADMSG;
-		if (take_tlv(m, get16(in), in + TLV_HDR_LEN, len))
+		if (take_tlv(m, ntm_get16(in), in + TLV_HDR_LEN, len))
 			return -EBADMSG;
 	}
 	return values_valid(m) ? 0 : -EBADMSG;
@@ -491,18 +450,18 @@ int ntm_msg_encode(const struct ntm_msg *m, uint8_t *out, size_t size)
 		return -EMSGSIZE;
 	out[0] = m->type;
 	out[1] = 0;
-	put16(out + 2, (uint16_t)len);
-	put32(out + 4, m->request_id);
+	ntm_put16(out + 2, (uint16_t)len);
+	ntm_put32(out + 4, m->request_id);
 	return HDR_LEN + len;
 }
 
 int ntm_msg_decode(struct ntm_msg *m, const uint8_t *in, size_t len)
 {
 	memset(m, 0, sizeof(*m));
-	if (len < HDR_LEN || in[1] != 0 || get16(in + 2) != len - HDR_LEN)
+	if (len < HDR_LEN || in[1] != 0 || ntm_get16(in + 2) != len - HDR_LEN)
 		return -EBADMSG;
 	m->type = in[0];
-	m->request_id = get32(in + 4);
+	m->request_id = ntm_get32(in + 4);
 	if (!message(m->type) || take_tlvs(m, in + HDR_LEN, len - HDR_LEN))
 		return -EBADMSG;
 	return complete(m) ? 0 : -EBADMSG;

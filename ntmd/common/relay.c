@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "common/relay.h"
 
-#include <arpa/inet.h>
 #include <sodium.h>
 #include <string.h>
+#include "common/bytes.h"
 #include "common/handshake.h"
 
 #define SECRET_MS 120000u
@@ -32,11 +32,10 @@ void ntm_relay_secret_tick(struct ntm_relay_secret *secret, uint64_t now_ms)
 static void cookie_of(const uint8_t key[32], const struct ntm_relay_bind *bind,
 		      const union ntm_addr *from, uint8_t cookie[16])
 {
-	const uint32_t id = htonl(bind->path_id);
 	uint8_t data[18 + 4 + 1];
 
 	ntm_addr_map(from, data);
-	memcpy(data + 18, &id, sizeof(id));
+	ntm_put32(data + 18, bind->path_id);
 	data[22] = bind->role;
 	crypto_generichash(cookie, 16, data, sizeof(data), key, 32);
 }
@@ -69,16 +68,13 @@ static void mac_of(const uint8_t *packet, const uint8_t key[NTM_RELAY_KEY], uint
 static void put(uint8_t *out, uint8_t type, const struct ntm_relay_bind *bind,
 		const uint8_t key[NTM_RELAY_KEY])
 {
-	const uint32_t id = htonl(bind->path_id);
-	const uint16_t lifetime = htons(bind->lifetime);
-
 	memset(out, 0, NTM_RELAY_BIND_LEN);
 	out[0] = type;
 	out[1] = NTM_PROTOCOL_VERSION;
-	memcpy(out + 4, &id, sizeof(id));
+	ntm_put32(out + 4, bind->path_id);
 	out[8] = bind->role;
 	out[9] = bind->status;
-	memcpy(out + 10, &lifetime, sizeof(lifetime));
+	ntm_put16(out + 10, bind->lifetime);
 	memcpy(out + 16, bind->cookie, sizeof(bind->cookie));
 	memcpy(out + 32, bind->nonce, sizeof(bind->nonce));
 	mac_of(out, key, out + MAC_AT);
@@ -98,17 +94,12 @@ void ntm_relay_put_bound(uint8_t out[NTM_RELAY_BIND_LEN], const struct ntm_relay
 
 bool ntm_relay_get(struct ntm_relay_bind *bind, const uint8_t *packet, size_t len)
 {
-	uint32_t id;
-	uint16_t lifetime;
-
 	if (len != NTM_RELAY_BIND_LEN)
 		return false;
-	memcpy(&id, packet + 4, sizeof(id));
-	memcpy(&lifetime, packet + 10, sizeof(lifetime));
-	bind->path_id = ntohl(id);
+	bind->path_id = ntm_get32(packet + 4);
 	bind->role = packet[8];
 	bind->status = packet[9];
-	bind->lifetime = ntohs(lifetime);
+	bind->lifetime = ntm_get16(packet + 10);
 	memcpy(bind->cookie, packet + 16, sizeof(bind->cookie));
 	memcpy(bind->nonce, packet + 32, sizeof(bind->nonce));
 	return bind->path_id &&
@@ -136,26 +127,21 @@ static bool may_be_relayed(uint8_t type)
 size_t ntm_relay_wrap(uint32_t path_id, const uint8_t *packet, size_t len, uint8_t *out,
 		      size_t size)
 {
-	const uint32_t id = htonl(path_id);
-
 	if (len + NTM_RELAY_HDR_LEN > size)
 		return 0;
 	memset(out, 0, NTM_RELAY_HDR_LEN);
 	out[0] = NTM_PKT_RELAYED;
 	out[1] = NTM_PROTOCOL_VERSION;
-	memcpy(out + 4, &id, sizeof(id));
+	ntm_put32(out + 4, path_id);
 	memcpy(out + NTM_RELAY_HDR_LEN, packet, len);
 	return len + NTM_RELAY_HDR_LEN;
 }
 
 const uint8_t *ntm_relay_unwrap(const uint8_t *packet, size_t *len, uint32_t *path_id)
 {
-	uint32_t id;
-
 	if (*len < NTM_RELAY_HDR_LEN + 4 || !may_be_relayed(packet[NTM_RELAY_HDR_LEN]))
 		return NULL;
-	memcpy(&id, packet + 4, sizeof(id));
-	*path_id = ntohl(id);
+	*path_id = ntm_get32(packet + 4);
 	*len -= NTM_RELAY_HDR_LEN;
 	return packet + NTM_RELAY_HDR_LEN;
 }

@@ -1,43 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "common/session.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <ntmobile/wire.h>
 #include <sodium.h>
 #include <string.h>
 
+#include "common/bytes.h"
 #include "common/handshake.h"
 
 #define HDR_LEN 16
 #define TAG_LEN 16
 #define WINDOW 1024
 
-static uint32_t get32(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return be32toh(v);
-}
-
-static uint64_t get64(const uint8_t *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return be64toh(v);
-}
-
 static void put_header(uint8_t *out, uint32_t session_id, uint64_t ctr)
 {
 	const uint8_t first[4] = { NTM_PKT_SEALED, NTM_PROTOCOL_VERSION, 0, 0 };
 
-	session_id = htobe32(session_id);
-	ctr = htobe64(ctr);
 	memcpy(out, first, 4);
-	memcpy(out + 4, &session_id, 4);
-	memcpy(out + 8, &ctr, 8);
+	ntm_put32(out + 4, session_id);
+	ntm_put64(out + 8, ctr);
 }
 
 uint32_t ntm_session_id_of(const uint8_t *packet, size_t len)
@@ -46,7 +28,7 @@ uint32_t ntm_session_id_of(const uint8_t *packet, size_t len)
 
 	if (len < NTM_SEALED_OVERHEAD || len > NTM_DATAGRAM_MAX || memcmp(packet, first, 4) != 0)
 		return 0;
-	return get32(packet + 4);
+	return ntm_get32(packet + 4);
 }
 
 int ntm_session_seal(struct ntm_session *s, const struct ntm_msg *m, uint8_t *out, size_t size)
@@ -125,7 +107,7 @@ int ntm_session_open(struct ntm_session *s, const uint8_t *packet, size_t len, s
 	*newest = false;
 	if (!id || id != s->local_id)
 		return -EBADMSG;
-	ctr = get64(packet + 8);
+	ctr = ntm_get64(packet + 8);
 	ntm_wire_nonce(nonce, ctr);
 	if (crypto_aead_chacha20poly1305_ietf_decrypt(plain, NULL, NULL, packet + HDR_LEN,
 						      len - HDR_LEN, packet, HDR_LEN, nonce,

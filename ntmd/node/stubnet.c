@@ -4,14 +4,10 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <string.h>
+#include "common/bytes.h"
 #include "pipe/csum.h"
+#include "pipe/headers.h"
 
-#define IP4_LEN 20u
-#define IP6_LEN 40u
-#define UDP_LEN 8u
-#define TCP_LEN 20u
-#define ICMP_LEN 8u
-#define TTL 64
 #define DNS_PORT 53u
 #define QUOTE_MAX 512u
 
@@ -24,7 +20,6 @@ enum {
 	UNREACHABLE6 = 1,
 	PORT6 = 4
 };
-enum { FIN = 1, SYN = 2, RST = 4, ACK = 16 };
 
 /** struct in - a packet that was taken apart */
 struct in {
@@ -34,30 +29,12 @@ struct in {
 	uint8_t proto;
 };
 
-static uint16_t get16(const uint8_t *p)
-{
-	return (uint16_t)(p[0] << 8 | p[1]);
-}
-
-static void put16(uint8_t *p, size_t value)
-{
-	p[0] = (uint8_t)(value >> 8);
-	p[1] = (uint8_t)value;
-}
-
-static void put_csum(uint8_t *p, uint64_t sum)
-{
-	const uint16_t folded = (uint16_t)~ntm_csum_fold(sum);
-
-	memcpy(p, &folded, sizeof(folded));
-}
-
 static bool take_apart4(struct in *in)
 {
 	const size_t header = (*in->packet & 0xfu) * 4u;
 
-	if (in->len < IP4_LEN || header < IP4_LEN || in->len < header ||
-	    (get16(in->packet + 6) & 0x3fff))
+	if (in->len < NTM_IP4_LEN || header < NTM_IP4_LEN || in->len < header ||
+	    (ntm_get16(in->packet + 6) & 0x3fff))
 		return false;
 	in->family = AF_INET;
 	in->proto = in->packet[9];
@@ -68,12 +45,12 @@ static bool take_apart4(struct in *in)
 
 static bool take_apart6(struct in *in)
 {
-	if (in->len < IP6_LEN)
+	if (in->len < NTM_IP6_LEN)
 		return false;
 	in->family = AF_INET6;
 	in->proto = in->packet[6];
-	in->l4 = in->packet + IP6_LEN;
-	in->l4_len = in->len - IP6_LEN;
+	in->l4 = in->packet + NTM_IP6_LEN;
+	in->l4_len = in->len - NTM_IP6_LEN;
 	return true;
 }
 
@@ -87,7 +64,7 @@ static bool take_apart(struct in *in, const uint8_t *packet, size_t len)
 
 static size_t ip_len(int family)
 {
-	return family == AF_INET ? IP4_LEN : IP6_LEN;
+	return family == AF_INET ? NTM_IP4_LEN : NTM_IP6_LEN;
 }
 
 static void put_ip(uint8_t *out, int family, uint8_t proto, const uint8_t *from, const uint8_t *to,
@@ -96,18 +73,18 @@ static void put_ip(uint8_t *out, int family, uint8_t proto, const uint8_t *from,
 	memset(out, 0, ip_len(family));
 	if (family == AF_INET) {
 		out[0] = 0x45;
-		put16(out + 2, IP4_LEN + payload);
+		ntm_put16(out + 2, NTM_IP4_LEN + payload);
 		out[6] = 0x40; /* DF */
-		out[8] = TTL;
+		out[8] = NTM_IP_TTL;
 		out[9] = proto;
 		memcpy(out + 12, from, 4);
 		memcpy(out + 16, to, 4);
-		put_csum(out + 10, ntm_csum_add(0, out, IP4_LEN));
+		ntm_csum_put(out + 10, ntm_csum_add(0, out, NTM_IP4_LEN));
 	} else {
 		out[0] = 0x60;
-		put16(out + 4, payload);
+		ntm_put16(out + 4, payload);
 		out[6] = proto;
-		out[7] = TTL;
+		out[7] = NTM_IP_TTL;
 		memcpy(out + 8, from, 16);
 		memcpy(out + 24, to, 16);
 	}
@@ -124,10 +101,10 @@ static void reply(struct ntm_stubnet_packet *out, const struct in *in, uint8_t p
 	uint64_t sum = 0;
 
 	put_ip(out->reply, in->family, proto, from, to, payload);
-	put16(l4 + csum, 0);
+	ntm_put16(l4 + csum, 0);
 	if (proto != IPPROTO_ICMP)
 		sum = ntm_csum_pseudo(out->reply, proto, payload);
-	put_csum(l4 + csum, ntm_csum_add(sum, l4, payload));
+	ntm_csum_put(l4 + csum, ntm_csum_add(sum, l4, payload));
 	out->reply_len = at + payload;
 	out->verdict = NTM_STUBNET_REPLY;
 }
@@ -138,29 +115,29 @@ static void refuse(struct ntm_stubnet_packet *out, const struct in *in)
 	const size_t quote = in->len < QUOTE_MAX ? in->len : QUOTE_MAX;
 	uint8_t *icmp = out->reply + ip_len(in->family);
 
-	memset(icmp, 0, ICMP_LEN);
+	memset(icmp, 0, NTM_ICMP_LEN);
 	icmp[0] = v4 ? UNREACHABLE4 : UNREACHABLE6;
 	icmp[1] = v4 ? PORT4 : PORT6;
-	memcpy(icmp + ICMP_LEN, in->packet, quote);
-	reply(out, in, v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6, ICMP_LEN + quote, 2);
+	memcpy(icmp + NTM_ICMP_LEN, in->packet, quote);
+	reply(out, in, v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6, NTM_ICMP_LEN + quote, 2);
 }
 
 static void input_udp(struct ntm_stubnet_packet *out, const struct in *in)
 {
 	size_t len;
 
-	if (in->l4_len < UDP_LEN)
+	if (in->l4_len < NTM_UDP_LEN)
 		return;
-	len = get16(in->l4 + 4);
-	if (len < UDP_LEN || len > in->l4_len)
+	len = ntm_get16(in->l4 + 4);
+	if (len < NTM_UDP_LEN || len > in->l4_len)
 		return;
-	if (get16(in->l4 + 2) != DNS_PORT || len - UDP_LEN > NTM_STUBNET_QUERY_MAX) {
+	if (ntm_get16(in->l4 + 2) != DNS_PORT || len - NTM_UDP_LEN > NTM_STUBNET_QUERY_MAX) {
 		refuse(out, in);
 		return;
 	}
 	out->verdict = NTM_STUBNET_QUERY;
-	out->query = in->l4 + UDP_LEN;
-	out->query_len = len - UDP_LEN;
+	out->query = in->l4 + NTM_UDP_LEN;
+	out->query_len = len - NTM_UDP_LEN;
 	out->asker.family = in->family;
 	memcpy(&out->asker.port, in->l4, sizeof(out->asker.port));
 	memcpy(out->asker.from, in->packet + (in->family == AF_INET ? 12 : 8),
@@ -176,25 +153,25 @@ static void input_tcp(struct ntm_stubnet_packet *out, const struct in *in)
 	size_t data;
 	uint32_t seq;
 
-	if (in->l4_len < TCP_LEN || (in->l4[12] >> 4) * 4u < TCP_LEN ||
-	    (in->l4[12] >> 4) * 4u > in->l4_len || in->l4[13] & RST)
+	if (in->l4_len < NTM_TCP_LEN || (in->l4[12] >> 4) * 4u < NTM_TCP_LEN ||
+	    (in->l4[12] >> 4) * 4u > in->l4_len || in->l4[13] & NTM_TCP_RST)
 		return;
 	data = in->l4_len - (in->l4[12] >> 4) * 4u;
-	memset(tcp, 0, TCP_LEN);
+	memset(tcp, 0, NTM_TCP_LEN);
 	memcpy(tcp, in->l4 + 2, 2);
 	memcpy(tcp + 2, in->l4, 2);
-	tcp[12] = TCP_LEN / 4 << 4;
-	if (in->l4[13] & ACK) {
+	tcp[12] = NTM_TCP_LEN / 4 << 4;
+	if (in->l4[13] & NTM_TCP_ACK) {
 		memcpy(tcp + 4, in->l4 + 8, 4);
-		tcp[13] = RST;
+		tcp[13] = NTM_TCP_RST;
 	} else {
 		memcpy(&seq, in->l4 + 4, sizeof(seq));
-		seq = htonl(ntohl(seq) + (uint32_t)data + !!(in->l4[13] & SYN) +
-			    !!(in->l4[13] & FIN));
+		seq = htonl(ntohl(seq) + (uint32_t)data + !!(in->l4[13] & NTM_TCP_SYN) +
+			    !!(in->l4[13] & NTM_TCP_FIN));
 		memcpy(tcp + 8, &seq, sizeof(seq));
-		tcp[13] = RST | ACK;
+		tcp[13] = NTM_TCP_RST | NTM_TCP_ACK;
 	}
-	reply(out, in, IPPROTO_TCP, TCP_LEN, 16);
+	reply(out, in, IPPROTO_TCP, NTM_TCP_LEN, 16);
 }
 
 static void input_icmp(struct ntm_stubnet_packet *out, const struct in *in)
@@ -202,7 +179,7 @@ static void input_icmp(struct ntm_stubnet_packet *out, const struct in *in)
 	const bool v4 = in->family == AF_INET;
 	uint8_t *icmp = out->reply + ip_len(in->family);
 
-	if (in->l4_len < ICMP_LEN || in->l4[0] != (v4 ? ECHO4 : ECHO6) ||
+	if (in->l4_len < NTM_ICMP_LEN || in->l4[0] != (v4 ? ECHO4 : ECHO6) ||
 	    ip_len(in->family) + in->l4_len > sizeof(out->reply))
 		return;
 	memcpy(icmp, in->l4, in->l4_len);
@@ -228,19 +205,20 @@ void ntm_stubnet_input(struct ntm_stubnet_packet *out, const uint8_t *packet, si
 size_t ntm_stubnet_answer(const struct ntm_stubnet_asker *asker, const uint8_t *msg, size_t len,
 			  uint8_t *out, size_t size)
 {
-	const size_t at = ip_len(asker->family), payload = UDP_LEN + len;
+	const size_t at = ip_len(asker->family), payload = NTM_UDP_LEN + len;
 	uint8_t *udp = out + at;
 
 	if (at + payload > size)
 		return 0;
 	put_ip(out, asker->family, IPPROTO_UDP, asker->to, asker->from, payload);
-	put16(udp, DNS_PORT);
+	ntm_put16(udp, DNS_PORT);
 	memcpy(udp + 2, &asker->port, 2);
-	put16(udp + 4, payload);
-	put16(udp + 6, 0);
-	memcpy(udp + UDP_LEN, msg, len);
-	put_csum(udp + 6, ntm_csum_add(ntm_csum_pseudo(out, IPPROTO_UDP, payload), udp, payload));
-	if (!get16(udp + 6))
-		put16(udp + 6, 0xffff);
+	ntm_put16(udp + 4, payload);
+	ntm_put16(udp + 6, 0);
+	memcpy(udp + NTM_UDP_LEN, msg, len);
+	ntm_csum_put(udp + 6,
+		     ntm_csum_add(ntm_csum_pseudo(out, IPPROTO_UDP, payload), udp, payload));
+	if (!ntm_get16(udp + 6))
+		ntm_put16(udp + 6, 0xffff);
 	return at + payload;
 }

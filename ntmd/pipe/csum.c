@@ -62,3 +62,10 @@ uint16_t ntm_csum_fold(uint64_t sum)
 		sum = (sum & 0xffff) + (sum >> 16);
 	return (uint16_t)sum;
 }
+
+void ntm_csum_put(uint8_t *p, uint64_t sum)
+{
+	const uint16_t folded = (uint16_t)~ntm_csum_fold(sum);
+
+	memcpy(p, &folded, sizeof(folded));
+}

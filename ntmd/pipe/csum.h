@@ -12,5 +12,7 @@ uint64_t ntm_csum_add(uint64_t sum, const void *data, size_t len);
 uint64_t ntm_csum_pseudo(const uint8_t *ip, uint8_t proto, size_t len);
 /** ntm_csum_fold() - 16 bits, as they go into memory, not complemented */
 uint16_t ntm_csum_fold(uint64_t sum);
+/** ntm_csum_put() - fold, complement, and write it at @p */
+void ntm_csum_put(uint8_t *p, uint64_t sum);
 
 #endif

@@ -4,47 +4,17 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <string.h>
+#include "common/bytes.h"
 #include "pipe/csum.h"
+#include "pipe/headers.h"
 
-#ifndef VIRTIO_NET_HDR_GSO_UDP_L4
-#define VIRTIO_NET_HDR_GSO_UDP_L4 5
-#endif
-
-#define IP4_LEN 20u
-#define IP6_LEN 40u
-#define TCP_LEN 20u
-#define UDP_LEN 8u
-#define IP_DF 0x4000u
-#define IP_MF 0x2000u
-#define IP_OFFSET 0x1fffu
-#define TCP_FIN 0x01u
-#define TCP_PSH 0x08u
-#define TCP_CWR 0x80u
 #define OPTION_COPIED 0x80u
-
-static uint16_t get16(const uint8_t *p)
-{
-	return (uint16_t)(p[0] << 8 | p[1]);
-}
-
-static void put16(uint8_t *p, size_t value)
-{
-	p[0] = (uint8_t)(value >> 8);
-	p[1] = (uint8_t)value;
-}
-
-static void put_csum(uint8_t *p, uint64_t sum)
-{
-	const uint16_t folded = (uint16_t)~ntm_csum_fold(sum);
-
-	memcpy(p, &folded, sizeof(folded));
-}
 
 static void seal_ip4(uint8_t *ip, size_t len, size_t header)
 {
-	put16(ip + 2, len);
-	put16(ip + 10, 0);
-	put_csum(ip + 10, ntm_csum_add(0, ip, header));
+	ntm_put16(ip + 2, len);
+	ntm_put16(ip + 10, 0);
+	ntm_csum_put(ip + 10, ntm_csum_add(0, ip, header));
 }
 
 /* CHECKSUM_PARTIAL: the sum of the pseudo-header stands in the field already */
@@ -55,7 +25,7 @@ static bool complete_checksum(struct virtio_net_hdr *vnet, uint8_t *packet, size
 
 	if (!(vnet->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM))
 		return true;
-	if (start + offset + 2 > len || start < IP4_LEN)
+	if (start + offset + 2 > len || start < NTM_IP4_LEN)
 		return false;
 	folded = (uint16_t)~ntm_csum_fold(ntm_csum_add(0, packet + start, len - start));
 	if (!folded && offset == 6) /* UDP: 0 means none */
@@ -73,26 +43,26 @@ static bool ip_header(struct ntm_cut *cut)
 		return false;
 	cut->v6 = *p >> 4 == 6;
 	if (cut->v6)
-		return cut->len >= IP6_LEN;
-	return *p >> 4 == 4 && cut->len >= IP4_LEN && (*p & 0xfu) * 4u >= IP4_LEN &&
+		return cut->len >= NTM_IP6_LEN;
+	return *p >> 4 == 4 && cut->len >= NTM_IP4_LEN && (*p & 0xfu) * 4u >= NTM_IP4_LEN &&
 	       cut->len >= (*p & 0xfu) * 4u;
 }
 
 static bool gso_headers(struct ntm_cut *cut, const struct virtio_net_hdr *vnet)
 {
 	const uint8_t *p = cut->packet;
-	const size_t least = cut->v6 ? IP6_LEN : (*p & 0xfu) * 4u;
+	const size_t least = cut->v6 ? NTM_IP6_LEN : (*p & 0xfu) * 4u;
 
 	cut->l4 = vnet->csum_start;
 	cut->size = vnet->gso_size;
 	if (!(vnet->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) || !cut->size || cut->l4 < least)
 		return false;
-	cut->hdr_len = cut->l4 + UDP_LEN;
+	cut->hdr_len = cut->l4 + NTM_UDP_LEN;
 	if (cut->proto == IPPROTO_TCP) {
-		if (cut->len < cut->l4 + TCP_LEN)
+		if (cut->len < cut->l4 + NTM_TCP_LEN)
 			return false;
 		cut->hdr_len = cut->l4 + (p[cut->l4 + 12] >> 4) * 4u;
-		if (cut->hdr_len < cut->l4 + TCP_LEN)
+		if (cut->hdr_len < cut->l4 + NTM_TCP_LEN)
 			return false;
 	}
 	if (cut->hdr_len > sizeof(cut->hdr) || cut->len <= cut->hdr_len)
@@ -143,16 +113,16 @@ size_t ntm_cut_segments(const struct ntm_cut *cut)
 
 bool ntm_cut_fragment(struct ntm_cut *cut, size_t mtu)
 {
-	const uint16_t flags = cut->v6 ? 0 : get16(cut->packet + 6);
+	const uint16_t flags = cut->v6 ? 0 : ntm_get16(cut->packet + 6);
 
-	if (cut->v6 || cut->size || (flags & IP_DF))
+	if (cut->v6 || cut->size || (flags & NTM_IP_DF))
 		return false;
 	cut->hdr_len = (*cut->packet & 0xfu) * 4u;
 	if (mtu < cut->hdr_len + 8 || cut->len <= cut->hdr_len)
 		return false;
 	cut->size = (mtu - cut->hdr_len) & ~(size_t)7;
 	cut->proto = 0;
-	cut->more_fragments = flags & IP_MF;
+	cut->more_fragments = flags & NTM_IP_MF;
 	memcpy(cut->hdr, cut->packet, cut->hdr_len);
 	cut->at = cut->hdr_len;
 	return true;
@@ -161,7 +131,7 @@ bool ntm_cut_fragment(struct ntm_cut *cut, size_t mtu)
 /* Of the options only those with the copied flag stand in every fragment (RFC 791); the others become no-operations */
 static void drop_options(struct ntm_cut *cut)
 {
-	size_t at = IP4_LEN, len;
+	size_t at = NTM_IP4_LEN, len;
 
 	while (at < cut->hdr_len && cut->hdr[at]) {
 		len = cut->hdr[at] == 1 ? 1 : at + 1 < cut->hdr_len ? cut->hdr[at + 1] : 0;
@@ -175,11 +145,11 @@ static void drop_options(struct ntm_cut *cut)
 
 static void seal_fragment(struct ntm_cut *cut, uint8_t *p, size_t len, bool last)
 {
-	const size_t offset = (get16(cut->packet == p ? p + 6 : cut->hdr + 6) & IP_OFFSET) +
+	const size_t offset = (ntm_get16(cut->packet == p ? p + 6 : cut->hdr + 6) & NTM_IP_OFFSET) +
 			      (cut->at - cut->hdr_len) / 8;
 
 	memcpy(p, cut->hdr, cut->hdr_len);
-	put16(p + 6, offset | (!last || cut->more_fragments ? IP_MF : 0));
+	ntm_put16(p + 6, offset | (!last || cut->more_fragments ? NTM_IP_MF : 0));
 	seal_ip4(p, len, cut->hdr_len);
 	if (cut->first)
 		drop_options(cut);
@@ -190,31 +160,31 @@ static void seal_tcp(const struct ntm_cut *cut, uint8_t *p, size_t len, bool las
 	uint8_t *tcp = p + cut->l4;
 
 	if (!cut->first)
-		tcp[13] &= (uint8_t)~TCP_CWR;
+		tcp[13] &= (uint8_t)~NTM_TCP_CWR;
 	if (!last)
-		tcp[13] &= (uint8_t) ~(TCP_FIN | TCP_PSH);
-	put16(tcp + 16, 0);
-	put_csum(tcp + 16,
-		 ntm_csum_add(ntm_csum_pseudo(p, IPPROTO_TCP, len - cut->l4), tcp, len - cut->l4));
+		tcp[13] &= (uint8_t) ~(NTM_TCP_FIN | NTM_TCP_PSH);
+	ntm_put16(tcp + 16, 0);
+	ntm_csum_put(tcp + 16, ntm_csum_add(ntm_csum_pseudo(p, IPPROTO_TCP, len - cut->l4), tcp,
+					    len - cut->l4));
 }
 
 static void seal_udp(const struct ntm_cut *cut, uint8_t *p, size_t len)
 {
 	uint8_t *udp = p + cut->l4;
 
-	put16(udp + 4, len - cut->l4);
-	put16(udp + 6, 0);
-	put_csum(udp + 6,
-		 ntm_csum_add(ntm_csum_pseudo(p, IPPROTO_UDP, len - cut->l4), udp, len - cut->l4));
-	if (!get16(udp + 6))
-		put16(udp + 6, 0xffff);
+	ntm_put16(udp + 4, len - cut->l4);
+	ntm_put16(udp + 6, 0);
+	ntm_csum_put(udp + 6, ntm_csum_add(ntm_csum_pseudo(p, IPPROTO_UDP, len - cut->l4), udp,
+					   len - cut->l4));
+	if (!ntm_get16(udp + 6))
+		ntm_put16(udp + 6, 0xffff);
 }
 
 static void seal_segment(struct ntm_cut *cut, uint8_t *p, size_t len, bool last)
 {
 	memcpy(p, cut->hdr, cut->hdr_len);
 	if (cut->v6)
-		put16(p + 4, len - IP6_LEN);
+		ntm_put16(p + 4, len - NTM_IP6_LEN);
 	else
 		seal_ip4(p, len, (*p & 0xfu) * 4u);
 	if (cut->proto == IPPROTO_TCP)
@@ -232,7 +202,7 @@ static void advance(struct ntm_cut *cut, size_t payload)
 	if (!cut->proto)
 		return;
 	if (!cut->v6)
-		put16(cut->hdr + 4, get16(cut->hdr + 4) + 1u);
+		ntm_put16(cut->hdr + 4, ntm_get16(cut->hdr + 4) + 1u);
 	if (cut->proto == IPPROTO_TCP) {
 		memcpy(&seq, cut->hdr + cut->l4 + 4, sizeof(seq));
 		seq = htonl(ntohl(seq) + (uint32_t)payload);

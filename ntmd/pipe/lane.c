@@ -4,10 +4,12 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 
 enum { FREE, READY, BUSY, DONE };
 
+#define RING_ALONE 4u
 #define NAP_NS 200000 /* while others finish the whole ring */
 
 static struct ntm_lane_slot *slot_of(struct ntm_lane *lane, uint64_t n)
@@ -221,6 +223,34 @@ static void *reader_main(void *arg)
 		;
 	atomic_store(&lane->ended, true);
 	return NULL;
+}
+
+unsigned int ntm_lane_ring(unsigned int crew)
+{
+	unsigned int size = RING_ALONE;
+
+	while (size < RING_ALONE * (crew + 1) && size < NTM_LANE_MAX)
+		size *= 2;
+	return size;
+}
+
+int ntm_lane_vecs(void *vecs[], unsigned int count, size_t size)
+{
+	for (unsigned int i = 0; i < count; i++) {
+		void *vec = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+				 -1, 0);
+
+		if (vec == MAP_FAILED)
+			return -ENOMEM;
+		vecs[i] = vec;
+	}
+	return 0;
+}
+
+void ntm_lane_vecs_free(void *vecs[], unsigned int count, size_t size)
+{
+	for (unsigned int i = 0; i < count && vecs[i]; i++)
+		munmap(vecs[i], size);
 }
 
 void ntm_lane_init(struct ntm_lane *lane, const struct ntm_lane_ops *ops, void *ctx,

@@ -90,6 +90,11 @@ struct ntm_crew {
 	pthread_t threads[64];
 };
 
+/** ntm_lane_ring() - how many vectors pay off beside a crew: enough that nobody waits for them, few enough to stay in the cache */
+unsigned int ntm_lane_ring(unsigned int crew);
+/** ntm_lane_vecs() - make @count vectors of @size bytes, whose pages are there once they are used; 0 or -ENOMEM */
+int ntm_lane_vecs(void *vecs[], unsigned int count, size_t size);
+void ntm_lane_vecs_free(void *vecs[], unsigned int count, size_t size); /* up to the first NULL */
 /** ntm_lane_init() - @vecs: @size buffers, owned by the caller, power of two */
 void ntm_lane_init(struct ntm_lane *lane, const struct ntm_lane_ops *ops, void *ctx,
 		   void *const *vecs, unsigned int size, unsigned int thread);

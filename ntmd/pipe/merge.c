@@ -4,41 +4,12 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <string.h>
+#include "common/bytes.h"
 #include "pipe/csum.h"
+#include "pipe/headers.h"
 
-#ifndef VIRTIO_NET_HDR_GSO_UDP_L4
-#define VIRTIO_NET_HDR_GSO_UDP_L4 5
-#endif
-
-#define IP4_LEN 20u
-#define IP6_LEN 40u
-#define TCP_LEN 20u
-#define UDP_LEN 8u
-#define IP_DF 0x4000u
 #define IP_FRAGMENT 0x3fffu
-#define TCP_FIN 0x01u
-#define TCP_SYN 0x02u
-#define TCP_RST 0x04u
-#define TCP_PSH 0x08u
-#define TCP_URG 0x20u
-#define TCP_CWR 0x80u
 #define PACKET_MAX 65535u
-
-static uint16_t get16(const uint8_t *p)
-{
-	return (uint16_t)(p[0] << 8 | p[1]);
-}
-
-static uint32_t get32(const uint8_t *p)
-{
-	return (uint32_t)get16(p) << 16 | get16(p + 2);
-}
-
-static void put16(uint8_t *p, size_t value)
-{
-	p[0] = (uint8_t)(value >> 8);
-	p[1] = (uint8_t)value;
-}
 
 static bool is_v6(const struct ntm_seg *seg)
 {
@@ -51,12 +22,12 @@ static bool is_v6(const struct ntm_seg *seg)
 static uint8_t transport_of(struct ntm_seg *seg)
 {
 	if (is_v6(seg)) {
-		seg->l4 = IP6_LEN;
+		seg->l4 = NTM_IP6_LEN;
 		return seg->p[6];
 	}
-	if ((*seg->p & 0xfu) * 4u != IP4_LEN || (get16(seg->p + 6) & IP_FRAGMENT))
+	if ((*seg->p & 0xfu) * 4u != NTM_IP4_LEN || (ntm_get16(seg->p + 6) & IP_FRAGMENT))
 		return 0;
-	seg->l4 = IP4_LEN;
+	seg->l4 = NTM_IP4_LEN;
 	return seg->p[9];
 }
 
@@ -64,26 +35,27 @@ static bool tcp_mergeable(struct ntm_seg *seg)
 {
 	const uint8_t *tcp = seg->p + seg->l4;
 
-	if (seg->len < seg->l4 + TCP_LEN)
+	if (seg->len < seg->l4 + NTM_TCP_LEN)
 		return false;
 	seg->hdr_len = (uint16_t)(seg->l4 + (tcp[12] >> 4) * 4u);
-	return seg->hdr_len >= seg->l4 + TCP_LEN && seg->len > seg->hdr_len &&
-	       !(tcp[13] & (TCP_SYN | TCP_RST | TCP_URG));
+	return seg->hdr_len >= seg->l4 + NTM_TCP_LEN && seg->len > seg->hdr_len &&
+	       !(tcp[13] & (NTM_TCP_SYN | NTM_TCP_RST | NTM_TCP_URG));
 }
 
 static bool udp_mergeable(struct ntm_seg *seg)
 {
 	const uint8_t *udp = seg->p + seg->l4;
 
-	seg->hdr_len = (uint16_t)(seg->l4 + UDP_LEN);
-	return seg->len > seg->hdr_len && get16(udp + 4) == seg->len - seg->l4 && get16(udp + 6);
+	seg->hdr_len = (uint16_t)(seg->l4 + NTM_UDP_LEN);
+	return seg->len > seg->hdr_len && ntm_get16(udp + 4) == seg->len - seg->l4 &&
+	       ntm_get16(udp + 6);
 }
 
 static bool checksums_right(const struct ntm_seg *seg, uint8_t proto)
 {
 	const size_t len = seg->len - seg->l4;
 
-	if (!is_v6(seg) && ntm_csum_fold(ntm_csum_add(0, seg->p, IP4_LEN)) != 0xffff)
+	if (!is_v6(seg) && ntm_csum_fold(ntm_csum_add(0, seg->p, NTM_IP4_LEN)) != 0xffff)
 		return false;
 	return ntm_csum_fold(ntm_csum_add(ntm_csum_pseudo(seg->p, proto, len), seg->p + seg->l4,
 					  len)) == 0xffff;
@@ -105,13 +77,13 @@ void ntm_seg_parse(struct ntm_seg *seg, bool udp)
 
 static bool same_ip4(const struct ntm_merge *merge, const uint8_t *a, const uint8_t *b)
 {
-	const uint16_t step = (uint16_t)(get16(b + 4) - get16(a + 4));
+	const uint16_t step = (uint16_t)(ntm_get16(b + 4) - ntm_get16(a + 4));
 
-	/* Version and length, TOS; flags; TTL, protocol; addresses */
+	/* Version and length, TOS; flags; NTM_IP_TTL, protocol; addresses */
 	if (memcmp(a, b, 2) || memcmp(a + 6, b + 6, 4) || memcmp(a + 12, b + 12, 8))
 		return false;
 	if (merge->count == 1 && !step)
-		return get16(a + 6) & IP_DF;
+		return ntm_get16(a + 6) & NTM_IP_DF;
 	return step == (merge->fixed_id ? 0 : merge->count);
 }
 
@@ -124,10 +96,11 @@ static bool same_ip6(const uint8_t *a, const uint8_t *b)
 /* Ports, acknowledgement, flags and window, options as in the first; sequence where it ended. Flags that may differ do. */
 static bool same_tcp(const struct ntm_merge *merge, const uint8_t *a, const uint8_t *b, size_t len)
 {
-	const uint8_t loose = TCP_CWR | TCP_FIN | TCP_PSH;
+	const uint8_t loose = NTM_TCP_CWR | NTM_TCP_FIN | NTM_TCP_PSH;
 
-	return !memcmp(a, b, 4) && get32(b + 4) == get32(a + 4) + (uint32_t)merge->payload &&
-	       !memcmp(a + 8, b + 8, 5) && !((a[13] ^ b[13]) & ~loose) && !(b[13] & TCP_CWR) &&
+	return !memcmp(a, b, 4) &&
+	       ntm_get32(b + 4) == ntm_get32(a + 4) + (uint32_t)merge->payload &&
+	       !memcmp(a + 8, b + 8, 5) && !((a[13] ^ b[13]) & ~loose) && !(b[13] & NTM_TCP_CWR) &&
 	       !memcmp(a + 14, b + 14, 2) && !memcmp(a + 18, b + 18, len - 18);
 }
 
@@ -151,7 +124,7 @@ static bool follows(const struct ntm_merge *merge, const struct ntm_seg *seg)
 
 static uint8_t ends_flow(const struct ntm_seg *seg)
 {
-	return seg->proto == IPPROTO_TCP ? seg->p[seg->l4 + 13] & (TCP_FIN | TCP_PSH) : 0;
+	return seg->proto == IPPROTO_TCP ? seg->p[seg->l4 + 13] & (NTM_TCP_FIN | NTM_TCP_PSH) : 0;
 }
 
 bool ntm_merge_add(struct ntm_merge *merge, const struct ntm_seg *seg)
@@ -189,12 +162,12 @@ static void finish_ip(struct ntm_merge *merge, size_t len)
 	uint16_t sum;
 
 	if (is_v6(&merge->head)) {
-		put16(p + 4, len - IP6_LEN);
+		ntm_put16(p + 4, len - NTM_IP6_LEN);
 		return;
 	}
-	put16(p + 2, len);
-	put16(p + 10, 0);
-	sum = (uint16_t)~ntm_csum_fold(ntm_csum_add(0, p, IP4_LEN));
+	ntm_put16(p + 2, len);
+	ntm_put16(p + 10, 0);
+	sum = (uint16_t)~ntm_csum_fold(ntm_csum_add(0, p, NTM_IP4_LEN));
 	memcpy(p + 10, &sum, sizeof(sum));
 }
 
@@ -206,7 +179,7 @@ static void finish_transport(struct ntm_merge *merge, size_t len)
 	const uint16_t sum = ntm_csum_fold(ntm_csum_pseudo(merge->head.p, merge->head.proto, len));
 
 	if (!tcp)
-		put16(l4 + 4, len);
+		ntm_put16(l4 + 4, len);
 	memcpy(l4 + (tcp ? 16 : 6), &sum, sizeof(sum));
 	merge->vnet.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
 	merge->vnet.csum_start = merge->head.l4;
@@ -216,7 +189,7 @@ static void finish_transport(struct ntm_merge *merge, size_t len)
 	merge->vnet.gso_type = !tcp		   ? VIRTIO_NET_HDR_GSO_UDP_L4 :
 			       is_v6(&merge->head) ? VIRTIO_NET_HDR_GSO_TCPV6 :
 						     VIRTIO_NET_HDR_GSO_TCPV4;
-	if (tcp && l4[13] & TCP_CWR)
+	if (tcp && l4[13] & NTM_TCP_CWR)
 		merge->vnet.gso_type |= VIRTIO_NET_HDR_GSO_ECN;
 }
 

@@ -6,14 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 #include "pipe/out.h"
-
-/* Vectors in flight: enough that nobody waits for them, few enough to stay in the cache */
-#define RING_ALONE 4u
-#define RING_MORE 4u
 
 uint64_t ntm_pipe_now_ms(void)
 {
@@ -96,45 +91,13 @@ void ntm_pipe_written(struct ntm_pipe *pipe, int err)
 
 /* Opening and closing */
 
-static void *new_vec(size_t size)
-{
-	void *vec = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	return vec == MAP_FAILED ? NULL : vec;
-}
-
-static int make_ring(void *vecs[], unsigned int count, size_t size)
-{
-	for (unsigned int i = 0; i < count; i++) {
-		vecs[i] = new_vec(size);
-		if (!vecs[i])
-			return -ENOMEM;
-	}
-	return 0;
-}
-
-static void free_ring(void *vecs[], size_t size)
-{
-	for (unsigned int i = 0; i < NTM_LANE_MAX && vecs[i]; i++)
-		munmap(vecs[i], size);
-}
-
-static unsigned int ring_size(unsigned int crew)
-{
-	unsigned int size = RING_ALONE;
-
-	while (size < RING_MORE * (crew + 1) && size < NTM_LANE_MAX)
-		size *= 2;
-	return size;
-}
-
 static int make_lanes(struct ntm_pipe *pipe, unsigned int crew)
 {
-	const unsigned int size = ring_size(crew);
-	int err = make_ring(pipe->vecs[0], size, ntm_pipe_in_size());
+	const unsigned int size = ntm_lane_ring(crew);
+	int err = ntm_lane_vecs(pipe->vecs[0], size, ntm_pipe_in_size());
 
 	if (!err)
-		err = make_ring(pipe->vecs[1], size, ntm_pipe_out_size());
+		err = ntm_lane_vecs(pipe->vecs[1], size, ntm_pipe_out_size());
 	if (err)
 		return err;
 	ntm_lane_init(&pipe->in, &ntm_pipe_in_ops, pipe, pipe->vecs[0], size, 0);
@@ -152,9 +115,9 @@ static int make_parts(struct ntm_pipe *pipe, unsigned int crew)
 		err = make_lanes(pipe, crew);
 	if (err)
 		return err;
-	pipe->own = new_vec(ntm_pipe_out_size());
-	if (!pipe->own)
-		return -ENOMEM;
+	err = ntm_lane_vecs(&pipe->own, 1, ntm_pipe_out_size());
+	if (err)
+		return err;
 	for (int i = 0; i < 2; i++) {
 		pipe->kick[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		if (pipe->kick[i] < 0)
@@ -211,8 +174,7 @@ void ntm_pipe_close(struct ntm_pipe *pipe)
 	free(atomic_load(&pipe->net));
 	ntm_paths_done(&pipe->paths);
 	ntm_pipe_queue_done(&pipe->events);
-	free_ring(pipe->vecs[0], ntm_pipe_in_size());
-	free_ring(pipe->vecs[1], ntm_pipe_out_size());
-	if (pipe->own)
-		munmap(pipe->own, ntm_pipe_out_size());
+	ntm_lane_vecs_free(pipe->vecs[0], NTM_LANE_MAX, ntm_pipe_in_size());
+	ntm_lane_vecs_free(pipe->vecs[1], NTM_LANE_MAX, ntm_pipe_out_size());
+	ntm_lane_vecs_free(&pipe->own, 1, ntm_pipe_out_size());
 }

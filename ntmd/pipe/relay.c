@@ -7,13 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 #include "ntmobile/wire.h"
 
 #define RUNS 256u
-#define RING 4u
 #define BURST_MS 250u /* of a path's rate may pass at once */
 #define NAP_NS 10000000
 
@@ -320,41 +318,19 @@ bool ntm_relay_collect(struct ntm_relay *relay)
 
 /* Opening and closing */
 
-static int make_ring(struct ntm_relay *relay, unsigned int size)
-{
-	for (unsigned int i = 0; i < size; i++) {
-		void *vec = mmap(NULL, sizeof(struct vec), PROT_READ | PROT_WRITE,
-				 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-		if (vec == MAP_FAILED)
-			return -ENOMEM;
-		relay->vecs[i] = vec;
-	}
-	return 0;
-}
-
-static unsigned int ring_size(unsigned int crew)
-{
-	unsigned int size = RING;
-
-	while (size < RING * (crew + 1) && size < NTM_LANE_MAX)
-		size *= 2;
-	return size;
-}
-
 static int start(struct ntm_relay *relay, unsigned int crew)
 {
 	struct ntm_lane *const lanes[] = { &relay->lane };
 	int err = ntm_index_init(&relay->paths, &by_id, &relay->bin);
 
 	if (!err)
-		err = make_ring(relay, ring_size(crew));
+		err = ntm_lane_vecs(relay->vecs, ntm_lane_ring(crew), sizeof(struct vec));
 	if (err)
 		return err;
 	relay->kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (relay->kick < 0)
 		return -errno;
-	ntm_lane_init(&relay->lane, &ops, relay, relay->vecs, ring_size(crew), 0);
+	ntm_lane_init(&relay->lane, &ops, relay, relay->vecs, ntm_lane_ring(crew), 0);
 	relay->bin.lanes[0] = &relay->lane;
 	err = ntm_crew_start(&relay->crew, lanes, 1, crew, 1);
 	if (err)
@@ -398,6 +374,5 @@ void ntm_relay_close(struct ntm_relay *relay)
 	ntm_garbage_empty(&relay->bin);
 	ntm_index_done(&relay->paths);
 	ntm_pipe_queue_done(&relay->events);
-	for (unsigned int i = 0; i < NTM_LANE_MAX && relay->vecs[i]; i++)
-		munmap(relay->vecs[i], sizeof(struct vec));
+	ntm_lane_vecs_free(relay->vecs, NTM_LANE_MAX, sizeof(struct vec));
 }
