@@ -54,7 +54,7 @@ static void right_sums(uint8_t *p, size_t len)
 
 static size_t datagram(uint8_t kind, const uint8_t *data, size_t len, uint8_t *out)
 {
-	struct ntm_wire_hdr header;
+	struct ntm_wire_hdr header = { 0 };
 	uint8_t inner[256 * UNIT];
 
 	if ((kind & 3) == RAW) {
@@ -83,7 +83,6 @@ static void check_out(struct virtio_net_hdr *vnet, uint8_t *p, size_t len)
 {
 	struct ntm_cut cut;
 	size_t got, size = 0;
-	uint8_t *q;
 
 	if (len < 20 || (*p >> 4 == 4 ? p[12] != 100 || p[15] != 2 : p[8] != 0xfd || p[23] != 2))
 		abort();
@@ -91,7 +90,7 @@ static void check_out(struct virtio_net_hdr *vnet, uint8_t *p, size_t len)
 		abort();
 	if (!ntm_cut_begin(&cut, vnet, p, len))
 		abort();
-	while ((q = ntm_cut_next(&cut, &got))) {
+	while (ntm_cut_next(&cut, &got)) {
 		if (size && got > size)
 			abort();
 		size = got;

@@ -16,7 +16,7 @@ static void check_sent(unsigned int mtu)
 	static const uint8_t tx[NTM_WIRE_KEY_LEN] = { 1 };
 	static struct ntm_aead *open;
 	static uint8_t buf[1 << 16];
-	struct ntm_wire_hdr header;
+	struct ntm_wire_hdr header = { 0 };
 	uint64_t ctr, next = 0;
 	ssize_t n;
 

@@ -160,6 +160,7 @@ static size_t host_read(struct virtio_net_hdr *vnet, int ms)
 	struct iovec iov[2] = { { vnet, sizeof(*vnet) }, { buf, sizeof(buf) } };
 	ssize_t n;
 
+	memset(vnet, 0, sizeof(*vnet));
 	if (!readable(w.host, ms))
 		return 0;
 	n = readv(w.host, iov, 2);
@@ -186,7 +187,7 @@ static int peer_read(int fd, struct ntm_wire_hdr *header, int ms)
 
 static size_t seal_to(uint8_t *out, uint32_t epoch, uint64_t ctr, const uint8_t *p, size_t len)
 {
-	struct ntm_wire_hdr header;
+	struct ntm_wire_hdr header = { 0 };
 
 	ntm_wire_build(&header, epoch, ctr, htonl(PATH));
 	memcpy(out, &header, sizeof(header));
@@ -253,7 +254,7 @@ static void received(uint64_t n)
 
 static void test_out(void **state)
 {
-	struct ntm_wire_hdr header;
+	struct ntm_wire_hdr header = { 0 };
 
 	(void)state;
 	for (unsigned int i = 0; i < 8; i++) {
@@ -278,7 +279,7 @@ static void test_out_gso(void **state)
 {
 	struct test_packet t = to_peer;
 	struct virtio_net_hdr vnet;
-	struct ntm_wire_hdr header;
+	struct ntm_wire_hdr header = { 0 };
 	size_t len, got = 0;
 
 	(void)state;
@@ -305,13 +306,13 @@ static void test_out_tos(void **state)
 {
 	struct test_packet t = to_peer;
 	const struct virtio_net_hdr vnet = { 0 };
-	struct ntm_wire_hdr header;
+	struct ntm_wire_hdr header = { 0 };
 	int on = 1;
 
 	(void)state;
 	assert_int_equal(setsockopt(w.far4, IPPROTO_IP, IP_RECVTOS, &on, sizeof(on)), 0);
 	for (unsigned int tos = 0; tos < 256; tos += 37) {
-		uint8_t control[64];
+		uint8_t control[64] __attribute__((aligned(16)));
 		struct iovec iov = { outer, sizeof(outer) };
 		struct msghdr msg = { .msg_iov = &iov,
 				      .msg_iovlen = 1,
@@ -322,7 +323,8 @@ static void test_out_tos(void **state)
 		host_send(&vnet, buf, test_build(&t, buf));
 		assert_true(readable(w.far4, 3000));
 		assert_true(recvmsg(w.far4, &msg, 0) > 0);
-		assert_int_equal(*CMSG_DATA(CMSG_FIRSTHDR(&msg)), tos);
+		assert_true(msg.msg_controllen > sizeof(struct cmsghdr));
+		assert_int_equal(*CMSG_DATA((struct cmsghdr *)control), tos);
 	}
 	host_send(&vnet, buf, test_build(&to_peer, buf));
 	assert_true(peer_read(w.far4, &header, 3000) > 0);
@@ -332,7 +334,7 @@ static void test_fragments(void **state)
 {
 	struct test_packet t = to_peer;
 	const struct virtio_net_hdr vnet = { 0 };
-	struct ntm_wire_hdr header;
+	struct ntm_wire_hdr header = { 0 };
 	size_t got = 0;
 
 	(void)state;
@@ -619,7 +621,7 @@ static void test_moves(void **state)
 	const struct virtio_net_hdr plain = { 0 };
 	struct ntm_pipe_event *event;
 	struct virtio_net_hdr vnet;
-	struct ntm_wire_hdr header;
+	struct ntm_wire_hdr header = { 0 };
 
 	(void)state;
 	peer_send(w.far4, 5, inner, len);
@@ -643,7 +645,7 @@ static void test_confirm(void **state)
 	const size_t len = from_peer(&to_peer, inner);
 	struct ntm_pipe_event *event;
 	struct virtio_net_hdr vnet;
-	struct ntm_wire_hdr header;
+	struct ntm_wire_hdr header = { 0 };
 
 	(void)state;
 	add_key(1, false);
@@ -667,7 +669,7 @@ static void test_held(void **state)
 	struct test_packet t = to_peer;
 	struct ntm_pipe_event *event;
 	struct virtio_net_hdr vnet;
-	struct ntm_wire_hdr header;
+	struct ntm_wire_hdr header = { 0 };
 	size_t len;
 
 	(void)state;
@@ -740,7 +742,7 @@ static void test_limits(void **state)
 	const struct virtio_net_hdr vnet = { 0 };
 	struct ntm_pipe_key *key = atomic_load(&w.path->tx);
 	struct ntm_pipe_event *event;
-	struct ntm_wire_hdr header;
+	struct ntm_wire_hdr header = { 0 };
 
 	(void)state;
 	test_build(&to_peer, buf);
