@@ -1,5 +1,4 @@
 # on: host
-# datapath: tun
 # module: no
 # timeout: 150
 # ntmd as Android runs it: without any privilege, on a TUN device and UDP sockets that its parent hands in and configures.

@@ -1,5 +1,4 @@
 # on: host
-# datapath: tun
 # module: no
 # timeout: 150
 # What can go wrong below and above the user-space path: each is counted, ends when its cause ends, and never keeps ntmd busy.

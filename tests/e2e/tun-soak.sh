@@ -1,5 +1,4 @@
 # on: host
-# datapath: tun
 # module: no
 # timeout: 120
 # timeout-long: 1500
