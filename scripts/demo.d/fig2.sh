@@ -64,10 +64,10 @@ compare() {
 	say "$case: $client talks to $name"
 	check "$case: getent finds $name" run "$client" getent hosts "$name"
 	check "$case: ping reaches $name" run "$client" ping -c 3 -i 0.2 "$name"
-	bg "$server" iperf3 iperf3 -s
-	eventually 5 listens "$server" tcp 5201
+	iperf_server "$server"
 	say "$client: iperf3, $SECONDS_EACH s without NTMobile, to $real"
 	plain=$(mbits "$client" "$real")
+	iperf_server "$server"
 	say "$client: iperf3, $SECONDS_EACH s through the tunnel, to $name"
 	tunnel=$(mbits "$client" "$name")
 	plain_rtt=$(rtt "$client" "$real")

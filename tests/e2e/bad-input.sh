@@ -45,19 +45,22 @@ send_udp() {
 drops() {
 	ctl mn status --drops | awk -v c="$1 $2" '$1 " " $2 == c { print $3 }'
 }
+counted() {
+	[ "$(drops "$1" "$2")" -ge "$3" ]
+}
 send_udp 192.0.2.10 '\x01'
-at_least "short: counted" "$(drops signalling short)" 1
+check "short: counted" eventually 5 counted signalling short 1
 send_udp 192.0.2.10 '\x05\x02\0\0'
-at_least "of another version: counted" "$(drops signalling version)" 1
+check "of another version: counted" eventually 5 counted signalling version 1
 send_udp 192.0.2.10 '\x09\x01\0\0'
-at_least "of no known type: counted" "$(drops signalling version)" 2
+check "of no known type: counted" eventually 5 counted signalling version 2
 junk=$(printf '\\x41%.0s' {1..152})
 send_udp 192.0.2.10 "\\x05\\x01\\0\\0$junk"
-at_least "a Tunnel Request with a wrong mac: counted" "$(drops signalling mac)" 1
+check "a Tunnel Request with a wrong mac: counted" eventually 5 counted signalling mac 1
 send_udp 192.0.2.10 "\\x04\\x01\\0\\0$junk"
-at_least "Sealed, of no session: counted" "$(drops signalling session)" 1
+check "Sealed, of no session: counted" eventually 5 counted signalling session 1
 send_udp 192.0.2.10 "\\x80\\0\\0\\0$junk"
-at_least "data of no path: counted" "$(drops data path)" 1
+check "data of no path: counted" eventually 5 counted data path 1
 capture evil internet answers src 192.0.2.10 and udp
 for i in 1 5 9 31 200; do
 	on evil timeout 20 bash -c "head -c $i /dev/urandom >/dev/udp/192.0.2.10/4330"

@@ -33,9 +33,9 @@ is "names outside the zone resolve as before" "$(on mn dig +short www.example.or
 check "ping, IPv4" on mn ping -c 3 -i 0.2 -W 2 cn.example.net
 check "ping, IPv6" on mn ping -6 -c 3 -i 0.2 -W 2 cn.example.net
 check "the other way" on cn ping -c 3 -i 0.2 -W 2 mn.example.net
-bg cn iperf3 iperf3 -s
-eventually 5 listens cn tcp 5201
+iperf_server cn
 check "iperf3, a few seconds" on mn iperf3 -c cn.example.net -t 3
+iperf_server cn
 check "iperf3, the other way" on mn iperf3 -c cn.example.net -t 2 -R
 
 capture cn internet outside ip

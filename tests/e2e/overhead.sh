@@ -38,8 +38,7 @@ transfer() {
 	local client=$1 server=$2 net=$3 address=$4
 	on "$client" ethtool -K "$(if_of "$client" "$net")" tx-udp-segmentation off gro off >/dev/null
 	on "$client" ethtool -K ntm0 tso off gso off gro off >/dev/null
-	bg "$server" iperf3 iperf3 -s
-	eventually 5 listens "$server" tcp 5201
+	iperf_server "$server"
 	capture "$client" "$net" "outside-$client" udp port 4330
 	capture "$client" ntm0 "inside-$client"
 	check "$client talks to $server" on "$client" iperf3 -c "$address" -n 2M

@@ -8,16 +8,18 @@
 
 pair
 wire=$(if_of a internet)
-bg b iperf3 iperf3 -s
-eventually 5 listens b tcp 5201
 
 tcp() {
+	iperf_server b
 	check "TCP, $1" on a iperf3 -c "$B4" -t 1 -i 0
+	iperf_server b
 	check "TCP, $1, the other way" on a iperf3 -c "$B4" -t 1 -i 0 -R
+	iperf_server b
 	check "TCP, $1, IPv6 inside" on a iperf3 -c "$B6" -t 1 -i 0
 }
 
 tcp "as it is"
+iperf_server b
 check "UDP" on a iperf3 -c "$B4" -t 1 -i 0 -u -b 10M
 
 # Somebody watches

@@ -13,6 +13,7 @@ rtt() {
 }
 
 rate_of() {
+	iperf_server b
 	on a iperf3 -c 192.0.2.20 -O 1 -t 4 --json "$@" | sed -nE '/"end"/,$ { /"sum_received"/,/}/ s/.*"bits_per_second":[^0-9]*([0-9]+).*/\1/p }'
 }
 
@@ -30,8 +31,6 @@ rtt=$(rtt a 192.0.2.20)
 at_least "a delay counts in each direction" "$rtt" 40
 at_most "and there only" "$rtt" 60
 
-bg b iperf iperf3 -s
-require "iperf3 starts" eventually 10 listens b tcp 5201
 capture b internet wire tcp
 up=$(rate_of)
 capture_stop wire
@@ -41,7 +40,7 @@ at_least "a rate is reached up" "$up" 10000000
 down=$(rate_of -R)
 at_most "a rate holds down" "$down" 20000000
 at_least "a rate is reached down" "$down" 10000000
-stop b iperf
+stop b iperf3
 
 link_set a internet --delay 5ms --rate none
 rtt=$(rtt a 192.0.2.20)

@@ -87,6 +87,13 @@ listens() {
 	on "$1" ss $flag "sport = $3" | grep -q .
 }
 
+# iperf_server HOST: a new one. Between two clients iperf3 closes its socket for a moment, and refuses who comes then
+iperf_server() {
+	! running "$1" iperf3 || kill9 "$1" iperf3
+	bg "$1" iperf3 iperf3 -s
+	eventually 10 listens "$1" tcp 5201 || lab_die "iperf_server: iperf3 on $1 does not start: $(logs "$1" iperf3)"
+}
+
 # eventually SECONDS CMD...: try until it succeeds
 eventually() {
 	local deadline
