@@ -264,13 +264,77 @@ static void test_icmp_errors(void **state)
 	close(back);
 }
 
+/* Somebody else reads the sockets, and gives us what is ours; afterwards we read again */
+static void test_pause(void **state)
+{
+	union ntm_addr to;
+
+	(void)state;
+	assert_true(open_port(&any4, &none, true));
+	to = self(AF_INET);
+	ntm_udp_pause(udp);
+	assert_int_equal(ntm_udp_send(udp, &to, (const uint8_t *)"xx", 2), 0);
+	for (int i = 0; i < 30; i++) {
+		uv_run(&loop, UV_RUN_NOWAIT);
+		usleep(1000);
+	}
+	assert_int_equal(received, 0);
+	ntm_udp_deliver(udp, (const uint8_t *)"yyy", 3, &to);
+	assert_int_equal(received, 1);
+	assert_int_equal(last_len, 3);
+	assert_true(ntm_addr_equal(&last_from, &to));
+	ntm_udp_resume(udp);
+	wait_for(2);
+	assert_int_equal(last_len, 2);
+	ntm_udp_resume(udp); /* twice does no harm */
+	assert_int_equal(ntm_udp_send(udp, &to, (const uint8_t *)"z", 1), 0);
+	wait_for(3);
+}
+
+/* Closed while it is paused, and within deliver(): nothing comes any more */
+static void test_pause_close(void **state)
+{
+	union ntm_addr to;
+
+	(void)state;
+	assert_true(open_port(&any4, &none, true));
+	to = self(AF_INET);
+	ntm_udp_pause(udp);
+	close_after = 1;
+	ntm_udp_deliver(udp, (const uint8_t *)"x", 1, &to);
+	ntm_udp_deliver(udp, (const uint8_t *)"x", 1, &to);
+	ntm_udp_resume(udp);
+	assert_int_equal(received, 1);
+}
+
+/* A parent's one socket for both families: IPv4 goes and comes by it as IPv4 */
+static void test_mapped(void **state)
+{
+	union ntm_addr any = test_addr("[::]:0"), to = any4;
+	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK, 0), off = 0;
+
+	(void)state;
+	if (fd < 0)
+		skip(); /* no IPv6 here */
+	assert_int_equal(setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)), 0);
+	assert_int_equal(bind(fd, &any.sa, sizeof(any.v6)), 0);
+	assert_int_equal(ntm_udp_adopt(&udp, &loop, -1, fd, true, on_packet, &loop), 0);
+	assert_int_equal(ntm_udp_fd(udp, AF_INET), -1);
+	to.v4.sin_port = htons(ntm_udp_port(udp));
+	assert_int_equal(ntm_udp_send(udp, &to, (const uint8_t *)"xx", 2), 0);
+	wait_for(1);
+	assert_int_equal(last_from.sa.sa_family, AF_INET);
+	assert_true(ntm_addr_equal(&last_from, &to));
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_one_port),	TEST(test_one_family), TEST(test_cannot_open),
 		TEST(test_many),	TEST(test_gro),	       TEST(test_close_inside),
-		TEST(test_icmp_errors),
+		TEST(test_icmp_errors), TEST(test_pause),      TEST(test_pause_close),
+		TEST(test_mapped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
