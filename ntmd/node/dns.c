@@ -40,23 +40,16 @@ void ntm_dns_reply(struct ntm_node *node, uint64_t tag, const uint8_t *msg, size
 	send_reply(node, tag, msg, len);
 }
 
-/* A query's own question, sent back with SERVFAIL (RFC 1035 4.1.1): whoever asks has other servers to try */
-static void fail(struct ntm_node *node, uint64_t tag, const uint8_t *msg, size_t len)
-{
-	uint8_t copy[NTM_STUB_QUERY_MAX];
-
-	if (len < 12 || len > sizeof(copy))
-		return;
-	memcpy(copy, msg, len);
-	copy[2] = (uint8_t)((copy[2] & 0x79) | 0x80); /* a response: opcode and RD stay */
-	copy[3] = (copy[3] & 0x10) | 2;		      /* CD stays */
-	send_reply(node, tag, copy, len);
-}
-
-/* Nobody upstream answered: nor do we, as a name server that is down */
 static void answered(void *ctx, uint64_t tag, const uint8_t *msg, size_t len)
 {
 	send_reply(ctx, tag, msg, len);
+}
+
+static void fail(struct ntm_node *node, uint64_t tag, const uint8_t *msg, size_t len)
+{
+	uint8_t answer[NTM_STUB_QUERY_MAX];
+
+	send_reply(node, tag, answer, ntm_upstream_servfail(msg, len, answer, sizeof(answer)));
 }
 
 static void use_servers(struct ntm_node *node)

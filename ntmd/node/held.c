@@ -5,10 +5,11 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define ADDRS 64u      /* addresses waited for */
-#define PACKETS 16u    /* held for each */
-#define HOLD_MS 10000u /* how long */
-#define QUIET_MS 1000u /* between two events of an address; and a failure's life */
+#define ADDRS 64u	 /* addresses waited for */
+#define PACKETS 16u	 /* held for each */
+#define BYTES (4u << 20) /* of all of them */
+#define HOLD_MS 10000u	 /* how long */
+#define QUIET_MS 1000u	 /* between two events of an address; and a failure's life */
 
 struct packet {
 	struct virtio_net_hdr vnet;
@@ -30,6 +31,7 @@ struct ntm_held {
 	const struct ntm_held_ops *ops;
 	void *ctx;
 	uint64_t lost;
+	size_t bytes;
 	struct addr addrs[ADDRS];
 };
 
@@ -47,10 +49,18 @@ static struct addr *find(struct ntm_held *held, int family, const uint8_t *virt)
 	return NULL;
 }
 
-static void forget(struct addr *addr)
+static void forget_packets(struct ntm_held *held, struct addr *addr)
 {
-	for (unsigned int i = 0; i < addr->count; i++)
+	for (unsigned int i = 0; i < addr->count; i++) {
+		held->bytes -= addr->packets[i].len;
 		free(addr->packets[i].data);
+	}
+	addr->count = 0;
+}
+
+static void forget(struct ntm_held *held, struct addr *addr)
+{
+	forget_packets(held, addr);
 	memset(addr, 0, sizeof(*addr));
 }
 
@@ -66,7 +76,7 @@ static struct addr *place(struct ntm_held *held)
 			oldest = &held->addrs[i];
 	}
 	held->lost += oldest->count;
-	forget(oldest);
+	forget(held, oldest);
 	return oldest;
 }
 
@@ -84,10 +94,11 @@ static void keep(struct ntm_held *held, struct addr *addr, const struct virtio_n
 		 const uint8_t *data, size_t len)
 {
 	struct packet *packet = &addr->packets[addr->count];
+	const bool room = addr->count < PACKETS && held->bytes + len <= BYTES;
 
-	if (addr->count < PACKETS)
+	if (room)
 		packet->data = malloc(len);
-	if (addr->count == PACKETS || !packet->data) {
+	if (!room || !packet->data) {
 		held->lost++;
 		return;
 	}
@@ -95,6 +106,7 @@ static void keep(struct ntm_held *held, struct addr *addr, const struct virtio_n
 	packet->len = len;
 	packet->vnet = *vnet;
 	addr->count++;
+	held->bytes += len;
 }
 
 bool ntm_held_add(struct ntm_held *held, int family, const uint8_t *virt,
@@ -108,7 +120,7 @@ bool ntm_held_add(struct ntm_held *held, int family, const uint8_t *virt,
 		return false;
 	}
 	if (addr && (addr->failed || now_ms - addr->since_ms >= HOLD_MS)) {
-		forget(addr);
+		forget(held, addr);
 		addr = NULL;
 	}
 	if (!addr)
@@ -129,16 +141,14 @@ void ntm_held_release(struct ntm_held *held, int family, const uint8_t *virt)
 	for (unsigned int i = 0; i < addr->count; i++)
 		held->ops->send(held->ctx, &addr->packets[i].vnet, addr->packets[i].data,
 				addr->packets[i].len);
-	forget(addr);
+	forget(held, addr);
 }
 
 static void refuse_all(struct ntm_held *held, struct addr *addr, uint64_t now_ms)
 {
-	for (unsigned int i = 0; i < addr->count; i++) {
+	for (unsigned int i = 0; i < addr->count; i++)
 		held->ops->refuse(held->ctx, addr->packets[i].data, addr->packets[i].len);
-		free(addr->packets[i].data);
-	}
-	addr->count = 0;
+	forget_packets(held, addr);
 	addr->failed = true;
 	addr->since_ms = now_ms;
 }
@@ -159,7 +169,7 @@ bool ntm_held_expire(struct ntm_held *held, uint64_t now_ms)
 		struct addr *addr = &held->addrs[i];
 
 		if (addr->family && addr->failed && now_ms - addr->since_ms >= QUIET_MS)
-			forget(addr);
+			forget(held, addr);
 		else if (addr->family && !addr->failed && now_ms - addr->since_ms >= HOLD_MS)
 			refuse_all(held, addr, now_ms);
 		left = left || addr->family;
@@ -188,6 +198,6 @@ void ntm_held_free(struct ntm_held *held)
 	if (!held)
 		return;
 	for (unsigned int i = 0; i < ADDRS; i++)
-		forget(&held->addrs[i]);
+		forget(held, &held->addrs[i]);
 	free(held);
 }

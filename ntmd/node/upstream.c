@@ -84,6 +84,20 @@ static size_t question_end(const uint8_t *msg, size_t len)
 	return at + 5 <= len ? at + 5 : 0;
 }
 
+/* The question alone comes back; whoever asks has other servers to try */
+size_t ntm_upstream_servfail(const uint8_t *query, size_t len, uint8_t *out, size_t size)
+{
+	const size_t end = question_end(query, len);
+
+	if (!end || end > size)
+		return 0;
+	memcpy(out, query, end);
+	out[2] = (uint8_t)((out[2] & 0x79) | 0x80); /* a response: opcode and RD stay */
+	out[3] = (uint8_t)((out[3] & 0x10) | 0x82); /* CD stays; RA, SERVFAIL */
+	memset(out + 6, 0, HEADER - 6);
+	return end;
+}
+
 static bool is_response(const uint8_t *msg)
 {
 	return msg[2] & 0x80;
@@ -243,10 +257,17 @@ static void arm(struct query *q)
 	uv_timer_start(&q->timer, on_timer, left < NEXT_MS ? left : NEXT_MS, 0);
 }
 
+static void fail(struct query *q)
+{
+	uint8_t *out = q->up->answer;
+
+	finish(q, out, ntm_upstream_servfail(q->msg, q->question_end, out, sizeof(q->up->answer)));
+}
+
 static void go_on(struct query *q)
 {
 	if (uv_now(q->up->loop) >= q->deadline_ms || try_next(q))
-		finish(q, NULL, 0);
+		fail(q);
 	else
 		arm(q);
 }

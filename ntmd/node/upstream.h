@@ -15,8 +15,7 @@
 struct ntm_upstream;
 
 /**
- * typedef ntm_upstream_fn - the answer, under the ID of the query
- * @len: 0: nobody answered
+ * typedef ntm_upstream_fn - the answer, under the ID of the query; SERVFAIL if nobody gave one
  *
  * Called once for each query that ntm_upstream_ask() took, unless ntm_upstream_close() came first. @msg is good during
  * the call. May ask again.
@@ -31,12 +30,14 @@ void ntm_upstream_servers(struct ntm_upstream *up, const union ntm_addr *servers
 /**
  * ntm_upstream_ask() - pass a query on
  *
- * The next server is tried after 1.5 s, or at once if one refuses; after 4 s @fn hears that nobody answered. @fn is never
+ * The next server is tried after 1.5 s, or at once if one refuses; after 4 s, or once all have refused, the answer is SERVFAIL. @fn is never
  * called from here. Returns 0; -EBADMSG if @msg is no query with one question, -EHOSTUNREACH without a server that can be
  * sent to, -EBUSY with too many queries under way, or another negative errno.
  */
 int ntm_upstream_ask(struct ntm_upstream *up, uint64_t tag, const uint8_t *msg, size_t len,
 		     ntm_upstream_fn *fn, void *ctx);
+/** ntm_upstream_servfail() - the answer that there is none (RFC 1035 4.1.1); its length, 0 if @query has not one question */
+size_t ntm_upstream_servfail(const uint8_t *query, size_t len, uint8_t *out, size_t size);
 /** ntm_upstream_close() - forget all queries (the loop must run on to free memory); NULL: nothing. Also from a callback. */
 void ntm_upstream_close(struct ntm_upstream *up);
 

@@ -5,7 +5,6 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -43,35 +42,20 @@ size_t ntm_pipe_in_size(void)
 
 /* Reading */
 
-static int read_family(int fd, struct ntm_in_vec *vec)
-{
-	return fd < 0 ? -EAGAIN : ntm_sock_read(fd, &vec->read, vec->buf);
-}
-
 /*
  * An error is one that waited on the socket (ICMP), taken away by reading it. One that stays must not become a busy loop: then
  * this thread rests.
  */
-static void rest(void)
-{
-	nanosleep(&(struct timespec){ .tv_nsec = NAP_NS }, NULL);
-}
-
-/* Each family comes first in turn: a flood on one does not silence the other */
 static enum ntm_lane_fill fill(void *ctx, void *v)
 {
 	struct ntm_pipe *pipe = ctx;
 	struct ntm_in_vec *vec = v;
-	const bool six = pipe->turn6 = !pipe->turn6;
-	int first = read_family(six ? pipe->sock.fd6 : pipe->sock.fd4, vec);
-	int second = -EAGAIN;
+	const int n = ntm_sock_read_ready(&pipe->sock, &pipe->ready, &vec->read, vec->buf);
 
-	if (first <= 0)
-		second = read_family(six ? pipe->sock.fd4 : pipe->sock.fd6, vec);
-	if (first > 0 || second > 0)
-		return vec->read.count == NTM_SOCK_BATCH ? NTM_LANE_MORE : NTM_LANE_SOME;
-	if (first != -EAGAIN || second != -EAGAIN)
-		rest();
+	if (n > 0)
+		return n == NTM_SOCK_BATCH ? NTM_LANE_MORE : NTM_LANE_SOME;
+	if (n < 0)
+		nanosleep(&(struct timespec){ .tv_nsec = NAP_NS }, NULL);
 	return NTM_LANE_EMPTY;
 }
 
@@ -311,11 +295,8 @@ static void drain(void *ctx, void *v, unsigned int thread)
 static void wait_udp(void *ctx)
 {
 	struct ntm_pipe *pipe = ctx;
-	struct pollfd pfd[3] = { { .fd = pipe->sock.fd4, .events = POLLIN },
-				 { .fd = pipe->sock.fd6, .events = POLLIN },
-				 { .fd = pipe->kick[0], .events = POLLIN } };
 
-	(void)poll(pfd, 3, -1);
+	ntm_sock_wait(&pipe->sock, &pipe->ready, pipe->kick[0]);
 }
 
 static void kick(void *ctx)

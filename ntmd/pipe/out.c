@@ -363,6 +363,7 @@ static void send_all(struct ntm_pipe *pipe, const struct ntm_out_vec *vec)
 			.len = msg->len,
 			.size = msg->size,
 			.tos = msg->tos,
+			.patient = !vec->injected,
 		};
 	}
 	while (done < vec->msg_count) {
@@ -432,6 +433,7 @@ void ntm_out_empty(struct ntm_pipe *pipe, struct ntm_out_vec *vec, struct ntm_pa
 
 	vec->msg_count = 0;
 	vec->sealed = 0;
+	vec->injected = true;
 	if (!endpoint || !key || !take_counters(pipe, path, key, 1, &ctr))
 		return;
 	msg = msg_for(vec, path, endpoint, 0, NTM_WIRE_OVERHEAD);

@@ -147,6 +147,7 @@ int ntm_pipe_open(struct ntm_pipe *pipe, const struct ntm_tun *tun, int fd4, int
 	pipe->tun = *tun;
 	pipe->kick[0] = pipe->kick[1] = -1;
 	pipe->threads = crew + 3;
+	pipe->ready.v4 = pipe->ready.v6 = true;
 	ntm_pipe_queue_init(&pipe->events, wake, ctx);
 	ntm_sock_init(&pipe->sock, fd4, fd6);
 	err = make_parts(pipe, crew);

@@ -69,9 +69,9 @@ struct ntm_pipe {
 	int kick[2];	      /* eventfds that wake the readers */
 	bool running;
 	void *vecs[2][NTM_LANE_MAX];
-	void *own; /* the owner's, for what it sends itself */
-	bool told_gso;		 /* the out-lane's drain */
-	bool turn6;		 /* the in-lane's reader: whose turn it was */
+	void *own;		     /* the owner's, for what it sends itself */
+	bool told_gso;		     /* the out-lane's drain */
+	struct ntm_sock_ready ready; /* the in-lane's reader */
 };
 
 /**

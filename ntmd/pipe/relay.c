@@ -3,7 +3,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -47,24 +46,16 @@ static void drop(struct ntm_relay *relay, enum ntm_relay_drop why, uint64_t n)
 
 /* Reading */
 
-static int read_family(int fd, struct vec *vec)
-{
-	return fd < 0 ? -EAGAIN : ntm_sock_read(fd, &vec->read, vec->buf);
-}
-
-/* The families come first by turns, as in the in-lane. An error that stays must not become a busy loop. */
+/* An error that stays must not become a busy loop */
 static enum ntm_lane_fill fill(void *ctx, void *v)
 {
 	struct ntm_relay *relay = ctx;
 	struct vec *vec = v;
-	const bool six = relay->turn6 = !relay->turn6;
-	int first = read_family(six ? relay->sock.fd6 : relay->sock.fd4, vec), second = -EAGAIN;
+	const int n = ntm_sock_read_ready(&relay->sock, &relay->ready, &vec->read, vec->buf);
 
-	if (first <= 0)
-		second = read_family(six ? relay->sock.fd4 : relay->sock.fd6, vec);
-	if (first > 0 || second > 0)
-		return vec->read.count == NTM_SOCK_BATCH ? NTM_LANE_MORE : NTM_LANE_SOME;
-	if (first != -EAGAIN || second != -EAGAIN)
+	if (n > 0)
+		return n == NTM_SOCK_BATCH ? NTM_LANE_MORE : NTM_LANE_SOME;
+	if (n < 0)
 		nanosleep(&(struct timespec){ .tv_nsec = NAP_NS }, NULL);
 	return NTM_LANE_EMPTY;
 }
@@ -212,7 +203,8 @@ static void drain(void *ctx, void *v, unsigned int thread)
 						       .data = run->data,
 						       .len = run->len,
 						       .size = run->size,
-						       .tos = run->tos };
+						       .tos = run->tos,
+						       .patient = true };
 		atomic_fetch_add_explicit(&run->path->packets, run->count, memory_order_relaxed);
 		atomic_fetch_add_explicit(&run->path->bytes, run->len, memory_order_relaxed);
 		atomic_store_explicit(&run->path->last_ms, now, memory_order_relaxed);
@@ -227,11 +219,8 @@ static void drain(void *ctx, void *v, unsigned int thread)
 static void wait_udp(void *ctx)
 {
 	struct ntm_relay *relay = ctx;
-	struct pollfd pfd[3] = { { .fd = relay->sock.fd4, .events = POLLIN },
-				 { .fd = relay->sock.fd6, .events = POLLIN },
-				 { .fd = relay->kick, .events = POLLIN } };
 
-	(void)poll(pfd, 3, -1);
+	ntm_sock_wait(&relay->sock, &relay->ready, relay->kick);
 }
 
 static void kick(void *ctx)
@@ -346,6 +335,7 @@ int ntm_relay_open(struct ntm_relay *relay, int fd4, int fd6, unsigned int crew,
 
 	memset(relay, 0, sizeof(*relay));
 	relay->kick = -1;
+	relay->ready.v4 = relay->ready.v6 = true;
 	relay->rate = rate;
 	ntm_pipe_queue_init(&relay->events, wake, ctx);
 	ntm_sock_init(&relay->sock, fd4, fd6);

@@ -59,7 +59,7 @@ struct ntm_relay {
 	_Atomic uint64_t drops[NTM_RELAY_DROPS];
 	int kick;
 	bool running;
-	bool turn6; /* the reader's: whose turn it was */
+	struct ntm_sock_ready ready; /* the reader's */
 	void *vecs[NTM_LANE_MAX];
 };
 

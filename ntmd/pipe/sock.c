@@ -86,6 +86,36 @@ int ntm_sock_read(int fd, struct ntm_sock_in *in, uint8_t *bufs)
 	return n < 0 ? -errno : n;
 }
 
+int ntm_sock_read_ready(const struct ntm_sock *sock, struct ntm_sock_ready *ready,
+			struct ntm_sock_in *in, uint8_t *bufs)
+{
+	for (int i = 0; i < 2; i++) {
+		const bool six = ready->six = !ready->six;
+		bool *may = six ? &ready->v6 : &ready->v4;
+		const int fd = six ? sock->fd6 : sock->fd4;
+		int n;
+
+		if (fd < 0 || !*may)
+			continue;
+		n = ntm_sock_read(fd, in, bufs);
+		*may = n == NTM_SOCK_BATCH;
+		if (n != -EAGAIN)
+			return n;
+	}
+	return 0;
+}
+
+void ntm_sock_wait(const struct ntm_sock *sock, struct ntm_sock_ready *ready, int kick)
+{
+	struct pollfd pfd[3] = { { .fd = sock->fd4, .events = POLLIN },
+				 { .fd = sock->fd6, .events = POLLIN },
+				 { .fd = kick, .events = POLLIN } };
+
+	(void)poll(pfd, 3, -1);
+	ready->v4 = pfd[0].revents;
+	ready->v6 = pfd[1].revents;
+}
+
 static void read_pktinfo4(const struct cmsghdr *c, union ntm_addr *local)
 {
 	struct in_pktinfo info;
@@ -219,10 +249,10 @@ static void build(const struct ntm_sock *sock, struct packet *p, const struct nt
 		p->msg.msg_control = NULL;
 }
 
-static int send_packet(int fd, const struct msghdr *msg)
+static int send_packet(int fd, const struct msghdr *msg, bool patient)
 {
 	struct pollfd pfd = { .fd = fd, .events = POLLOUT };
-	bool waited = false;
+	bool waited = !patient;
 
 	for (;;) {
 		if (sendmsg(fd, msg, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
@@ -249,7 +279,7 @@ static int send_fragments(int fd, const struct packet *p)
 
 	if (p->iov.iov_len > FRAGMENT_UP_TO || !set_int(fd, level, name, IP_PMTUDISC_DONT))
 		return -EMSGSIZE;
-	err = send_packet(fd, &p->msg);
+	err = send_packet(fd, &p->msg, false);
 	set_int(fd, level, name, IP_PMTUDISC_DO);
 	return err;
 }
@@ -271,12 +301,12 @@ static int send_once(struct ntm_sock *sock, const struct ntm_sock_out *out)
 	if (fd < 0)
 		return -EAFNOSUPPORT;
 	build(sock, &p, out, true);
-	err = send_packet(fd, &p.msg);
+	err = send_packet(fd, &p.msg, out->patient);
 	if (out->local && out->local->sa.sa_family &&
 	    (err == -EINVAL || err == -EADDRNOTAVAIL || err == -ENETUNREACH)) {
 		build(sock, &p, out,
 		      false); /* an address of ours that is gone: let routing choose */
-		err = send_packet(fd, &p.msg);
+		err = send_packet(fd, &p.msg, out->patient);
 	}
 	return err == -EMSGSIZE ? send_fragments(fd, &p) : err;
 }

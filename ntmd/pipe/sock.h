@@ -42,12 +42,25 @@ struct ntm_sock_meta {
 	uint8_t tos;
 };
 
-/** struct ntm_sock_out - datagrams of @size bytes, the last may be shorter, to one address */
+/**
+ * struct ntm_sock_out - datagrams of @size bytes, the last may be shorter, to one address
+ * @patient:	wait a moment where the socket is full: in threads that do nothing else
+ */
 struct ntm_sock_out {
 	const union ntm_addr *to, *local;
 	const uint8_t *data;
 	unsigned int len, size;
 	uint8_t tos;
+	bool patient;
+};
+
+/**
+ * struct ntm_sock_ready - what a reader knows of its sockets; all true at first
+ * @six:	whose turn it was: each family comes first in turn, so that a flood on one does not silence the other
+ */
+struct ntm_sock_ready {
+	bool v4, v6;
+	bool six;
 };
 
 /** ntm_sock_init() - set the options that the pipe needs: GRO, TOS, DF, the address a packet was sent to */
@@ -55,11 +68,21 @@ void ntm_sock_init(struct ntm_sock *sock, int fd4, int fd6);
 
 /** ntm_sock_read() - a batch from @fd to @bufs (NTM_SOCK_SIZE bytes each); messages, or a negative errno */
 int ntm_sock_read(int fd, struct ntm_sock_in *in, uint8_t *bufs);
+/**
+ * ntm_sock_read_ready() - a batch from a socket that may have one
+ *
+ * Messages; 0: none is there, wait; a negative errno: an error that waited on a socket, and is taken away. A socket that gave
+ * less than a batch is not asked again before ntm_sock_wait(): that would most often be for nothing.
+ */
+int ntm_sock_read_ready(const struct ntm_sock *sock, struct ntm_sock_ready *ready,
+			struct ntm_sock_in *in, uint8_t *bufs);
+/** ntm_sock_wait() - until a socket can be read, or the eventfd @kick */
+void ntm_sock_wait(const struct ntm_sock *sock, struct ntm_sock_ready *ready, int kick);
 /** ntm_sock_meta() - of message @i. False: to be dropped */
 bool ntm_sock_meta(const struct ntm_sock_in *in, unsigned int i, struct ntm_sock_meta *meta);
 
 /**
- * ntm_sock_send() - send one; waits a moment where the socket is full
+ * ntm_sock_send() - send one
  *
  * 0 or a negative errno; -EMSGSIZE: larger than the path MTU. A source address that is no longer ours is left out.
  */

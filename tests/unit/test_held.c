@@ -15,11 +15,12 @@ static uint64_t now;
 static unsigned int sent, refused;
 static uint8_t first_sent, last_sent;
 static struct virtio_net_hdr last_vnet;
+static size_t expected_len;
 
 static void on_send(void *ctx, const struct virtio_net_hdr *vnet, const uint8_t *packet, size_t len)
 {
 	assert_ptr_equal(ctx, &now);
-	assert_int_equal(len, 100);
+	assert_int_equal(len, expected_len);
 	if (!sent++)
 		first_sent = packet[99];
 	last_sent = packet[99];
@@ -29,7 +30,7 @@ static void on_send(void *ctx, const struct virtio_net_hdr *vnet, const uint8_t 
 static void on_refuse(void *ctx, const uint8_t *packet, size_t len)
 {
 	assert_ptr_equal(ctx, &now);
-	assert_int_equal(len, 100);
+	assert_int_equal(len, expected_len);
 	last_sent = packet[99];
 	refused++;
 }
@@ -41,6 +42,7 @@ static int setup(void **state)
 	(void)state;
 	now = 1000000;
 	sent = refused = 0;
+	expected_len = 100;
 	held = ntm_held_new(&ops, &now);
 	return held ? 0 : -1;
 }
@@ -102,6 +104,26 @@ static void test_families(void **state)
 	ntm_held_release(held, AF_INET6, virt(7));
 	assert_int_equal(sent, 1);
 	assert_int_equal(last_sent, 2);
+}
+
+/* 4 MB in all, whatever the addresses; what is let go of makes room */
+static void test_bounded_bytes(void **state)
+{
+	static const uint8_t large[65000];
+	const struct virtio_net_hdr vnet = { 0 };
+	unsigned int fit = (4u << 20) / sizeof(large);
+
+	(void)state;
+	expected_len = sizeof(large);
+	for (unsigned int i = 0; i < fit + 3; i++)
+		ntm_held_add(held, AF_INET, virt(i % ADDRS), &vnet, large, sizeof(large), now);
+	assert_int_equal(ntm_held_lost(held), 3);
+	ntm_held_release(held, AF_INET, virt(0));
+	assert_int_equal(sent, 1);
+	ntm_held_add(held, AF_INET, virt(1), &vnet, large, sizeof(large), now);
+	assert_int_equal(ntm_held_lost(held), 3);
+	ntm_held_add(held, AF_INET, virt(1), &vnet, large, sizeof(large), now);
+	assert_int_equal(ntm_held_lost(held), 4);
 }
 
 static void test_told_each_second(void **state)
@@ -189,9 +211,9 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_release), TEST(test_families), TEST(test_told_each_second),
-		TEST(test_bounded), TEST(test_fail),	 TEST(test_expire),
-		TEST(test_stale),
+		TEST(test_release), TEST(test_families),      TEST(test_told_each_second),
+		TEST(test_bounded), TEST(test_bounded_bytes), TEST(test_fail),
+		TEST(test_expire),  TEST(test_stale),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
