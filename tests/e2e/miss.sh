@@ -1,5 +1,5 @@
-# on: qemu-6.12 qemu-6.1
-# on-long: uml-debug
+# on: qemu-6.12
+# on-long: uml-debug qemu-6.1
 # timeout: 150
 # Packets to addresses without a path, with ntm-cfg in ntmd's place.
 #

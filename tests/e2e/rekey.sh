@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # Keys are replaced every 10 s under load, and no packet is lost by it.
-# on: qemu-6.12 qemu-6.12/mixed qemu-6.1 host
+# on: qemu-6.12 qemu-6.12/mixed host
+# on-long: qemu-6.1
 # timeout: 300
 #
 #   dc ---- internet ---- mn, cn

@@ -1,6 +1,6 @@
 # Links at 200 Mbit/s, jitter, loss of some packets, a short queue, and a link that is changed while it carries.
 # module: no
-# on: qemu-6.12 host
+# on: host
 #
 #   a --- internet --- b
 
