@@ -234,9 +234,12 @@ static int ntm_init_dev(struct net_device *dev)
 	err = ntm_path_tables_init(&ndev->paths);
 	if (err)
 		goto err_drops;
-	err = ntm_miss_init(ndev);
+	err = ntm_relay_table_init(&ndev->relays);
 	if (err)
 		goto err_paths;
+	err = ntm_miss_init(ndev);
+	if (err)
+		goto err_relays;
 	err = ntm_dns_init(ndev);
 	if (err)
 		goto err_miss;
@@ -259,6 +262,8 @@ err_dns:
 err_miss:
 	ntm_miss_stop(ndev);
 	ntm_miss_free(ndev);
+err_relays:
+	ntm_relay_table_destroy(&ndev->relays);
 err_paths:
 	ntm_path_tables_destroy(&ndev->paths);
 err_drops:
@@ -286,6 +291,7 @@ static void ntm_uninit_dev(struct net_device *dev)
 	ntm_sockets_swap(ndev, NULL);
 	ntm_miss_stop(ndev);
 	ntm_path_remove_all(ndev);
+	ntm_relay_remove_all(ndev);
 	mutex_unlock(&ndev->lock);
 	gro_cells_destroy(&ndev->gro);
 }
@@ -296,6 +302,7 @@ static void ntm_destruct(struct net_device *dev)
 
 	ntm_dns_free(ndev);
 	ntm_miss_free(ndev);
+	ntm_relay_table_destroy(&ndev->relays);
 	ntm_path_tables_destroy(&ndev->paths);
 	free_percpu(ndev->drops);
 	mutex_destroy(&ndev->lock);
@@ -340,8 +347,10 @@ static void ntm_get_stats64(struct net_device *dev, struct rtnl_link_stats64 *st
 	ntm_drops_sum(ndev->drops, drops);
 	for (i = 0; i < NTM_DROP_NO_PATH; i++)
 		stats->rx_dropped += drops[i];
-	for (; i < NTM_DROP_MAX; i++)
+	for (; i < NTM_DROP_RELAY_SOURCE; i++)
 		stats->tx_dropped += drops[i];
+	for (; i < NTM_DROP_MAX; i++)
+		stats->rx_dropped += drops[i];
 }
 
 static const struct net_device_ops ntm_netdev_ops = {

@@ -11,6 +11,7 @@
 #include <linux/netdevice.h>
 #include <net/gro_cells.h>
 #include "path.h"
+#include "relay.h"
 #include "stats.h"
 
 #define NTM_DEV_MTU		1428	/* 1500 less IPv6, UDP, header and tag */
@@ -46,6 +47,7 @@ struct ntm_miss;
  *		the other way round
  * @dead:	under @lock: the device is being removed, nothing may be added
  * @paths:	path tables
+ * @relays:	relay table
  * @sockets:	RCU, NULL until DEV_SET
  * @portid:	netlink port of ntmd, 0 if none; READ_ONCE
  * @dns:	zone and held queries (dns.c)
@@ -61,6 +63,7 @@ struct ntm_dev {
 	struct mutex lock;
 	bool dead;
 	struct ntm_path_tables paths;
+	struct ntm_relay_table relays;
 	struct ntm_sockets __rcu *sockets;
 	u32 portid;
 	struct ntm_dns *dns;

@@ -16,22 +16,18 @@
 #include "event.h"
 #include "key.h"
 #include "miss.h"
+#include "netlink.h"
 #include "path.h"
 #include "policy.h"
 #include "send.h"
 
-/* Points at what is wrong, if it is there, and says why. */
-#define ntm_refuse(info, nla, msg) \
-	({ NL_SET_ERR_MSG_ATTR((info)->extack, nla, msg); -EINVAL; })
-
-static int ntm_no_memory(struct genl_info *info)
+int ntm_no_memory(struct genl_info *info)
 {
 	NL_SET_ERR_MSG(info->extack, "no memory");
 	return -ENOMEM;
 }
 
-/* The attribute, or NULL with the extack saying that it is needed. */
-static struct nlattr *ntm_need(struct genl_info *info, int attr, const char *msg)
+struct nlattr *ntm_need(struct genl_info *info, int attr, const char *msg)
 {
 	if (!info->attrs[attr]) {
 		info->extack->_msg = msg;
@@ -60,9 +56,8 @@ static int ntm_check_header(const struct nlmsghdr *nlh, const struct genlmsghdr 
 
 /* ---- Devices ---- */
 
-/* Returns the device of this index, locked and with a reference, or an ERR_PTR(). */
-static struct ntm_dev *ntm_lock_dev(struct net *net, int ifindex,
-				    struct netlink_ext_ack *extack)
+struct ntm_dev *ntm_lock_dev(struct net *net, int ifindex,
+			     struct netlink_ext_ack *extack)
 {
 	struct net_device *dev = dev_get_by_index(net, ifindex);
 	struct ntm_dev *ndev;
@@ -87,7 +82,7 @@ static struct ntm_dev *ntm_lock_dev(struct net *net, int ifindex,
 	return ndev;
 }
 
-static struct ntm_dev *ntm_lock_dev_of(struct genl_info *info)
+struct ntm_dev *ntm_lock_dev_of(struct genl_info *info)
 {
 	struct nlattr *nla = ntm_need(info, NTM_A_IFINDEX, "IFINDEX is missing");
 	struct ntm_dev *ndev;
@@ -100,7 +95,7 @@ static struct ntm_dev *ntm_lock_dev_of(struct genl_info *info)
 	return ndev;
 }
 
-static void ntm_unlock_dev(struct ntm_dev *ndev)
+void ntm_unlock_dev(struct ntm_dev *ndev)
 {
 	mutex_unlock(&ndev->lock);
 	dev_put(ndev->dev);
@@ -189,7 +184,8 @@ static int ntm_put_dev(struct sk_buff *msg, struct ntm_dev *ndev)
 	if (nla_put_u32(msg, NTM_A_IFINDEX, ndev->dev->ifindex) ||
 	    nla_put_u16(msg, NTM_A_LOCAL_PORT, ntm_local_port(ndev)) ||
 	    nla_put_string(msg, NTM_A_ZONE, zone) ||
-	    nla_put_u32(msg, NTM_A_PATHS, READ_ONCE(ndev->paths.count)))
+	    nla_put_u32(msg, NTM_A_PATHS, READ_ONCE(ndev->paths.count)) ||
+	    nla_put_u32(msg, NTM_A_RELAYS, READ_ONCE(ndev->relays.count)))
 		return -EMSGSIZE;
 	return ntm_put_dev_stats(msg, ndev);
 }
@@ -274,7 +270,7 @@ struct ntm_path_req {
 	bool confirmed;
 };
 
-static int ntm_get_path_id(struct genl_info *info, __be32 *id)
+int ntm_get_path_id(struct genl_info *info, __be32 *id)
 {
 	struct nlattr *nla = ntm_need(info, NTM_A_PATH_ID, "PATH_ID is missing");
 
@@ -301,54 +297,59 @@ static int ntm_get_virtual(struct genl_info *info, const struct in_addr **v4,
 	return 0;
 }
 
-static int ntm_check_peer4(struct genl_info *info, struct nlattr *nla,
+static int ntm_check_addr4(struct genl_info *info, struct nlattr *nla,
 			   const struct sockaddr_in *sin)
 {
 	__be32 a = sin->sin_addr.s_addr;
 
 	if (nla_len(nla) != sizeof(*sin))
-		return ntm_refuse(info, nla, "PEER_ADDR: length does not fit AF_INET");
+		return ntm_refuse(info, nla, "address: length does not fit AF_INET");
 	if (!sin->sin_port)
-		return ntm_refuse(info, nla, "PEER_ADDR: port is 0");
+		return ntm_refuse(info, nla, "address: port is 0");
 	if (ipv4_is_zeronet(a) || ipv4_is_multicast(a) || ipv4_is_lbcast(a))
-		return ntm_refuse(info, nla, "PEER_ADDR: not a unicast address");
+		return ntm_refuse(info, nla, "address: not a unicast address");
 	return 0;
 }
 
-static int ntm_check_peer6(struct genl_info *info, struct nlattr *nla,
+static int ntm_check_addr6(struct genl_info *info, struct nlattr *nla,
 			   const struct sockaddr_in6 *sin6)
 {
 	const struct in6_addr *a = &sin6->sin6_addr;
 
 	if (nla_len(nla) != sizeof(*sin6))
-		return ntm_refuse(info, nla, "PEER_ADDR: length does not fit AF_INET6");
+		return ntm_refuse(info, nla, "address: length does not fit AF_INET6");
 	if (!sin6->sin6_port)
-		return ntm_refuse(info, nla, "PEER_ADDR: port is 0");
+		return ntm_refuse(info, nla, "address: port is 0");
 	if (ipv6_addr_any(a) || ipv6_addr_is_multicast(a))
-		return ntm_refuse(info, nla, "PEER_ADDR: not a unicast address");
+		return ntm_refuse(info, nla, "address: not a unicast address");
 	if (ipv6_addr_v4mapped(a))
-		return ntm_refuse(info, nla, "PEER_ADDR: IPv4-mapped, use AF_INET");
+		return ntm_refuse(info, nla, "address: IPv4-mapped, use AF_INET");
 	if (!(ipv6_addr_type(a) & IPV6_ADDR_LINKLOCAL) != !sin6->sin6_scope_id)
 		return ntm_refuse(info, nla,
-				  "PEER_ADDR: a scope goes with link-local addresses only");
+				  "address: a scope goes with link-local addresses only");
 	return 0;
+}
+
+int ntm_get_addr(struct genl_info *info, struct nlattr *nla, union ntm_addr *addr)
+{
+	memset(addr, 0, sizeof(*addr));
+	nla_memcpy(addr, nla, sizeof(*addr));
+	if (addr->sa.sa_family == AF_INET)
+		return ntm_check_addr4(info, nla, &addr->v4);
+	if (addr->sa.sa_family == AF_INET6)
+		return ntm_check_addr6(info, nla, &addr->v6);
+	return ntm_refuse(info, nla, "address: family is neither AF_INET nor AF_INET6");
 }
 
 static int ntm_get_endpoint(struct genl_info *info, struct ntm_endpoint **ep)
 {
 	struct nlattr *nla = info->attrs[NTM_A_PEER_ADDR];
-	union ntm_addr addr = {};
+	union ntm_addr addr;
 	int err;
 
 	if (!nla)
 		return 0;
-	nla_memcpy(&addr, nla, sizeof(addr));
-	if (addr.sa.sa_family == AF_INET)
-		err = ntm_check_peer4(info, nla, &addr.v4);
-	else if (addr.sa.sa_family == AF_INET6)
-		err = ntm_check_peer6(info, nla, &addr.v6);
-	else
-		err = ntm_refuse(info, nla, "PEER_ADDR: family is neither AF_INET nor AF_INET6");
+	err = ntm_get_addr(info, nla, &addr);
 	if (err)
 		return err;
 	*ep = ntm_endpoint_new(&addr, NULL, GFP_KERNEL);
@@ -447,6 +448,16 @@ static int ntm_path_apply(struct ntm_path *path, struct ntm_path_req *req,
 	return 0;
 }
 
+static bool ntm_relayed(struct ntm_dev *ndev, __be32 id)
+{
+	bool found;
+
+	rcu_read_lock();
+	found = ntm_relay_by_id(&ndev->relays, id);
+	rcu_read_unlock();
+	return found;
+}
+
 static int ntm_path_create(struct ntm_dev *ndev, struct ntm_path_req *req,
 			   struct genl_info *info, struct ntm_path **created)
 {
@@ -460,6 +471,10 @@ static int ntm_path_create(struct ntm_dev *ndev, struct ntm_path_req *req,
 	if (!req->v4 && !req->v6) {
 		NL_SET_ERR_MSG(info->extack, "a new path needs VIRTUAL4 or VIRTUAL6");
 		return -EINVAL;
+	}
+	if (ntm_relayed(ndev, req->id)) {
+		NL_SET_ERR_MSG(info->extack, "a relay entry has this ID");
+		return -EEXIST;
 	}
 	path = ntm_path_new(ndev, req->id);
 	if (!path)
@@ -578,14 +593,17 @@ static int ntm_path_del_doit(struct sk_buff *skb, struct genl_info *info)
 	return 0;
 }
 
-/* Age of a jiffies64 time stamp; nothing is put for one that never was. */
-static int ntm_put_age(struct sk_buff *msg, int attr, u64 when)
+u64 ntm_age_ms(u64 when)
 {
 	u64 now = get_jiffies_64();
 
-	if (!when)
-		return 0;
-	return ntm_put_stat(msg, attr, now > when ? jiffies64_to_msecs(now - when) : 0);
+	return now > when ? jiffies64_to_msecs(now - when) : 0;
+}
+
+/* Nothing is put for a time stamp that never was. */
+static int ntm_put_age(struct sk_buff *msg, int attr, u64 when)
+{
+	return when ? ntm_put_stat(msg, attr, ntm_age_ms(when)) : 0;
 }
 
 static int ntm_put_path_stats(struct sk_buff *msg, struct ntm_path *path)
@@ -671,17 +689,12 @@ out:
 	return err;
 }
 
-/* The state of a dump of paths: kept in cb->ctx from one call to the next. */
-struct ntm_path_dump {
-	u64 next;	/* smallest ID (host order) not shown yet */
-	int ifindex;	/* 0 before the first call */
-};
-
 /* Not a .start function: before 6.3 those cannot say what is wrong. */
-static int ntm_path_dump_begin(struct netlink_callback *cb, struct ntm_path_dump *ctx)
+int ntm_id_dump_begin(struct netlink_callback *cb, struct ntm_id_dump *ctx)
 {
 	struct nlattr *nla;
 
+	BUILD_BUG_ON(sizeof(*ctx) > sizeof(cb->ctx));
 	nla = nlmsg_find_attr(cb->nlh, GENL_HDRLEN, NTM_A_IFINDEX);
 	if (!nla) {
 		NL_SET_ERR_MSG(cb->extack, "IFINDEX is missing");
@@ -689,7 +702,7 @@ static int ntm_path_dump_begin(struct netlink_callback *cb, struct ntm_path_dump
 		return -EINVAL;
 	}
 	if (nlmsg_find_attr(cb->nlh, GENL_HDRLEN, NTM_A_PATH_ID)) {
-		NL_SET_ERR_MSG(cb->extack, "a dump shows all paths: no PATH_ID");
+		NL_SET_ERR_MSG(cb->extack, "a dump shows all of a device: no PATH_ID");
 		return -EINVAL;
 	}
 	ctx->ifindex = nla_get_u32(nla);
@@ -704,15 +717,14 @@ static int ntm_path_dump_begin(struct netlink_callback *cb, struct ntm_path_dump
  */
 static int ntm_path_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 {
-	struct ntm_path_dump *ctx = (struct ntm_path_dump *)cb->ctx;
+	struct ntm_id_dump *ctx = (struct ntm_id_dump *)cb->ctx;
 	struct ntm_path *path;
 	struct ntm_dev *ndev;
 	void *hdr;
 	int err;
 
-	BUILD_BUG_ON(sizeof(*ctx) > sizeof(cb->ctx));
 	if (!ctx->ifindex) {
-		err = ntm_path_dump_begin(cb, ctx);
+		err = ntm_id_dump_begin(cb, ctx);
 		if (err)
 			return err;
 	}
@@ -837,6 +849,10 @@ static const struct genl_ops ntm_genl_ops[] = {
 	  .dumpit = ntm_path_get_dumpit },
 	{ NTM_OP(DNS_REPLY, ntm_dns_reply_policy), .doit = ntm_dns_reply_doit },
 	{ NTM_OP(MISS_DONE, ntm_miss_done_policy), .doit = ntm_miss_done_doit },
+	{ NTM_OP(RELAY_SET, ntm_relay_set_policy), .doit = ntm_relay_set_doit },
+	{ NTM_OP(RELAY_DEL, ntm_relay_del_policy), .doit = ntm_relay_del_doit },
+	{ NTM_OP(RELAY_GET, ntm_relay_get_policy), .doit = ntm_relay_get_doit,
+	  .dumpit = ntm_relay_get_dumpit },
 };
 
 static const struct genl_multicast_group ntm_genl_groups[] = {

@@ -10,7 +10,7 @@
 #include "dev.h"
 #include "outer.h"
 
-static struct rtable *ntm_outer_lookup4(struct ntm_path *path,
+static struct rtable *ntm_outer_lookup4(struct ntm_dev *ndev,
 					struct ntm_route *rt, struct sock *sk)
 {
 	struct flowi4 fl4 = {
@@ -22,18 +22,18 @@ static struct rtable *ntm_outer_lookup4(struct ntm_path *path,
 	};
 	struct rtable *res;
 
-	res = ip_route_output_flow(path->ndev->net, &fl4, sk);
+	res = ip_route_output_flow(ndev->net, &fl4, sk);
 	if (IS_ERR(res) && fl4.saddr) {
 		/* The address the peer knew may have gone with a link. */
 		fl4.saddr = 0;
-		res = ip_route_output_flow(path->ndev->net, &fl4, sk);
+		res = ip_route_output_flow(ndev->net, &fl4, sk);
 	}
 	if (!IS_ERR(res))
 		rt->src4 = fl4.saddr;
 	return res;
 }
 
-static struct dst_entry *ntm_outer_lookup6(struct ntm_path *path,
+static struct dst_entry *ntm_outer_lookup6(struct ntm_dev *ndev,
 					   const struct ntm_endpoint *ep,
 					   struct ntm_route *rt, struct sock *sk)
 {
@@ -48,15 +48,15 @@ static struct dst_entry *ntm_outer_lookup6(struct ntm_path *path,
 	struct dst_entry *res;
 
 	if (!ipv6_addr_any(&fl6.saddr) &&
-	    !ipv6_chk_addr(path->ndev->net, &fl6.saddr, NULL, 0))
+	    !ipv6_chk_addr(ndev->net, &fl6.saddr, NULL, 0))
 		fl6.saddr = in6addr_any;
-	res = ipv6_stub->ipv6_dst_lookup_flow(path->ndev->net, sk, &fl6, NULL);
+	res = ipv6_stub->ipv6_dst_lookup_flow(ndev->net, sk, &fl6, NULL);
 	if (!IS_ERR(res))
 		rt->src6 = fl6.saddr;
 	return res;
 }
 
-static int ntm_outer_route4(struct ntm_path *path, struct ntm_endpoint *ep,
+static int ntm_outer_route4(struct ntm_dev *ndev, struct ntm_endpoint *ep,
 			    const struct ntm_sockets *socks, struct ntm_route *rt)
 {
 	struct rtable *res;
@@ -69,7 +69,7 @@ static int ntm_outer_route4(struct ntm_path *path, struct ntm_endpoint *ep,
 	res = dst_cache_get_ip4(&ep->cache, &rt->src4);
 	if (!res) {
 		rt->src4 = ep->src4.s_addr;
-		res = ntm_outer_lookup4(path, rt, socks->sk4);
+		res = ntm_outer_lookup4(ndev, rt, socks->sk4);
 		if (IS_ERR(res))
 			return PTR_ERR(res);
 		dst_cache_set_ip4(&ep->cache, &res->dst, rt->src4);
@@ -78,7 +78,7 @@ static int ntm_outer_route4(struct ntm_path *path, struct ntm_endpoint *ep,
 	return 0;
 }
 
-static int ntm_outer_route6(struct ntm_path *path, struct ntm_endpoint *ep,
+static int ntm_outer_route6(struct ntm_dev *ndev, struct ntm_endpoint *ep,
 			    const struct ntm_sockets *socks, struct ntm_route *rt)
 {
 	if (!socks->sk6)
@@ -89,7 +89,7 @@ static int ntm_outer_route6(struct ntm_path *path, struct ntm_endpoint *ep,
 	rt->dst = dst_cache_get_ip6(&ep->cache, &rt->src6);
 	if (!rt->dst) {
 		rt->src6 = ep->src6;
-		rt->dst = ntm_outer_lookup6(path, ep, rt, socks->sk6);
+		rt->dst = ntm_outer_lookup6(ndev, ep, rt, socks->sk6);
 		if (IS_ERR(rt->dst))
 			return PTR_ERR(rt->dst);
 		dst_cache_set_ip6(&ep->cache, rt->dst, &rt->src6);
@@ -97,28 +97,35 @@ static int ntm_outer_route6(struct ntm_path *path, struct ntm_endpoint *ep,
 	return 0;
 }
 
-int ntm_outer_route(struct ntm_path *path, struct ntm_route *rt)
+int ntm_outer_route_to(struct ntm_dev *ndev, struct ntm_endpoint *ep,
+		       struct ntm_route *rt)
 {
-	const struct ntm_sockets *socks = rcu_dereference(path->ndev->sockets);
-	struct ntm_endpoint *ep = rcu_dereference(path->endpoint);
+	const struct ntm_sockets *socks = rcu_dereference(ndev->sockets);
 	int err;
 
-	if (!ep || !socks)
+	if (!socks)
 		return NTM_DROP_NO_ROUTE + 1;
 
 	rt->family = ep->addr.sa.sa_family;
 	if (rt->family == AF_INET)
-		err = ntm_outer_route4(path, ep, socks, rt);
+		err = ntm_outer_route4(ndev, ep, socks, rt);
 	else
-		err = ntm_outer_route6(path, ep, socks, rt);
+		err = ntm_outer_route6(ndev, ep, socks, rt);
 	if (err)
 		return NTM_DROP_NO_ROUTE + 1;
 
-	if (rt->dst->dev == path->ndev->dev) {
+	if (rt->dst->dev == ndev->dev) {
 		ntm_outer_route_put(rt);
 		return NTM_DROP_LOOP + 1;
 	}
 	return 0;
+}
+
+int ntm_outer_route(struct ntm_path *path, struct ntm_route *rt)
+{
+	struct ntm_endpoint *ep = rcu_dereference(path->endpoint);
+
+	return ep ? ntm_outer_route_to(path->ndev, ep, rt) : NTM_DROP_NO_ROUTE + 1;
 }
 
 void ntm_outer_route_put(struct ntm_route *rt)

@@ -8,6 +8,8 @@
 #include "stats.h"
 
 struct dst_entry;
+struct ntm_dev;
+struct ntm_endpoint;
 struct ntm_path;
 struct sk_buff;
 
@@ -39,6 +41,9 @@ struct ntm_route {
  * says why not.
  */
 int ntm_outer_route(struct ntm_path *path, struct ntm_route *rt);
+/* The same to any endpoint that lives as long as RCU has it. */
+int ntm_outer_route_to(struct ntm_dev *ndev, struct ntm_endpoint *ep,
+		       struct ntm_route *rt);
 void ntm_outer_route_put(struct ntm_route *rt);
 void ntm_outer_route_get(struct ntm_route *rt);
 

@@ -274,6 +274,18 @@ void ntm_path_set_mtu(struct ntm_path *path, u32 mtu)
 	WRITE_ONCE(path->mtu_told, mtu);
 }
 
+bool ntm_addr_equal(const union ntm_addr *a, const union ntm_addr *b)
+{
+	if (a->sa.sa_family != b->sa.sa_family)
+		return false;
+	if (a->sa.sa_family == AF_INET)
+		return a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr &&
+		       a->v4.sin_port == b->v4.sin_port;
+	return ipv6_addr_equal(&a->v6.sin6_addr, &b->v6.sin6_addr) &&
+	       a->v6.sin6_port == b->v6.sin6_port &&
+	       a->v6.sin6_scope_id == b->v6.sin6_scope_id;
+}
+
 struct ntm_endpoint *ntm_endpoint_new(const union ntm_addr *addr,
 				      const union ntm_addr *local, gfp_t gfp)
 {
@@ -303,9 +315,14 @@ void ntm_endpoint_free(struct ntm_endpoint *ep)
 	kfree(ep);
 }
 
-static void ntm_endpoint_free_rcu(struct rcu_head *rcu)
+static void ntm_endpoint_reclaim(struct rcu_head *rcu)
 {
 	ntm_endpoint_free(container_of(rcu, struct ntm_endpoint, rcu));
+}
+
+void ntm_endpoint_free_rcu(struct ntm_endpoint *ep)
+{
+	call_rcu(&ep->rcu, ntm_endpoint_reclaim);
 }
 
 void ntm_path_set_endpoint(struct ntm_path *path, struct ntm_endpoint *ep)
@@ -316,7 +333,7 @@ void ntm_path_set_endpoint(struct ntm_path *path, struct ntm_endpoint *ep)
 	old = rcu_replace_pointer(path->endpoint, ep, lockdep_is_held(&path->lock));
 	spin_unlock_bh(&path->lock);
 	if (old)
-		call_rcu(&old->rcu, ntm_endpoint_free_rcu);
+		ntm_endpoint_free_rcu(old);
 }
 
 int ntm_path_move(struct ntm_path *path, const union ntm_addr *addr,

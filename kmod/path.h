@@ -29,6 +29,8 @@ union ntm_addr {
 	struct sockaddr_in6 v6;
 };
 
+bool ntm_addr_equal(const union ntm_addr *a, const union ntm_addr *b);
+
 /**
  * struct ntm_endpoint - where a path's outer packets go; immutable, RCU
  * @addr:	the peer's real address and port
@@ -162,6 +164,7 @@ int ntm_path_move(struct ntm_path *path, const union ntm_addr *addr,
 struct ntm_endpoint *ntm_endpoint_new(const union ntm_addr *addr,
 				      const union ntm_addr *local, gfp_t gfp);
 void ntm_endpoint_free(struct ntm_endpoint *ep);
+void ntm_endpoint_free_rcu(struct ntm_endpoint *ep);	/* one that was published */
 void ntm_path_set_endpoint(struct ntm_path *path, struct ntm_endpoint *ep);
 
 /**

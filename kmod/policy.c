@@ -34,6 +34,12 @@ const struct nla_policy ntm_key_policy[NTM_KEY_MAX + 1] = {
 	[NTM_KEY_CONFIRMED]	= { .type = NLA_FLAG },
 };
 
+const struct nla_policy ntm_end_policy[NTM_END_MAX + 1] = {
+	[NTM_END_ADDR]		= NTM_P_SOCKADDR,
+	[NTM_END_LOCAL4]	= NLA_POLICY_EXACT_LEN(sizeof(struct in_addr)),
+	[NTM_END_LOCAL6]	= NLA_POLICY_EXACT_LEN(sizeof(struct in6_addr)),
+};
+
 const struct nla_policy ntm_dev_set_policy[NTM_A_MAX + 1] = {
 	[NTM_A_IFINDEX]		= NTM_P_IFINDEX,
 	[NTM_A_SOCKET4]		= NTM_P_SOCKET,
@@ -77,4 +83,22 @@ const struct nla_policy ntm_miss_done_policy[NTM_A_MAX + 1] = {
 	[NTM_A_VIRTUAL4]	= NTM_P_VIRTUAL4,
 	[NTM_A_VIRTUAL6]	= NTM_P_VIRTUAL6,
 	[NTM_A_STATUS]		= NLA_POLICY_MAX(NLA_U32, 4095),
+};
+
+const struct nla_policy ntm_relay_set_policy[NTM_A_MAX + 1] = {
+	[NTM_A_IFINDEX]		= NTM_P_IFINDEX,
+	[NTM_A_PATH_ID]		= NTM_P_PATH_ID,
+	[NTM_A_END0]		= NLA_POLICY_NESTED(ntm_end_policy),
+	[NTM_A_END1]		= NLA_POLICY_NESTED(ntm_end_policy),
+	[NTM_A_RATE]		= { .type = NLA_U64 },
+};
+
+const struct nla_policy ntm_relay_del_policy[NTM_A_MAX + 1] = {
+	[NTM_A_IFINDEX]		= NTM_P_IFINDEX,
+	[NTM_A_PATH_ID]		= NTM_P_PATH_ID,
+};
+
+const struct nla_policy ntm_relay_get_policy[NTM_A_MAX + 1] = {
+	[NTM_A_IFINDEX]		= NTM_P_IFINDEX,
+	[NTM_A_PATH_ID]		= NTM_P_PATH_ID,
 };

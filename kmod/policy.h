@@ -7,6 +7,7 @@
 #include <ntmobile/uapi.h>
 
 extern const struct nla_policy ntm_key_policy[NTM_KEY_MAX + 1];
+extern const struct nla_policy ntm_end_policy[NTM_END_MAX + 1];
 extern const struct nla_policy ntm_dev_set_policy[NTM_A_MAX + 1];
 extern const struct nla_policy ntm_dev_get_policy[NTM_A_MAX + 1];
 extern const struct nla_policy ntm_path_set_policy[NTM_A_MAX + 1];
@@ -14,5 +15,8 @@ extern const struct nla_policy ntm_path_del_policy[NTM_A_MAX + 1];
 extern const struct nla_policy ntm_path_get_policy[NTM_A_MAX + 1];
 extern const struct nla_policy ntm_dns_reply_policy[NTM_A_MAX + 1];
 extern const struct nla_policy ntm_miss_done_policy[NTM_A_MAX + 1];
+extern const struct nla_policy ntm_relay_set_policy[NTM_A_MAX + 1];
+extern const struct nla_policy ntm_relay_del_policy[NTM_A_MAX + 1];
+extern const struct nla_policy ntm_relay_get_policy[NTM_A_MAX + 1];
 
 #endif

@@ -8,6 +8,7 @@
  * ntmd's socket has UDP GRO on.
  *
  *   ours? (port and address of a device's socket, first byte) -> stolen
+ *   -> a relay entry's Path ID: forward.c
  *   -> struct ntm_rx: segment after segment: path, key, decrypt, replay window,
  *      inner source -> ntm_merge
  *   -> delivered as received on the ntm device, in the order the packets came
@@ -26,6 +27,7 @@
 #include <linux/slab.h>
 #include <linux/udp.h>
 #include <net/addrconf.h>
+#include <net/gso.h>
 #include <net/inet_sock.h>
 #include <net/ip.h>
 #include <net/ip6_checksum.h>
@@ -37,6 +39,7 @@
 #include <net/udp.h>
 #include "dev.h"
 #include "event.h"
+#include "forward.h"
 #include "inner.h"
 #include "key.h"
 #include "merge.h"
@@ -140,42 +143,34 @@ static void ntm_recv_deliver(struct ntm_job *job)
 	ntm_recv_free(rx);
 }
 
-static void ntm_recv_addrs(const struct ntm_rx *rx, union ntm_addr *from,
-			   union ntm_addr *to)
+void ntm_recv_from(const struct sk_buff *skb, unsigned int udp, union ntm_addr *from)
 {
-	const struct udphdr *uh = (const struct udphdr *)(rx->skb->data + rx->udp);
+	const struct udphdr *uh = (const struct udphdr *)(skb->data + udp);
 
 	memset(from, 0, sizeof(*from));
-	memset(to, 0, sizeof(*to));
-	if (rx->skb->protocol == htons(ETH_P_IPV6)) {
-		const struct ipv6hdr *ip6h = ipv6_hdr(rx->skb);
-
+	if (skb->protocol == htons(ETH_P_IPV6)) {
 		from->v6.sin6_family = AF_INET6;
 		from->v6.sin6_port = uh->source;
-		from->v6.sin6_addr = ip6h->saddr;
-		from->v6.sin6_scope_id = ipv6_iface_scope_id(&ip6h->saddr,
-							     rx->skb->skb_iif);
-		to->v6.sin6_family = AF_INET6;
-		to->v6.sin6_addr = ip6h->daddr;
+		from->v6.sin6_addr = ipv6_hdr(skb)->saddr;
+		from->v6.sin6_scope_id = ipv6_iface_scope_id(&ipv6_hdr(skb)->saddr,
+							     skb->skb_iif);
 	} else {
 		from->v4.sin_family = AF_INET;
 		from->v4.sin_port = uh->source;
-		from->v4.sin_addr.s_addr = ip_hdr(rx->skb)->saddr;
-		to->v4.sin_family = AF_INET;
-		to->v4.sin_addr.s_addr = ip_hdr(rx->skb)->daddr;
+		from->v4.sin_addr.s_addr = ip_hdr(skb)->saddr;
 	}
 }
 
-static bool ntm_recv_same_peer(const struct ntm_endpoint *ep, const union ntm_addr *from)
+static void ntm_recv_to(const struct sk_buff *skb, union ntm_addr *to)
 {
-	if (!ep || ep->addr.sa.sa_family != from->sa.sa_family)
-		return false;
-	if (from->sa.sa_family == AF_INET)
-		return ep->addr.v4.sin_addr.s_addr == from->v4.sin_addr.s_addr &&
-		       ep->addr.v4.sin_port == from->v4.sin_port;
-	return ipv6_addr_equal(&ep->addr.v6.sin6_addr, &from->v6.sin6_addr) &&
-	       ep->addr.v6.sin6_port == from->v6.sin6_port &&
-	       ep->addr.v6.sin6_scope_id == from->v6.sin6_scope_id;
+	memset(to, 0, sizeof(*to));
+	if (skb->protocol == htons(ETH_P_IPV6)) {
+		to->v6.sin6_family = AF_INET6;
+		to->v6.sin6_addr = ipv6_hdr(skb)->daddr;
+	} else {
+		to->v4.sin_family = AF_INET;
+		to->v4.sin_addr.s_addr = ip_hdr(skb)->daddr;
+	}
 }
 
 static bool ntm_recv_same_local(const struct ntm_endpoint *ep, const union ntm_addr *to)
@@ -192,8 +187,9 @@ static void ntm_recv_moved(struct ntm_rx *rx)
 	union ntm_addr from, to;
 	bool same;
 
-	ntm_recv_addrs(rx, &from, &to);
-	same = ntm_recv_same_peer(ep, &from);
+	ntm_recv_from(rx->skb, rx->udp, &from);
+	ntm_recv_to(rx->skb, &to);
+	same = ep && ntm_addr_equal(&ep->addr, &from);
 	if (likely(same && ntm_recv_same_local(ep, &to)))
 		return;
 	if (!ntm_path_move(rx->path, &from, &to) && !same)
@@ -512,8 +508,7 @@ static void ntm_recv_completed(crypto_completion_data_t *data, int err)
 
 /* ---- Entry ---- */
 
-/* Other GSO types than GRO's (UFO of a virtual machine) are one datagram. */
-static bool ntm_recv_aggregated(const struct sk_buff *skb)
+bool ntm_recv_aggregated(const struct sk_buff *skb)
 {
 	return skb_is_gso(skb) && skb_shinfo(skb)->gso_type & SKB_GSO_UDP_L4;
 }
@@ -548,6 +543,57 @@ static void ntm_recv(struct ntm_dev *ndev, struct sk_buff *skb, unsigned int udp
 	rx->req = NULL;
 	rx->req_size = 0;
 	ntm_recv_run(rx);
+}
+
+/* Signalling from an aggregate that was cut goes back to where that came from. */
+static void ntm_recv_segment(struct ntm_dev *ndev, struct sk_buff *skb, unsigned int udp,
+			     u8 tos)
+{
+	unsigned int off = udp + sizeof(struct udphdr);
+	u8 *first, buf;
+
+	first = skb_header_pointer(skb, off, 1, &buf);
+	if (!first || !pskb_may_pull(skb, off))
+		kfree_skb(skb);
+	else if (!ntm_wire_is_data(*first))
+		netif_rx(skb);
+	else if (ntm_forward(ndev, skb, udp, skb->len) == NTM_FORWARD_NOT)
+		ntm_recv(ndev, skb, udp, skb->len, tos);
+}
+
+/* The slow way of an aggregate that only part of is to be relayed, or that is too long for it. */
+static void ntm_recv_cut(struct ntm_dev *ndev, struct sk_buff *skb, unsigned int udp, u8 tos)
+{
+	struct sk_buff *segs, *seg, *next;
+
+	segs = skb_gso_segment(skb, NETIF_F_SG | NETIF_F_HW_CSUM);
+	if (IS_ERR_OR_NULL(segs)) {
+		ntm_stats_drop(ndev->drops, NTM_DROP_NO_MEM,
+			       max_t(u32, skb_shinfo(skb)->gso_segs, 1));
+		kfree_skb(skb);
+		return;
+	}
+	consume_skb(skb);
+	skb_list_walk_safe(segs, seg, next) {
+		skb_mark_not_on_list(seg);
+		ntm_recv_segment(ndev, seg, udp, tos);
+	}
+}
+
+/* The packet is ours: to a relay's other end, or through the AEAD. */
+static void ntm_recv_take(struct ntm_dev *ndev, struct sk_buff *skb, unsigned int udp,
+			  unsigned int end, u8 tos)
+{
+	switch (ntm_forward(ndev, skb, udp, end)) {
+	case NTM_FORWARD_NOT:
+		ntm_recv(ndev, skb, udp, end, tos);
+		break;
+	case NTM_FORWARD_CUT:
+		ntm_recv_cut(ndev, skb, udp, tos);
+		break;
+	case NTM_FORWARD_TAKEN:
+		break;
+	}
 }
 
 /* ---- Netfilter hook ---- */
@@ -637,7 +683,7 @@ static unsigned int ntm_recv_udp(struct sk_buff *skb, const struct nf_hook_state
 	skb_orphan(skb);
 	skb_dst_drop(skb);
 	nf_reset_ct(skb);
-	ntm_recv(ndev, skb, udp, end, tos);
+	ntm_recv_take(ndev, skb, udp, end, tos);
 	return NF_STOLEN;
 }
 

@@ -20,6 +20,10 @@ enum ntm_drop {
 	NTM_DROP_LOOP,
 	NTM_DROP_NO_MEM,
 	NTM_DROP_NO_ROUTE,
+	NTM_DROP_RELAY_SOURCE,
+	NTM_DROP_RELAY_UNBOUND,
+	NTM_DROP_RELAY_RATE,
+	NTM_DROP_RELAY_HOPS,
 	NTM_DROP_MAX,		/* in the order of enum ntm_stats_attr */
 };
 

@@ -52,6 +52,13 @@
  * @NTM_CMD_MISS_DONE: IFINDEX, VIRTUAL4 or VIRTUAL6, STATUS: what became of a miss. 0: a path
  *	stands, held packets leave by it; else an errno: held packets are
  *	dropped, their senders get ICMP host unreachable.
+ * @NTM_CMD_RELAY_SET: create or change a relay entry: IFINDEX, PATH_ID; END0
+ *	and END1 (nests) bind or move the initiator's and the responder's end, or
+ *	unbind it if they are empty; RATE. All optional but IFINDEX and PATH_ID; what
+ *	is not given stays. A Path ID is that of a path or of a relay entry, never
+ *	of both.
+ * @NTM_CMD_RELAY_DEL: IFINDEX, PATH_ID.
+ * @NTM_CMD_RELAY_GET: IFINDEX, PATH_ID -> the entry; dump: all of a device.
  * @NTM_EV_MISS: event: IFINDEX, VIRTUAL4 or VIRTUAL6: a packet to an address
  *	without a path. At most one per address and second.
  * @NTM_EV_PEER_MOVED: event: PATH_ID, PEER_ADDR: an authenticated packet, newer
@@ -88,6 +95,9 @@ enum ntm_cmd {
 	NTM_EV_AUTH_BURST,
 	NTM_EV_MTU,
 	NTM_EV_DNS,
+	NTM_CMD_RELAY_SET,
+	NTM_CMD_RELAY_DEL,
+	NTM_CMD_RELAY_GET,
 	__NTM_CMD_MAX,
 };
 #define NTM_CMD_MAX (__NTM_CMD_MAX - 1)
@@ -116,6 +126,10 @@ enum ntm_attr {
 	NTM_A_STATUS,		/* u32, 0 or a positive errno */
 	NTM_A_EPOCH,		/* u32 */
 	NTM_A_DROPS,		/* u32 */
+	NTM_A_END0,		/* nest of enum ntm_end_attr: a relay entry's initiator */
+	NTM_A_END1,		/* nest of enum ntm_end_attr: its responder */
+	NTM_A_RATE,		/* u64, bytes a second through a relay entry, 0 for any */
+	NTM_A_RELAYS,		/* u32, number of relay entries, out only */
 	__NTM_A_MAX,
 };
 #define NTM_A_MAX (__NTM_A_MAX - 1)
@@ -145,6 +159,25 @@ enum ntm_key_attr {
 #define NTM_KEY_MAX (__NTM_KEY_MAX - 1)
 
 /**
+ * enum ntm_end_attr - an end of a relay entry
+ *
+ * PACKETS and BYTES count the datagrams, and the bytes of UDP payload, that came
+ * from this end and were sent on; an end that moves goes on counting.
+ */
+enum ntm_end_attr {
+	NTM_END_UNSPEC,
+	NTM_END_PAD,
+	NTM_END_ADDR,		/* binary, struct sockaddr_in or sockaddr_in6 */
+	NTM_END_LOCAL4,		/* binary, 4 bytes: our address that an IPv4 end knows */
+	NTM_END_LOCAL6,		/* binary, 16 bytes: the same of an IPv6 end */
+	NTM_END_PACKETS,	/* u64, out only */
+	NTM_END_BYTES,		/* u64, out only */
+	NTM_END_LAST_MS,	/* u64, age in ms of the last one, out only */
+	__NTM_END_MAX,
+};
+#define NTM_END_MAX (__NTM_END_MAX - 1)
+
+/**
  * enum ntm_stats_attr - counters, all u64, of a path or (drops) of a device
  *
  * TX/RX count inner packets and inner bytes, a segment of a GSO packet being
@@ -172,6 +205,10 @@ enum ntm_stats_attr {
 	NTM_STATS_DROP_LOOP,	/* to send: the tunnel is routed into itself */
 	NTM_STATS_DROP_NO_MEM,
 	NTM_STATS_DROP_NO_ROUTE, /* to send: no route to the peer's address */
+	NTM_STATS_DROP_RELAY_SOURCE, /* to relay: from neither end of the entry */
+	NTM_STATS_DROP_RELAY_UNBOUND, /* to relay: the other end is not bound */
+	NTM_STATS_DROP_RELAY_RATE, /* to relay: above the entry's rate */
+	NTM_STATS_DROP_RELAY_HOPS, /* to relay: TTL or hop limit used up */
 	__NTM_STATS_MAX,
 };
 #define NTM_STATS_MAX (__NTM_STATS_MAX - 1)

@@ -71,15 +71,15 @@ for address in :: ::1 ff02::1 ::ffff:10.0.0.1; do
 done
 refused "path: MTU 1279" '(EINVAL|ERANGE): integer out of range' path set ntm0 7 mtu 1279
 refused "path: MTU 65536" '(EINVAL|ERANGE): integer out of range' path set ntm0 7 mtu 65536
-refused "peer: port 0" 'EINVAL: PEER_ADDR: port is 0' path set ntm0 7 peer 192.0.2.9 0
-refused "peer: port 0, IPv6" 'EINVAL: PEER_ADDR: port is 0' path set ntm0 7 peer 2001:db8::9 0
+refused "peer: port 0" 'EINVAL: address: port is 0' path set ntm0 7 peer 192.0.2.9 0
+refused "peer: port 0, IPv6" 'EINVAL: address: port is 0' path set ntm0 7 peer 2001:db8::9 0
 for address in 0.0.0.0 224.0.0.5 255.255.255.255 :: ff02::5; do
-	refused "peer: $address" 'EINVAL: PEER_ADDR: not a unicast' path set ntm0 7 peer "$address" 4330
+	refused "peer: $address" 'EINVAL: address: not a unicast' path set ntm0 7 peer "$address" 4330
 done
-refused "peer: IPv4-mapped" 'EINVAL: PEER_ADDR: IPv4-mapped' path set ntm0 7 peer ::ffff:192.0.2.1 4330
-refused "peer: link-local without scope" 'EINVAL: PEER_ADDR: a scope' path set ntm0 7 peer fe80::1 4330
-refused "peer: family and length" 'EINVAL: PEER_ADDR: length does not fit' path set ntm0 7 peer-hex 0200000000000000000000000000000000000000
-refused "peer: unknown family" 'EINVAL: PEER_ADDR: family' path set ntm0 7 peer-hex 01000000000000000000000000000000
+refused "peer: IPv4-mapped" 'EINVAL: address: IPv4-mapped' path set ntm0 7 peer ::ffff:192.0.2.1 4330
+refused "peer: link-local without scope" 'EINVAL: address: a scope' path set ntm0 7 peer fe80::1 4330
+refused "peer: family and length" 'EINVAL: address: length does not fit' path set ntm0 7 peer-hex 0200000000000000000000000000000000000000
+refused "peer: unknown family" 'EINVAL: address: family' path set ntm0 7 peer-hex 01000000000000000000000000000000
 refused "peer: too short" '(EINVAL|ERANGE): ' path set ntm0 7 peer-hex 020010ea
 refused "key: repeated epoch" 'EEXIST: epoch is not the one after' path set ntm0 7 key 1 1 "$A" "$C"
 refused "key: epoch 3 after 1" 'EEXIST: epoch is not the one after' path set ntm0 7 key 3 1 "$A" "$C"
@@ -88,7 +88,7 @@ refused "key: both the same" 'EINVAL: KEY: TX and RX are the same' path set ntm0
 refused "key: suite 0" '(EINVAL|ERANGE): integer out of range' path set ntm0 7 key 2 0 "$A" "$C"
 refused "key: suite 3" '(EINVAL|ERANGE): integer out of range' path set ntm0 7 key 2 3 "$A" "$C"
 refused "key: incomplete" 'EINVAL: KEY needs EPOCH, SUITE, TX and RX' path set ntm0 7 key-without-suite 2 "$A" "$C"
-refused "key: with a bad peer" 'EINVAL: PEER_ADDR' path set ntm0 7 key 2 1 "$A" "$C" peer 192.0.2.9 0
+refused "key: with a bad peer" 'EINVAL: address' path set ntm0 7 key 2 1 "$A" "$C" peer 192.0.2.9 0
 refused "a bad key with a good MTU and peer" 'EEXIST' path set ntm0 7 mtu 1300 peer 192.0.2.9 4330 key 5 1 "$A" "$C"
 refused "a new path with a taken address" 'EEXIST' path set ntm0 8 create v4 10.9.0.2 key 1 1 "$A" "$C" peer 192.0.2.9 4330
 

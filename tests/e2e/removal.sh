@@ -6,11 +6,13 @@
 # a scenario whose kernel log shows a warning, a leak or a device that waits for its references.
 #
 #   ra 192.0.2.1 ---- veth ---- 192.0.2.2 rb
+#
+# rb also relays, what ra sends from its port 5000 to its port 5001.
 
-# 100 rounds in user-mode Linux, which runs at native speed, and in make test-long; 10 on an emulated machine. Or as
+# 100 rounds in user-mode Linux, which runs at native speed, and in make test-long; 12 on an emulated machine. Or as
 # told: scripts/lab run --env ROUNDS=N FILE.
 if [ -z "${ROUNDS:-}" ]; then
-	ROUNDS=10
+	ROUNDS=12
 	[ -z "${TEST_LONG:-}" ] && ! grep -q 'User Mode Linux' /proc/cpuinfo || ROUNDS=100
 fi
 A=$(printf 'a1%.0s' {1..32})
@@ -43,6 +45,8 @@ setup() {
 	done
 	end ra 1 2 "$A" "$B"
 	end rb 2 1 "$B" "$A"
+	ip netns exec rb ntm-cfg relay set ntm0 9 end0 192.0.2.1 5000 end1 192.0.2.1 5001
+	ip netns exec rb ntm-cfg relay many ntm0 1000 20 192.0.2.1 5000 192.0.2.1 5001
 	ip netns exec rb iperf3 -s >/dev/null 2>&1 &
 	PIDS+=($!)
 	until ip netns exec rb ss -Hltn sport = 5201 | grep -q .; do :; done
@@ -51,8 +55,10 @@ setup() {
 	PIDS+=($!)
 	ip netns exec ra ping -i 0.002 10.9.0.99 >/dev/null 2>&1 &
 	PIDS+=($!)
+	ip netns exec ra ntm-evil lo forge 192.0.2.1 5000 192.0.2.2 9 1000 1000000000 64 >/dev/null 2>&1 &
+	PIDS+=($!)
 	for _ in {1..100}; do
-		[ "$(cat_rx)" -lt 1000000 ] || return 0
+		[ "$(cat_rx)" -lt 1000000 ] || [ "$(relayed)" -lt 100 ] || return 0
 		sleep 0.05
 	done
 	return 1
@@ -60,6 +66,10 @@ setup() {
 
 cat_rx() {
 	ip netns exec rb ntm-cfg path get ntm0 7 | sed 's/.*rx_bytes=\([0-9]*\).*/\1/'
+}
+
+relayed() {
+	ip netns exec rb ntm-cfg relay get ntm0 9 | sed 's/.* packets0=\([0-9]*\) .*/\1/'
 }
 
 teardown() {
@@ -84,6 +94,11 @@ remove() {
 		load_module
 		;;
 	4) ip -n ra link del eth0 ;;
+	5)
+		# shellcheck disable=SC2046
+		kill -9 $(ip netns pids rb)
+		ip netns del rb
+		;;
 	esac
 }
 
@@ -91,7 +106,7 @@ load_module
 done=0
 for ((round = 0; round < ROUNDS; round++)); do
 	setup
-	remove $((round % 5))
+	remove $((round % 6))
 	teardown
 	done=$((done + 1))
 done

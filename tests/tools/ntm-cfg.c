@@ -21,6 +21,11 @@
  *   path del IF ID
  *   path get IF ID
  *   path dump IF
+ *   relay set IF ID [end0 ADDR PORT [local ADDR]] [end1 ...] [end0|end1 unbound] [rate N]
+ *   relay many IF FIRST COUNT ADDR PORT ADDR PORT     COUNT entries with consecutive IDs and these ends
+ *   relay del IF ID
+ *   relay get IF ID
+ *   relay dump IF
  *   link add IF               an interface of kind ntm
  *   miss done IF ADDR STATUS
  *   dns pass IF TAG
@@ -296,6 +301,10 @@ static void print_stats(const struct nlattr *nest)
 		[NTM_STATS_DROP_LOOP] = "drop_loop",
 		[NTM_STATS_DROP_NO_MEM] = "drop_no_mem",
 		[NTM_STATS_DROP_NO_ROUTE] = "drop_no_route",
+		[NTM_STATS_DROP_RELAY_SOURCE] = "drop_relay_source",
+		[NTM_STATS_DROP_RELAY_UNBOUND] = "drop_relay_unbound",
+		[NTM_STATS_DROP_RELAY_RATE] = "drop_relay_rate",
+		[NTM_STATS_DROP_RELAY_HOPS] = "drop_relay_hops",
 	};
 	const struct nlattr *a;
 
@@ -304,6 +313,37 @@ static void print_stats(const struct nlattr *nest)
 
 		if (type <= NTM_STATS_MAX && names[type])
 			printf(" %s=%" PRIu64, names[type], mnl_attr_get_u64(a));
+	}
+}
+
+static void print_end(int end, const struct nlattr *nest)
+{
+	char text[INET6_ADDRSTRLEN];
+	const struct nlattr *a;
+
+	mnl_attr_for_each_nested(a, nest) {
+		const void *p = mnl_attr_get_payload(a);
+
+		switch (mnl_attr_get_type(a)) {
+		case NTM_END_ADDR:
+			print_addr(end ? "end1" : "end0", a);
+			break;
+		case NTM_END_LOCAL4:
+			printf(" local%d=%s", end, inet_ntop(AF_INET, p, text, sizeof(text)));
+			break;
+		case NTM_END_LOCAL6:
+			printf(" local%d=%s", end, inet_ntop(AF_INET6, p, text, sizeof(text)));
+			break;
+		case NTM_END_PACKETS:
+			printf(" packets%d=%" PRIu64, end, mnl_attr_get_u64(a));
+			break;
+		case NTM_END_BYTES:
+			printf(" bytes%d=%" PRIu64, end, mnl_attr_get_u64(a));
+			break;
+		case NTM_END_LAST_MS:
+			printf(" last_ms%d=%" PRIu64, end, mnl_attr_get_u64(a));
+			break;
+		}
 	}
 }
 
@@ -354,6 +394,16 @@ static void print_attr(const struct nlattr *a)
 	case NTM_A_DNS_PACKET:
 		print_hex("packet", a);
 		break;
+	case NTM_A_END0:
+	case NTM_A_END1:
+		print_end(mnl_attr_get_type(a) - NTM_A_END0, a);
+		break;
+	case NTM_A_RATE:
+		printf(" rate=%" PRIu64, mnl_attr_get_u64(a));
+		break;
+	case NTM_A_RELAYS:
+		printf(" relays=%u", mnl_attr_get_u32(a));
+		break;
 	case NTM_A_STATS:
 		print_stats(a);
 		break;
@@ -369,6 +419,7 @@ static int print_message(const struct nlmsghdr *nlh, void *data)
 	static const char *const names[NTM_CMD_MAX + 1] = {
 		[NTM_CMD_DEV_GET] = "dev",
 		[NTM_CMD_PATH_GET] = "path",
+		[NTM_CMD_RELAY_GET] = "relay",
 		[NTM_EV_MISS] = "miss",
 		[NTM_EV_PEER_MOVED] = "peer_moved",
 		[NTM_EV_REKEY] = "rekey",
@@ -469,21 +520,26 @@ static int cmd_dev(void)
 	return talk(nlh, NULL, NULL);
 }
 
-/* Puts ADDR as VIRTUAL4 or VIRTUAL6, whichever it is. */
-static void put_virtual(struct nlmsghdr *nlh, const char *text)
+/* Puts ADDR as one of these attributes, by its family. */
+static void put_ip(struct nlmsghdr *nlh, int attr4, int attr6, const char *text)
 {
 	struct in6_addr a6;
 	struct in_addr a4;
 
 	if (inet_pton(AF_INET, text, &a4) == 1)
-		mnl_attr_put(nlh, NTM_A_VIRTUAL4, sizeof(a4), &a4);
+		mnl_attr_put(nlh, attr4, sizeof(a4), &a4);
 	else if (inet_pton(AF_INET6, text, &a6) == 1)
-		mnl_attr_put(nlh, NTM_A_VIRTUAL6, sizeof(a6), &a6);
+		mnl_attr_put(nlh, attr6, sizeof(a6), &a6);
 	else
 		fail("not an address");
 }
 
-static void put_peer(struct nlmsghdr *nlh)
+static void put_virtual(struct nlmsghdr *nlh, const char *text)
+{
+	put_ip(nlh, NTM_A_VIRTUAL4, NTM_A_VIRTUAL6, text);
+}
+
+static void put_addr(struct nlmsghdr *nlh, int attr)
 {
 	struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6 };
 	struct sockaddr_in sin = { .sin_family = AF_INET };
@@ -497,9 +553,9 @@ static void put_peer(struct nlmsghdr *nlh)
 	}
 	sin.sin_port = sin6.sin6_port = htons(next_number());
 	if (inet_pton(AF_INET, text, &sin.sin_addr) == 1)
-		mnl_attr_put(nlh, NTM_A_PEER_ADDR, sizeof(sin), &sin);
+		mnl_attr_put(nlh, attr, sizeof(sin), &sin);
 	else if (inet_pton(AF_INET6, text, &sin6.sin6_addr) == 1)
-		mnl_attr_put(nlh, NTM_A_PEER_ADDR, sizeof(sin6), &sin6);
+		mnl_attr_put(nlh, attr, sizeof(sin6), &sin6);
 	else
 		fail("not an address");
 }
@@ -552,7 +608,7 @@ static int cmd_path_set(void)
 		else if (have_word("v4") || have_word("v6"))
 			put_virtual(nlh, next_word());
 		else if (have_word("peer"))
-			put_peer(nlh);
+			put_addr(nlh, NTM_A_PEER_ADDR);
 		else if (have_word("mtu"))
 			mnl_attr_put_u32(nlh, NTM_A_MTU, next_number());
 		else if (have_word("key"))
@@ -606,6 +662,79 @@ static int cmd_path(void)
 		nlh = request(NTM_CMD_PATH_DEL, 0);
 	else
 		fail("path: set, many, get, del or dump");
+	mnl_attr_put_u32(nlh, NTM_A_IFINDEX, next_ifindex());
+	mnl_attr_put_u32(nlh, NTM_A_PATH_ID, next_number());
+	return talk(nlh, print_message, NULL);
+}
+
+static void put_end(struct nlmsghdr *nlh, int attr)
+{
+	struct nlattr *nest = mnl_attr_nest_start(nlh, attr);
+
+	if (!have_word("unbound"))
+		put_addr(nlh, NTM_END_ADDR);
+	if (have_word("local"))
+		put_ip(nlh, NTM_END_LOCAL4, NTM_END_LOCAL6, next_word());
+	mnl_attr_nest_end(nlh, nest);
+}
+
+static int cmd_relay_set(void)
+{
+	struct nlmsghdr *nlh = request(NTM_CMD_RELAY_SET, 0);
+
+	mnl_attr_put_u32(nlh, NTM_A_IFINDEX, next_ifindex());
+	mnl_attr_put_u32(nlh, NTM_A_PATH_ID, next_number());
+	while (*words) {
+		if (have_word("end0"))
+			put_end(nlh, NTM_A_END0);
+		else if (have_word("end1"))
+			put_end(nlh, NTM_A_END1);
+		else if (have_word("rate"))
+			mnl_attr_put_u64(nlh, NTM_A_RATE, next_number());
+		else
+			fail("relay set: unknown word");
+	}
+	return talk(nlh, NULL, NULL);
+}
+
+static int cmd_relay_many(void)
+{
+	uint32_t index = next_ifindex(), id = next_number(), count = next_number();
+	char **ends = words;
+	int err = 0;
+
+	for (uint32_t i = 0; i < count && !err; i++) {
+		struct nlmsghdr *nlh = request(NTM_CMD_RELAY_SET, 0);
+
+		words = ends;
+		mnl_attr_put_u32(nlh, NTM_A_IFINDEX, index);
+		mnl_attr_put_u32(nlh, NTM_A_PATH_ID, id + i);
+		put_end(nlh, NTM_A_END0);
+		put_end(nlh, NTM_A_END1);
+		err = talk(nlh, NULL, NULL);
+	}
+	return err;
+}
+
+static int cmd_relay(void)
+{
+	struct nlmsghdr *nlh;
+
+	if (have_word("set"))
+		return cmd_relay_set();
+	if (have_word("many"))
+		return cmd_relay_many();
+	if (have_word("dump")) {
+		nlh = request(NTM_CMD_RELAY_GET, NLM_F_DUMP);
+		mnl_attr_put_u32(nlh, NTM_A_IFINDEX, next_ifindex());
+		return talk(nlh, print_message, NULL);
+	}
+	if (have_word("get"))
+		nlh = request(NTM_CMD_RELAY_GET, 0);
+	else if (have_word("del"))
+		nlh = request(NTM_CMD_RELAY_DEL, 0);
+	else
+		fail("relay: set, many, get, del or dump");
 	mnl_attr_put_u32(nlh, NTM_A_IFINDEX, next_ifindex());
 	mnl_attr_put_u32(nlh, NTM_A_PATH_ID, next_number());
 	return talk(nlh, print_message, NULL);
@@ -857,6 +986,8 @@ static int run(char **argv)
 		return cmd_dev();
 	if (have_word("path"))
 		return cmd_path();
+	if (have_word("relay"))
+		return cmd_relay();
 	if (have_word("link"))
 		return cmd_link();
 	if (have_word("miss"))

@@ -9,8 +9,14 @@
  *   ntm-evil IF moved     one bit of the tag changed, from another source port
  *   ntm-evil IF junk      on the tunnel's device: IP headers of all versions and lengths, true
  *                         ones and not, to 10.9.0.2 and fd09::2; nothing is caught for it
+ *   ntm-evil IF forge FROM PORT TO ID LEN COUNT TTL
+ *                         data packets made up from nothing: IPv4, FROM:PORT to TO's port of
+ *                         NTMobile, LEN bytes with this Path ID in front; IF does not matter
+ *   ntm-evil IF mixed PORT TO SIZE ID...
+ *                         one aggregate (UDP_SEGMENT) from PORT, a segment of SIZE bytes for
+ *                         each Path ID; 0: signalling; IF does not matter
  *
- * Prints how many packets it sent. Exit: 0, 1 if no packet came within 10 s.
+ * Prints how many packets, or segments, it sent. Exit: 0, 1 if no packet came within 10 s.
  */
 #include <arpa/inet.h>
 #include <net/ethernet.h>
@@ -26,6 +32,10 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <ntmobile/wire.h>
+
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
 
 #define HEADERS (sizeof(struct ether_header) + sizeof(struct iphdr) + sizeof(struct udphdr))
 #define WAIT_MS 10000
@@ -134,13 +144,94 @@ static void junk(void)
 	}
 }
 
+/* By a raw socket: the kernel fills in what is left zero. */
+static void forge(char **arg)
+{
+	int raw = socket(AF_INET, SOCK_RAW, IPPROTO_RAW);
+	struct sockaddr_in to = { .sin_family = AF_INET };
+	struct ntm_wire_hdr header;
+	struct packet p;
+	size_t len;
+
+	memset(&p, 0, sizeof(p));
+	len = strtoul(arg[4], NULL, 0);
+	p.f.ip = (struct iphdr){ .version = 4, .ihl = 5, .protocol = IPPROTO_UDP };
+	p.f.ip.frag_off = htons(IP_DF);
+	p.f.ip.ttl = (uint8_t)atoi(arg[6]);
+	p.f.ip.saddr = inet_addr(arg[0]);
+	p.f.ip.daddr = to.sin_addr.s_addr = inet_addr(arg[2]);
+	p.f.udp.source = htons((uint16_t)atoi(arg[1]));
+	p.f.udp.dest = htons(NTM_WIRE_PORT);
+	p.f.udp.len = htons((uint16_t)(sizeof(p.f.udp) + len));
+	ntm_wire_build(&header, 1, 1, htonl((uint32_t)strtoul(arg[3], NULL, 0)));
+	memcpy(p.f.payload, &header, sizeof(header));
+	for (int i = atoi(arg[5]); i > 0; i--) {
+		if (sendto(raw, (uint8_t *)&p.f.eth + sizeof(p.f.eth),
+			   sizeof(p.f.ip) + sizeof(p.f.udp) + len, 0, (struct sockaddr *)&to,
+			   sizeof(to)) < 0)
+			break;
+		sent++;
+	}
+}
+
+static int bound_socket(const char *to, uint16_t port, struct sockaddr_in6 *sin6)
+{
+	struct sockaddr_in6 from = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+	int fd = socket(AF_INET6, SOCK_DGRAM, 0);
+	char mapped[64];
+
+	sin6->sin6_family = AF_INET6;
+	sin6->sin6_port = htons(NTM_WIRE_PORT);
+	snprintf(mapped, sizeof(mapped), "%s%s", strchr(to, ':') ? "" : "::ffff:", to);
+	if (inet_pton(AF_INET6, mapped, &sin6->sin6_addr) != 1 ||
+	    bind(fd, (struct sockaddr *)&from, sizeof(from))) {
+		perror(to);
+		exit(1);
+	}
+	return fd;
+}
+
+static void mixed(char **arg)
+{
+	static uint8_t payload[65536] __attribute__((aligned(4)));
+	int size = atoi(arg[2]);
+	struct sockaddr_in6 to = { 0 };
+	int fd = bound_socket(arg[1], (uint16_t)atoi(arg[0]), &to);
+	size_t len = 0;
+
+	for (char **id = arg + 3; *id && len + (size_t)size <= sizeof(payload); id++) {
+		struct ntm_wire_hdr header = { 0 };
+
+		if (strcmp(*id, "0") != 0)
+			ntm_wire_build(&header, 1, 1, htonl((uint32_t)strtoul(*id, NULL, 0)));
+		memcpy(payload + len, &header, sizeof(header));
+		len += (size_t)size;
+		sent++;
+	}
+	if (setsockopt(fd, SOL_UDP, UDP_SEGMENT, &size, sizeof(size)) ||
+	    sendto(fd, payload, len, 0, (struct sockaddr *)&to, sizeof(to)) < 0) {
+		perror("mixed");
+		exit(1);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct sockaddr_ll addr = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL) };
 	struct packet p;
 
+	if (argc == 10 && !strcmp(argv[2], "forge")) {
+		forge(argv + 3);
+		printf("%u\n", sent);
+		return 0;
+	}
+	if (argc > 6 && !strcmp(argv[2], "mixed")) {
+		mixed(argv + 3);
+		printf("%u\n", sent);
+		return 0;
+	}
 	if (argc != 3) {
-		fprintf(stderr, "usage: ntm-evil IF flip|replay|cut|moved|junk\n");
+		fprintf(stderr, "usage: ntm-evil IF flip|replay|cut|moved|junk|forge|mixed ...\n");
 		return 2;
 	}
 	memset(&p, 0, sizeof(p));
