@@ -43,6 +43,12 @@ PKG_LIBS := $(shell pkg-config --libs $(PKGS))
 endif
 endif
 
+# Only there on x86-64; it has no pkg-config file
+ifneq ($(wildcard /usr/include/intel-ipsec-mb.h /usr/local/include/intel-ipsec-mb.h),)
+PKG_CFLAGS += -DNTM_HAVE_IPSEC_MB
+PKG_LIBS += -lIPSec_MB
+endif
+
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wformat=2 -Wvla
 HARDEN := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
 LANGUAGE := -std=gnu11 -D_GNU_SOURCE= -I include -I ntmd

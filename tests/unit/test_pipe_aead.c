@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* with: ntmd/pipe/aead.c */
+/* with: ntmd/pipe/aead*.c */
 /* The data packet's AEAD: known answers, libsodium as the other side, and everything that must fail. */
 #include "ntm_test.h"
 
@@ -7,10 +7,12 @@
 #include <stdlib.h>
 
 #include "pipe/aead.h"
+#include "pipe/aead_backend.h"
 
 #define SUITES 2
 
 static const uint8_t suites[SUITES] = { NTM_SUITE_CHACHA20_POLY1305, NTM_SUITE_AES_256_GCM };
+static const struct ntm_aead_backend *backend; /* all tests run with each */
 static uint8_t in[70000], out[70000], back[70000];
 
 /* All zero: key, nonce, 16 bytes. AES-256-GCM: the GCM specification's test case 14. ChaCha20-Poly1305: by libsodium. */
@@ -24,14 +26,14 @@ static void test_zero(void **state)
 	/* keystream of RFC 8439 A.1, test vector 2 */
 	static const uint8_t chacha[16] = { 0x9f, 0x07, 0xe7, 0xbe, 0x55, 0x51, 0x38, 0x7a,
 					    0x98, 0xba, 0x97, 0x7c, 0x73, 0x2d, 0x08, 0x0d };
-	struct ntm_aead *aead = ntm_aead_new(NTM_SUITE_AES_256_GCM, true, key, 1);
+	struct ntm_aead *aead = ntm_aead_new_by(backend, NTM_SUITE_AES_256_GCM, true, key, 1);
 
 	(void)state;
 	memset(in, 0, 16);
 	assert_true(ntm_aead_seal(aead, 0, 0, in, 16, out));
 	assert_memory_equal(out, gcm, sizeof(gcm));
 	ntm_aead_free(aead);
-	aead = ntm_aead_new(NTM_SUITE_CHACHA20_POLY1305, true, key, 1);
+	aead = ntm_aead_new_by(backend, NTM_SUITE_CHACHA20_POLY1305, true, key, 1);
 	assert_true(ntm_aead_seal(aead, 0, 0, in, 16, out));
 	assert_memory_equal(out, chacha, sizeof(chacha));
 	ntm_aead_free(aead);
@@ -67,8 +69,8 @@ static void test_reference(void **state)
 
 			randombytes_buf(key, sizeof(key));
 			randombytes_buf(in, len);
-			seal = ntm_aead_new(suites[s], true, key, 1);
-			open = ntm_aead_new(suites[s], false, key, 1);
+			seal = ntm_aead_new_by(backend, suites[s], true, key, 1);
+			open = ntm_aead_new_by(backend, suites[s], false, key, 1);
 			reference(suites[s], key, ctr, len);
 			assert_true(ntm_aead_seal(seal, 0, ctr, in, len, out));
 			assert_memory_equal(out, back, len + NTM_WIRE_TAG_LEN);
@@ -93,8 +95,8 @@ static void test_forged(void **state)
 
 	(void)state;
 	for (unsigned int s = 0; s < SUITES; s++) {
-		struct ntm_aead *seal = ntm_aead_new(suites[s], true, key, 1);
-		struct ntm_aead *open = ntm_aead_new(suites[s], false, key, 1), *other;
+		struct ntm_aead *seal = ntm_aead_new_by(backend, suites[s], true, key, 1);
+		struct ntm_aead *open = ntm_aead_new_by(backend, suites[s], false, key, 1), *other;
 
 		assert_true(ntm_aead_seal(seal, 0, 5, in, len, out));
 		for (size_t bit = 0; bit < (len + NTM_WIRE_TAG_LEN) * 8; bit++) {
@@ -109,7 +111,7 @@ static void test_forged(void **state)
 		assert_false(ntm_aead_open(open, 0, 5, out, 0, back));
 		for (unsigned int bit = 0; bit < 256; bit++) {
 			key[bit / 8] ^= (uint8_t)(1 << bit % 8);
-			other = ntm_aead_new(suites[s], false, key, 1);
+			other = ntm_aead_new_by(backend, suites[s], false, key, 1);
 			assert_false(ntm_aead_open(other, 0, 5, out, len, back));
 			ntm_aead_free(other);
 			key[bit / 8] ^= (uint8_t)(1 << bit % 8);
@@ -125,8 +127,8 @@ static void test_threads(void **state)
 
 	(void)state;
 	for (unsigned int s = 0; s < SUITES; s++) {
-		struct ntm_aead *seal = ntm_aead_new(suites[s], true, key, 3);
-		struct ntm_aead *open = ntm_aead_new(suites[s], false, key, 5);
+		struct ntm_aead *seal = ntm_aead_new_by(backend, suites[s], true, key, 3);
+		struct ntm_aead *open = ntm_aead_new_by(backend, suites[s], false, key, 5);
 
 		for (unsigned int i = 0; i < 3; i++) {
 			assert_true(ntm_aead_seal(seal, i, i, in, 100, out));
@@ -136,8 +138,8 @@ static void test_threads(void **state)
 		ntm_aead_free(seal);
 		ntm_aead_free(open);
 	}
-	assert_null(ntm_aead_new(0, true, key, 1));
-	assert_null(ntm_aead_new(255, true, key, 1));
+	assert_null(ntm_aead_new_by(backend, 0, true, key, 1));
+	assert_null(ntm_aead_new_by(backend, 255, true, key, 1));
 	ntm_aead_free(NULL);
 	assert_true(ntm_aead_suites() & 1u << NTM_SUITE_CHACHA20_POLY1305);
 	assert_int_equal(ntm_aead_suites() &
@@ -154,5 +156,12 @@ int main(void)
 		cmocka_unit_test(test_threads),
 	};
 
-	return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
+	int failed = sodium_init() < 0;
+
+	for (unsigned int i = 0; !failed && ntm_aead_backends[i]; i++) {
+		backend = ntm_aead_backends[i];
+		if (backend->fits())
+			failed = cmocka_run_group_tests_name(backend->name, tests, NULL, NULL);
+	}
+	return failed;
 }

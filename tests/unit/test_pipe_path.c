@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* with: ntmd/pipe/path.c ntmd/pipe/index.c ntmd/pipe/garbage.c ntmd/pipe/lane.c ntmd/pipe/aead.c */
+/* with: ntmd/pipe/path.c ntmd/pipe/index.c ntmd/pipe/garbage.c ntmd/pipe/lane.c ntmd/pipe/aead*.c */
 /* tsan: yes */
 /* The table of paths: keys by epoch as in kmod/path.c, growth and removal, and that nothing is freed under a reader. */
 #include "ntm_test.h"
