@@ -15,7 +15,8 @@
  * @id:		Path ID, network order
  * @given:	which ends change
  * @ends:	what they become; NULL unbinds
- * @rate:	where @has_rate
+ * @has_rate:	@rate is given
+ * @rate:	bytes a second, 0 for any
  */
 struct ntm_relay_req {
 	__be32 id;
