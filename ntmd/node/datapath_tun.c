@@ -238,6 +238,8 @@ static int tun_drops(struct ntm_datapath *dp, uint64_t drops[NTM_DP_DROPS])
 	for (unsigned int i = 0; i < NTM_DP_DROPS; i++)
 		drops[i] = atomic_load(&dp->pipe.drops[i]);
 	drops[NTM_PIPE_DROP_NO_PATH] += ntm_held_lost(dp->held);
+	/* What the kernel could not put into the device's queue never came here */
+	drops[NTM_PIPE_DROP_NO_MEM] += ntm_netif_tx_dropped(dp->pipe.tun.name);
 	return 0;
 }
 

@@ -3,6 +3,7 @@
 #include "netif.h"
 
 #include <errno.h>
+#include <ifaddrs.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
@@ -198,6 +199,22 @@ static int change_addr(unsigned int ifindex, int family, const void *addr, uint8
 	mnl_attr_put(nlh, IFA_ADDRESS, len, addr);
 	mnl_attr_put(nlh, IFA_CACHEINFO, sizeof(life), &life);
 	return netif_call(add ? "add an address" : "take an address away", nlh, NULL, NULL);
+}
+
+/* Open to processes without any privilege, as getifaddrs() is */
+uint64_t ntm_netif_tx_dropped(const char *name)
+{
+	struct ifaddrs *all, *one;
+	uint64_t dropped = 0;
+
+	if (!*name || getifaddrs(&all))
+		return 0;
+	for (one = all; one; one = one->ifa_next)
+		if (one->ifa_addr && one->ifa_addr->sa_family == AF_PACKET && one->ifa_data &&
+		    !strcmp(one->ifa_name, name))
+			dropped = ((const struct rtnl_link_stats *)one->ifa_data)->tx_dropped;
+	freeifaddrs(all);
+	return dropped;
 }
 
 int ntm_netif_addr(unsigned int ifindex, int family, const void *addr, uint8_t prefix, bool add)

@@ -15,6 +15,8 @@ int ntm_netif_up(unsigned int ifindex, unsigned int mtu);
 int ntm_netif_queue(
 	unsigned int ifindex, unsigned int gso,
 	unsigned int packets); /* bytes of its largest GSO packet; packets that may wait */
+/** ntm_netif_tx_dropped() - packets that found the queue of the interface full, as the kernel counts them (32 bits); 0 if it does not tell */
+uint64_t ntm_netif_tx_dropped(const char *name);
 int ntm_netif_addr(unsigned int ifindex, int family, const void *addr, uint8_t prefix,
 		   bool add); /* the prefix route comes with it */
 /* An address to serve on, which no packet of others leaves from: IPv6 would prefer the newest for them */

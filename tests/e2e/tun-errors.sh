@@ -99,6 +99,7 @@ on a ping -q -l 5000 -c 5000 -w 2 "$(virtual4 b)" || true
 at_least "unread device: the kernel counts" $(($(tx_dropped) - before)) 1000
 send_signal a ntmd CONT
 recovers "unread device"
+at_least "unread device: ntmctl tells of it" "$(drops a no-memory)" $(($(tx_dropped) - before))
 rests "unread device"
 
 # The device is down at the receiver: what arrives cannot be delivered
