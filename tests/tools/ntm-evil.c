@@ -68,7 +68,7 @@ static bool is_data(const struct packet *p, ssize_t got)
 static bool catch_one(struct packet *p)
 {
 	struct pollfd pfd = { .fd = sock, .events = POLLIN };
-	struct sockaddr_ll from;
+	struct sockaddr_ll from = { 0 };
 	time_t end = time(NULL) + WAIT_MS / 1000;
 
 	while (time(NULL) <= end && poll(&pfd, 1, WAIT_MS) > 0) {
