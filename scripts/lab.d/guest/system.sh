@@ -74,6 +74,20 @@ mount_machine() {
 	mount_memory
 	echo 1 >/proc/sys/net/core/fb_tunnels_only_for_init_net # no sit0 in the hosts
 	ip link set lo up
+	use_secrets
+}
+
+# The kernel draws the secrets of its hash tables when they are first used, and then changes its own code so that it does not
+# ask again. QEMU without KVM may run the old code once more on another processor ("Oops: int3 in inet_ehashfn"). So they are
+# used here, while nobody else is doing anything.
+use_secrets() {
+	local proto addr
+	for proto in tcp udp; do
+		for addr in 127.0.0.1 ::1; do
+			(echo >"/dev/$proto/$addr/9") 2>/dev/null
+		done
+	done
+	sleep 0.3
 }
 
 mount_memory() {
