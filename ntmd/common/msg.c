@@ -13,17 +13,41 @@
 #define HDR_LEN 8
 #define TLV_HDR_LEN 4
 #define TLV_OPTIONAL 0x8000 /* unknown with this bit: passed over */
-#define VALUE_MAX 253
+#define VALUE_MAX 275	    /* of a PEER_ZONE */
+#define RELAY_LEN 36
+#define END_LEN 44
+#define RTT_LEN 12
+#define ZONE_LEN 22
 
 #define BIT(tlv) (1u << NTM_TLV_##tlv)
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
-enum shape { NONE, U8, U32, U64, BYTES, NAME, PREFIX4, PREFIX6, ADDRESS, STATUS, TARGET };
+enum shape {
+	NONE,
+	U8,
+	U32,
+	U64,
+	BYTES,
+	NAME,
+	PREFIX4,
+	PREFIX6,
+	ADDRESS,
+	STATUS,
+	TARGET,
+	RELAY,
+	END,
+	RTT,
+	ZONE,
+	PADDING,
+};
 
+/* struct tlv_spec - @len: of the value, 0 if it varies; @max: how often it may come (0: once), @count: where that is told */
 struct tlv_spec {
 	enum shape shape;
-	uint8_t len; /* of BYTES */
+	uint8_t len;
 	size_t at;
+	unsigned int max;
+	size_t count;
 };
 
 #define AT(field) offsetof(struct ntm_msg, field)
@@ -35,7 +59,8 @@ static const struct tlv_spec specs[NTM_TLV_MAX] = {
 	[NTM_TLV_VIRTUAL6] = { PREFIX6, 17, 0 },
 	[NTM_TLV_LIFETIME] = { U32, 4, AT(lifetime) },
 	[NTM_TLV_OBSERVED] = { ADDRESS, 0, AT(observed) },
-	[NTM_TLV_CANDIDATE] = { ADDRESS, 0, AT(candidates) },
+	[NTM_TLV_CANDIDATE] = { ADDRESS, 0, AT(candidates), NTM_CANDIDATES_MAX,
+				AT(candidate_count) },
 	[NTM_TLV_STATUS] = { STATUS, 0, 0 },
 	[NTM_TLV_PATH_ID] = { U32, 4, AT(path_id) },
 	[NTM_TLV_ROLE] = { U8, 1, AT(role) },
@@ -49,6 +74,14 @@ static const struct tlv_spec specs[NTM_TLV_MAX] = {
 	[NTM_TLV_KEEPALIVE] = { U32, 4, AT(keepalive) },
 	[NTM_TLV_TARGET] = { TARGET, 0, 0 },
 	[NTM_TLV_TIMESTAMP] = { U64, 8, AT(timestamp) },
+	[NTM_TLV_RELAY] = { RELAY, 0, AT(relays), NTM_RELAYS_MAX, AT(relay_count) },
+	[NTM_TLV_END] = { END, END_LEN, AT(ends), NTM_ENDS, AT(end_count) },
+	[NTM_TLV_LOAD] = { U32, 4, AT(load) },
+	[NTM_TLV_RELAY_RTT] = { RTT, RTT_LEN, AT(rtts), NTM_RELAYS_MAX, AT(rtt_count) },
+	[NTM_TLV_PEER_ZONE] = { ZONE, 0, AT(peer_zones), NTM_PEER_ZONES_MAX, AT(peer_zone_count) },
+	[NTM_TLV_PEER_NAME] = { NAME, 0, AT(peer_name) },
+	[NTM_TLV_NAT] = { U8, 1, AT(nat) },
+	[NTM_TLV_PADDING] = { PADDING, 0, AT(padding) },
 };
 
 #define VIRTUAL (BIT(VIRTUAL4) | BIT(VIRTUAL6))
@@ -74,7 +107,20 @@ static const struct msg_spec messages[] = {
 				      VIRTUAL },
 	[NTM_MSG_ROUTE_DIRECTION_CONFIRMATION] = { "Route Direction Confirmation",
 						   BIT(PATH_ID) | BIT(STATUS), 0 },
+	[NTM_MSG_INFORMATION_REQUEST] = { "Information Request",
+					  BIT(PATH_ID) | BIT(PATH_PSK) | BIT(PEER_NAME) |
+						  BIT(PEER_KEY) | BIT(SUITES) | BIT(CANDIDATE),
+					  VIRTUAL },
+	[NTM_MSG_INFORMATION_RESPONSE] = { "Information Response", BIT(STATUS), 0 },
+	[NTM_MSG_RELAY_DIRECTION] = { "Relay Direction", BIT(PATH_ID) | BIT(END) | BIT(LIFETIME),
+				      0 },
+	[NTM_MSG_RELAY_RESPONSE] = { "Relay Response", BIT(PATH_ID) | BIT(STATUS), 0 },
 	[NTM_MSG_TUNNEL_CLOSE] = { "Tunnel Close", BIT(STATUS), 0 },
+	[NTM_MSG_PATH_PROBE] = { "Path Probe", BIT(TIMESTAMP), 0 },
+	[NTM_MSG_PATH_PROBE_RESPONSE] = { "Path Probe Response", BIT(TIMESTAMP) | BIT(OBSERVED),
+					  0 },
+	[NTM_MSG_ZONE_REQUEST] = { "Zone Request", BIT(ZONE), VIRTUAL },
+	[NTM_MSG_ZONE_RESPONSE] = { "Zone Response", BIT(STATUS), 0 },
 };
 
 /* A Registration Response that says yes. */
@@ -83,6 +129,21 @@ static const struct msg_spec lease = {
 	BIT(NAME) | BIT(ZONE) | BIT(LIFETIME) | BIT(KEEPALIVE) | BIT(OBSERVED),
 	VIRTUAL,
 };
+
+/* One to a relay server, which has no virtual address */
+static const struct msg_spec relay_lease = {
+	NULL,
+	BIT(NAME) | BIT(ZONE) | BIT(LIFETIME) | BIT(KEEPALIVE) | BIT(OBSERVED),
+	0,
+};
+
+/* An Information Response, and a Zone Response, that say yes */
+static const struct msg_spec information = {
+	NULL,
+	BIT(NAME) | BIT(PEER_KEY) | BIT(SUITES) | BIT(CANDIDATE),
+	VIRTUAL,
+};
+static const struct msg_spec zone = { NULL, BIT(ZONE), VIRTUAL };
 
 static const struct msg_spec *message(uint8_t type)
 {
@@ -94,6 +155,11 @@ static bool meets(const struct ntm_msg *m, const struct msg_spec *spec)
 	return (m->has & spec->all) == spec->all && (!spec->any || (m->has & spec->any));
 }
 
+static bool one_of(const struct ntm_msg *m, uint32_t two)
+{
+	return (m->has & two) && (m->has & two) != two;
+}
+
 static bool complete(const struct ntm_msg *m)
 {
 	const struct msg_spec *spec = message(m->type);
@@ -102,17 +168,35 @@ static bool complete(const struct ntm_msg *m)
 		return false;
 	switch (m->type) {
 	case NTM_MSG_REGISTRATION_RESPONSE:
-		return m->status != NTM_ST_OK || meets(m, &lease);
+		return m->status != NTM_ST_OK ||
+		       meets(m, m->role == NTM_ROLE_RELAY ? &relay_lease : &lease);
 	case NTM_MSG_DIRECTION_REQUEST:
-		return (m->has & spec->any) != spec->any; /* one of the two */
+		return one_of(m, BIT(NAME) | BIT(TARGET));
 	case NTM_MSG_ROUTE_DIRECTION:
-		return m->candidate_count > 0;
+		return m->candidate_count > 0 && m->role != NTM_ROLE_RELAY;
+	case NTM_MSG_INFORMATION_REQUEST:
+		return m->candidate_count > 0 && one_of(m, BIT(NAME) | BIT(TARGET));
+	case NTM_MSG_INFORMATION_RESPONSE:
+		return m->status != NTM_ST_OK || (meets(m, &information) && m->candidate_count > 0);
+	case NTM_MSG_ZONE_RESPONSE:
+		return m->status != NTM_ST_OK || meets(m, &zone);
+	case NTM_MSG_RELAY_DIRECTION:
+		return m->end_count == NTM_ENDS && m->ends[0].role != m->ends[1].role;
 	default:
 		return true;
 	}
 }
 
 /* --- values */
+
+static bool all_zero(const uint8_t *p, size_t len)
+{
+	uint8_t any = 0;
+
+	while (len--)
+		any |= *p++;
+	return !any;
+}
 
 /* Address form: kind, family, port, address. */
 static int put_address(const struct ntm_candidate *c, uint8_t *out)
@@ -232,6 +316,123 @@ static int get_name(char *name, const uint8_t *in, size_t len)
 	return strlen(name) == len && ntm_name_valid(name) ? 0 : -EBADMSG;
 }
 
+/* A relay server: key (32), flags (1), addresses (1), bytes of the name (1), 0 (1), addresses, name */
+static int put_relay(const struct ntm_relay_info *r, uint8_t out[VALUE_MAX])
+{
+	const size_t name_len = strnlen(r->name, sizeof(r->name));
+	int used = RELAY_LEN, len;
+
+	if (name_len > NTM_RELAY_NAME_MAX || !ntm_name_valid(r->name))
+		return -EINVAL;
+	memcpy(out, r->key, sizeof(r->key));
+	memset(out + 32, 0, RELAY_LEN - 32);
+	out[32] = r->at_once;
+	out[34] = (uint8_t)name_len;
+	for (unsigned int i = 0; i < 2; i++) {
+		const struct ntm_candidate c = { .kind = NTM_CAND_RELAYED, .addr = r->addrs[i] };
+
+		if (!c.addr.sa.sa_family)
+			continue;
+		len = put_address(&c, out + used);
+		if (len < 0)
+			return len;
+		used += len;
+		out[33]++;
+	}
+	if (!out[33] || (out[33] == 2 && r->addrs[0].sa.sa_family == r->addrs[1].sa.sa_family))
+		return -EINVAL;
+	memcpy(out + used, r->name, name_len);
+	return used + (int)name_len;
+}
+
+static int get_relay(struct ntm_relay_info *r, const uint8_t *in, size_t len)
+{
+	const size_t name_len = len >= RELAY_LEN ? in[34] : 0;
+	size_t at = RELAY_LEN;
+
+	if (len < RELAY_LEN || in[32] > 1 || in[33] < 1 || in[33] > 2 || in[35] ||
+	    name_len > NTM_RELAY_NAME_MAX)
+		return -EBADMSG;
+	memset(r, 0, sizeof(*r));
+	memcpy(r->key, in, sizeof(r->key));
+	r->at_once = in[32];
+	for (unsigned int i = 0; i < in[33]; i++) {
+		const size_t addr_len = len - at >= 2 && in[at + 1] == 6 ? 20 : 8;
+		struct ntm_candidate c;
+
+		if (len - at < addr_len || get_address(&c, in + at, addr_len) ||
+		    c.kind != NTM_CAND_RELAYED)
+			return -EBADMSG;
+		r->addrs[i] = c.addr;
+		at += addr_len;
+	}
+	if (r->addrs[0].sa.sa_family == r->addrs[1].sa.sa_family || len - at != name_len)
+		return -EBADMSG;
+	return get_name(r->name, in + at, name_len);
+}
+
+/* An end of a path: role (1), 0 (3), key (32), node (8) */
+static int put_end(const struct ntm_end_info *e, uint8_t *out)
+{
+	memset(out, 0, 4);
+	out[0] = e->role;
+	memcpy(out + 4, e->key, sizeof(e->key));
+	memcpy(out + 36, e->node, sizeof(e->node));
+	return e->role == NTM_ROLE_INITIATOR || e->role == NTM_ROLE_RESPONDER ? END_LEN : -EINVAL;
+}
+
+static int get_end(struct ntm_end_info *e, const uint8_t *in)
+{
+	e->role = in[0];
+	memcpy(e->key, in + 4, sizeof(e->key));
+	memcpy(e->node, in + 36, sizeof(e->node));
+	return (e->role == NTM_ROLE_INITIATOR || e->role == NTM_ROLE_RESPONDER) && !in[1] &&
+			       !in[2] && !in[3] ?
+		       0 :
+		       -EBADMSG;
+}
+
+/* Another zone: virtual IPv4 network (5), virtual IPv6 network (17), name */
+static int put_zone(const struct ntm_zone_info *z, uint8_t *out)
+{
+	memcpy(out, &z->virtual4, 4);
+	out[4] = z->prefix4;
+	memcpy(out + 5, &z->virtual6, 16);
+	out[21] = z->prefix6;
+	if ((z->prefix4 > 32 && z->prefix4 != NTM_NO_PREFIX) ||
+	    (z->prefix6 > 128 && z->prefix6 != NTM_NO_PREFIX) || !ntm_name_valid(z->name))
+		return -EINVAL;
+	return ZONE_LEN + put_name(z->name, out + ZONE_LEN);
+}
+
+static int get_zone(struct ntm_zone_info *z, const uint8_t *in, size_t len)
+{
+	if (len < ZONE_LEN)
+		return -EBADMSG;
+	memcpy(&z->virtual4, in, 4);
+	z->prefix4 = in[4];
+	memcpy(&z->virtual6, in + 5, 16);
+	z->prefix6 = in[21];
+	if ((z->prefix4 > 32 && z->prefix4 != NTM_NO_PREFIX) ||
+	    (z->prefix6 > 128 && z->prefix6 != NTM_NO_PREFIX))
+		return -EBADMSG;
+	return get_name(z->name, in + ZONE_LEN, len - ZONE_LEN);
+}
+
+static int put_rtt(const struct ntm_relay_rtt *r, uint8_t *out)
+{
+	memcpy(out, r->relay, sizeof(r->relay));
+	ntm_put32(out + 8, r->rtt_us);
+	return RTT_LEN;
+}
+
+static int get_rtt(struct ntm_relay_rtt *r, const uint8_t *in)
+{
+	memcpy(r->relay, in, sizeof(r->relay));
+	r->rtt_us = ntm_get32(in + 8);
+	return 0;
+}
+
 /* Writes the value of the TLV @type (@index: which of a repeated one); its length or -EINVAL. */
 static int put_value(const struct ntm_msg *m, unsigned int type, unsigned int index,
 		     uint8_t out[VALUE_MAX])
@@ -269,6 +470,16 @@ static int put_value(const struct ntm_msg *m, unsigned int type, unsigned int in
 	case TARGET:
 		memcpy(out, m->target, sizeof(m->target));
 		return m->target_len == 4 || m->target_len == 16 ? m->target_len : -EINVAL;
+	case RELAY:
+		return put_relay((const struct ntm_relay_info *)(const void *)at + index, out);
+	case END:
+		return put_end((const struct ntm_end_info *)(const void *)at + index, out);
+	case RTT:
+		return put_rtt((const struct ntm_relay_rtt *)(const void *)at + index, out);
+	case ZONE:
+		return put_zone((const struct ntm_zone_info *)(const void *)at + index, out);
+	case PADDING:
+		return m->padding;
 	case NONE:
 		break;
 	}
@@ -316,6 +527,17 @@ static int get_value(struct ntm_msg *m, unsigned int type, unsigned int index, c
 		memcpy(m->target, in, len);
 		m->target_len = (uint8_t)len;
 		return 0;
+	case RELAY:
+		return get_relay((struct ntm_relay_info *)(void *)at + index, in, len);
+	case END:
+		return get_end((struct ntm_end_info *)(void *)at + index, in);
+	case RTT:
+		return get_rtt((struct ntm_relay_rtt *)(void *)at + index, in);
+	case ZONE:
+		return get_zone((struct ntm_zone_info *)(void *)at + index, in, len);
+	case PADDING:
+		m->padding = (uint16_t)len;
+		return all_zero(in, len) ? 0 : -EBADMSG;
 	case NONE:
 		break;
 	}
@@ -329,7 +551,10 @@ static bool values_valid(const struct ntm_msg *m)
 		return false;
 	if (NTM_HAS(m, SESSION_ID) && !m->session_id)
 		return false;
-	return !NTM_HAS(m, ROLE) || m->role == NTM_ROLE_INITIATOR || m->role == NTM_ROLE_RESPONDER;
+	if (NTM_HAS(m, NAT) && m->nat > NTM_NAT_DEPENDENT)
+		return false;
+	return !NTM_HAS(m, ROLE) || m->role == NTM_ROLE_INITIATOR ||
+	       m->role == NTM_ROLE_RESPONDER || m->role == NTM_ROLE_RELAY;
 }
 
 /* --- TLVs */
@@ -348,16 +573,40 @@ static int put_tlv(const struct ntm_msg *m, unsigned int type, unsigned int inde
 		return -EMSGSIZE;
 	ntm_put16(out, (uint16_t)type);
 	ntm_put16(out + 2, (uint16_t)len);
-	memcpy(out + TLV_HDR_LEN, value, (size_t)len);
-	memset(out + TLV_HDR_LEN + len, 0, padded - (size_t)len);
+	memset(out + TLV_HDR_LEN, 0, padded);
+	if (type != NTM_TLV_PADDING)
+		memcpy(out + TLV_HDR_LEN, value, (size_t)len);
 	return (int)(TLV_HDR_LEN + padded);
+}
+
+static unsigned int *count_of(struct ntm_msg *m, const struct tlv_spec *spec)
+{
+	return (unsigned int *)(void *)((uint8_t *)m + spec->count);
 }
 
 static unsigned int repeats(const struct ntm_msg *m, unsigned int type)
 {
+	const struct tlv_spec *spec = &specs[type];
+
 	if (!(m->has >> type & 1u))
 		return 0;
-	return type == NTM_TLV_CANDIDATE ? m->candidate_count : 1;
+	return spec->max ? *count_of((struct ntm_msg *)m, spec) : 1;
+}
+
+/* Somebody forgot NTM_SET(): better a loud error than lost candidates. */
+static bool counts_valid(const struct ntm_msg *m)
+{
+	for (unsigned int type = 1; type < NTM_TLV_MAX; type++) {
+		const struct tlv_spec *spec = &specs[type];
+		unsigned int count;
+
+		if (!spec->max)
+			continue;
+		count = *count_of((struct ntm_msg *)m, spec);
+		if (count > spec->max || (count && !(m->has >> type & 1u)))
+			return false;
+	}
+	return true;
 }
 
 int ntm_msg_encode_payload(const struct ntm_msg *m, uint8_t *out, size_t size)
@@ -365,10 +614,7 @@ int ntm_msg_encode_payload(const struct ntm_msg *m, uint8_t *out, size_t size)
 	size_t used = 0;
 	int len;
 
-	if (!values_valid(m) || m->candidate_count > NTM_CANDIDATES_MAX)
-		return -EINVAL;
-	/* Somebody forgot NTM_SET(): better a loud error than lost candidates. */
-	if (m->candidate_count && !NTM_HAS(m, CANDIDATE))
+	if (!values_valid(m) || !counts_valid(m))
 		return -EINVAL;
 	for (unsigned int type = 1; type < NTM_TLV_MAX; type++) {
 		for (unsigned int i = 0; i < repeats(m, type); i++) {
@@ -383,28 +629,23 @@ int ntm_msg_encode_payload(const struct ntm_msg *m, uint8_t *out, size_t size)
 
 static int take_tlv(struct ntm_msg *m, unsigned int type, const uint8_t *value, size_t len)
 {
+	const struct tlv_spec *spec;
 	unsigned int index = 0;
 
 	if (type == 0 || type >= NTM_TLV_MAX)
 		return type & TLV_OPTIONAL ? 0 : -EBADMSG;
-	if (type == NTM_TLV_CANDIDATE) {
-		if (m->candidate_count == NTM_CANDIDATES_MAX)
+	spec = &specs[type];
+	if (spec->max) {
+		unsigned int *count = count_of(m, spec);
+
+		if (*count == spec->max)
 			return -EBADMSG;
-		index = m->candidate_count++;
+		index = (*count)++;
 	} else if (m->has >> type & 1u) {
 		return -EBADMSG;
 	}
 	m->has |= 1u << type;
 	return get_value(m, type, index, value, len);
-}
-
-static bool all_zero(const uint8_t *p, size_t len)
-{
-	uint8_t any = 0;
-
-	while (len--)
-		any |= *p++;
-	return !any;
 }
 
 static int take_tlvs(struct ntm_msg *m, const uint8_t *in, size_t left)
@@ -446,7 +687,7 @@ int ntm_msg_encode(const struct ntm_msg *m, uint8_t *out, size_t size)
 	len = ntm_msg_encode_payload(m, out + HDR_LEN, size - HDR_LEN);
 	if (len < 0)
 		return len;
-	if (len > UINT16_MAX)
+	if (len > UINT16_MAX || (len > NTM_DATAGRAM_MAX && m->type != NTM_MSG_PATH_PROBE))
 		return -EMSGSIZE;
 	out[0] = m->type;
 	out[1] = 0;
@@ -459,6 +700,8 @@ int ntm_msg_decode(struct ntm_msg *m, const uint8_t *in, size_t len)
 {
 	memset(m, 0, sizeof(*m));
 	if (len < HDR_LEN || in[1] != 0 || ntm_get16(in + 2) != len - HDR_LEN)
+		return -EBADMSG;
+	if (len > NTM_DATAGRAM_MAX && in[0] != NTM_MSG_PATH_PROBE)
 		return -EBADMSG;
 	m->type = in[0];
 	m->request_id = ntm_get32(in + 4);

@@ -13,6 +13,10 @@
 #define NTM_NAME_MAX 253
 #define NTM_CANDIDATES_MAX 16
 #define NTM_TEXT_MAX 128
+#define NTM_RELAYS_MAX 4
+#define NTM_RELAY_NAME_MAX 63
+#define NTM_ENDS 2
+#define NTM_PEER_ZONES_MAX 8
 
 enum ntm_msg_type {
 	NTM_MSG_REGISTRATION_REQUEST = 1,
@@ -23,7 +27,15 @@ enum ntm_msg_type {
 	NTM_MSG_REFUSAL,
 	NTM_MSG_ROUTE_DIRECTION,
 	NTM_MSG_ROUTE_DIRECTION_CONFIRMATION,
-	NTM_MSG_TUNNEL_CLOSE = 13,
+	NTM_MSG_INFORMATION_REQUEST,
+	NTM_MSG_INFORMATION_RESPONSE,
+	NTM_MSG_RELAY_DIRECTION,
+	NTM_MSG_RELAY_RESPONSE,
+	NTM_MSG_TUNNEL_CLOSE,
+	NTM_MSG_PATH_PROBE,
+	NTM_MSG_PATH_PROBE_RESPONSE,
+	NTM_MSG_ZONE_REQUEST,
+	NTM_MSG_ZONE_RESPONSE,
 };
 
 enum ntm_tlv {
@@ -47,6 +59,14 @@ enum ntm_tlv {
 	NTM_TLV_KEEPALIVE,
 	NTM_TLV_TARGET,
 	NTM_TLV_TIMESTAMP,
+	NTM_TLV_RELAY,
+	NTM_TLV_END,
+	NTM_TLV_LOAD,
+	NTM_TLV_RELAY_RTT,
+	NTM_TLV_PEER_ZONE,
+	NTM_TLV_PEER_NAME,
+	NTM_TLV_NAT,
+	NTM_TLV_PADDING,
 	NTM_TLV_MAX,
 };
 
@@ -66,13 +86,60 @@ enum ntm_status {
 	NTM_ST_GOING_AWAY,
 };
 
-enum ntm_role { NTM_ROLE_INITIATOR = 1, NTM_ROLE_RESPONDER = 2 };
+/* NTM_ROLE_RELAY: in Registration Request and Response alone */
+enum ntm_role { NTM_ROLE_INITIATOR = 1, NTM_ROLE_RESPONDER = 2, NTM_ROLE_RELAY = 3 };
+/* How a NAT in front of a node maps its port (RFC 4787 4.1), as the node found out */
+enum ntm_nat {
+	NTM_NAT_UNKNOWN,
+	NTM_NAT_NONE,
+	NTM_NAT_INDEPENDENT, /* one outer port for all destinations: "cone" */
+	NTM_NAT_DEPENDENT,   /* one for each: "symmetric" */
+};
 enum ntm_cand_kind { NTM_CAND_HOST, NTM_CAND_REFLEXIVE, NTM_CAND_RELAYED };
 
 /** struct ntm_candidate - a real address at which a node may be reached */
 struct ntm_candidate {
 	enum ntm_cand_kind kind;
 	union ntm_addr addr;
+};
+
+/**
+ * struct ntm_relay_info - a relay server that a node may use
+ * @at_once:	of a Route Direction: no direct path is to be hoped for, bind without waiting
+ * @addrs:	one of a family at most, family 0: none; at least one is there
+ */
+struct ntm_relay_info {
+	uint8_t key[32];
+	bool at_once;
+	union ntm_addr addrs[2];
+	char name[NTM_RELAY_NAME_MAX + 1];
+};
+
+/**
+ * struct ntm_end_info - an end of a path, as an RS needs to know it
+ * @role:	initiator or responder
+ * @key:	of its Relay Binds
+ * @node:	what is counted by, for limits: the same for all paths of a node
+ */
+struct ntm_end_info {
+	uint8_t role;
+	uint8_t key[32];
+	uint8_t node[8];
+};
+
+/** struct ntm_relay_rtt - @relay: the first bytes of its public key */
+struct ntm_relay_rtt {
+	uint8_t relay[8];
+	uint32_t rtt_us;
+};
+
+/** struct ntm_zone_info - another DC's zone and virtual networks; prefix NTM_NO_PREFIX: none of that family */
+#define NTM_NO_PREFIX 0xff
+struct ntm_zone_info {
+	struct in_addr virtual4;
+	struct in6_addr virtual6;
+	uint8_t prefix4, prefix6;
+	char name[NTM_NAME_MAX + 1];
 };
 
 /**
@@ -110,6 +177,18 @@ struct ntm_msg {
 	uint8_t target[16];
 	uint8_t target_len; /* 4 or 16 */
 	uint64_t timestamp;
+	struct ntm_relay_info relays[NTM_RELAYS_MAX];
+	unsigned int relay_count;
+	struct ntm_end_info ends[NTM_ENDS];
+	unsigned int end_count;
+	uint32_t load; /* of an RS: 0 idle to 1000 full */
+	struct ntm_relay_rtt rtts[NTM_RELAYS_MAX];
+	unsigned int rtt_count;
+	struct ntm_zone_info peer_zones[NTM_PEER_ZONES_MAX];
+	unsigned int peer_zone_count;
+	char peer_name[NTM_NAME_MAX + 1];
+	uint8_t nat;	  /* enum ntm_nat */
+	uint16_t padding; /* bytes */
 };
 
 #define NTM_HAS(m, tlv) (((m)->has >> (NTM_TLV_##tlv)) & 1u)
@@ -119,7 +198,7 @@ struct ntm_msg {
  * ntm_msg_encode() - write a message: header and the TLVs of @has, in ascending type
  *
  * Returns the length, or -EMSGSIZE if @size is too small, -EINVAL if the type's needed TLVs are not all there or a
- * value is one that ntm_msg_decode() would refuse (also: candidate_count without NTM_SET(m, CANDIDATE)).
+ * value is one that ntm_msg_decode() would refuse (also: a count, as candidate_count, without NTM_SET(m, CANDIDATE)).
  */
 int ntm_msg_encode(const struct ntm_msg *m, uint8_t *out, size_t size);
 /** ntm_msg_decode() - 0 or -EBADMSG; @m is only valid on 0. Checks the TLVs each type needs. */

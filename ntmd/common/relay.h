@@ -16,7 +16,8 @@
 #include "common/addr.h"
 
 #define NTM_RELAY_KEY 32
-#define NTM_RELAY_BIND_LEN 64
+#define NTM_RELAY_BIND_LEN 84
+#define NTM_RELAY_PROBE_LEN 64
 #define NTM_RELAY_HDR_LEN 8 /* of a relayed signalling packet */
 
 enum ntm_relay_status {
@@ -32,8 +33,13 @@ struct ntm_relay_bind {
 	uint8_t status;
 	uint16_t lifetime; /* seconds that the binding is kept without another Bind */
 	uint8_t cookie[16];
-	uint8_t nonce[16]; /* the node's, repeated in the answer */
+	uint8_t nonce[16];	 /* the node's, repeated in the answer */
+	union ntm_addr observed; /* Bound: where the Bind came from; family 0 in a Bind */
 };
+
+/** ntm_relay_end_key() - the key of one end's Binds at one RS, from the psk that a DC gave both ends of a path */
+void ntm_relay_end_key(uint8_t key[NTM_RELAY_KEY], const uint8_t path_psk[32],
+		       const uint8_t rs_public[32], uint8_t role);
 
 /** struct ntm_relay_secret - what an RS makes cookies with; @old stays good for one change more */
 struct ntm_relay_secret {
@@ -59,6 +65,26 @@ bool ntm_relay_get(struct ntm_relay_bind *bind, const uint8_t *packet, size_t le
 /** ntm_relay_authentic() - is the mac right? Constant time. */
 bool ntm_relay_authentic(const uint8_t packet[NTM_RELAY_BIND_LEN],
 			 const uint8_t key[NTM_RELAY_KEY]);
+
+/**
+ * struct ntm_relay_probe - a Relay Probe, or its response (section 8.3): what a NAT does, and how far an RS is
+ * @other_port:	answer from the RS's other port
+ * @delay_s:	answer so much later
+ * @observed:	response: where the probe came from; family 0 in a probe
+ */
+struct ntm_relay_probe {
+	uint8_t nonce[16];
+	bool other_port;
+	uint8_t delay_s;
+	union ntm_addr observed;
+};
+
+/** ntm_relay_put_probe() - NTM_RELAY_PROBE_LEN bytes; @response: it is one. Only who knows the RS's key can make either. */
+void ntm_relay_put_probe(uint8_t out[NTM_RELAY_PROBE_LEN], const struct ntm_relay_probe *probe,
+			 bool response, const uint8_t rs_public[32]);
+/** ntm_relay_get_probe() - read either, if its mac is right (constant time). False: malformed or not authentic */
+bool ntm_relay_get_probe(struct ntm_relay_probe *probe, const uint8_t *packet, size_t len,
+			 const uint8_t rs_public[32]);
 
 /** ntm_relay_wrap() - a signalling packet for the other end of a path; its length, 0 if @size is too small */
 size_t ntm_relay_wrap(uint32_t path_id, const uint8_t *packet, size_t len, uint8_t *out,

@@ -26,14 +26,14 @@ uint32_t ntm_session_id_of(const uint8_t *packet, size_t len)
 {
 	const uint8_t first[4] = { NTM_PKT_SEALED, NTM_PROTOCOL_VERSION, 0, 0 };
 
-	if (len < NTM_SEALED_OVERHEAD || len > NTM_DATAGRAM_MAX || memcmp(packet, first, 4) != 0)
+	if (len < NTM_SEALED_OVERHEAD || len > NTM_SEALED_MAX || memcmp(packet, first, 4) != 0)
 		return 0;
 	return ntm_get32(packet + 4);
 }
 
 int ntm_session_seal(struct ntm_session *s, const struct ntm_msg *m, uint8_t *out, size_t size)
 {
-	uint8_t plain[NTM_DATAGRAM_MAX - NTM_SEALED_OVERHEAD];
+	uint8_t plain[NTM_SEALED_MAX - NTM_SEALED_OVERHEAD];
 	uint8_t nonce[NTM_WIRE_NONCE_LEN];
 	int len;
 
@@ -51,7 +51,8 @@ int ntm_session_seal(struct ntm_session *s, const struct ntm_msg *m, uint8_t *ou
 						  HDR_LEN, NULL, nonce, s->tx_key);
 	len += NTM_SEALED_OVERHEAD;
 out:
-	sodium_memzero(plain, sizeof(plain)); /* a Route Direction has the psk in it */
+	if (len > 0) /* a Route Direction has the psk in it */
+		sodium_memzero(plain, (size_t)len - NTM_SEALED_OVERHEAD);
 	return len;
 }
 
@@ -98,7 +99,7 @@ static bool advance(struct ntm_session *s, uint64_t ctr)
 int ntm_session_open(struct ntm_session *s, const uint8_t *packet, size_t len, struct ntm_msg *m,
 		     bool *newest)
 {
-	uint8_t plain[NTM_DATAGRAM_MAX - NTM_SEALED_OVERHEAD];
+	uint8_t plain[NTM_SEALED_MAX - NTM_SEALED_OVERHEAD];
 	uint8_t nonce[NTM_WIRE_NONCE_LEN];
 	uint32_t id = ntm_session_id_of(packet, len);
 	uint64_t ctr;
@@ -114,12 +115,12 @@ int ntm_session_open(struct ntm_session *s, const uint8_t *packet, size_t len, s
 						      s->rx_key))
 		return -EBADMSG;
 	if (replayed(s, ctr)) {
-		sodium_memzero(plain, sizeof(plain));
-		return -EALREADY;
+		err = -EALREADY;
+	} else {
+		*newest = advance(s, ctr);
+		err = ntm_msg_decode(m, plain, len - NTM_SEALED_OVERHEAD) ? -EPROTO : 0;
 	}
-	*newest = advance(s, ctr);
-	err = ntm_msg_decode(m, plain, len - NTM_SEALED_OVERHEAD) ? -EPROTO : 0;
-	sodium_memzero(plain, sizeof(plain));
+	sodium_memzero(plain, len - NTM_SEALED_OVERHEAD);
 	return err;
 }
 

@@ -9,6 +9,8 @@
 #include "common/msg.h"
 
 #define NTM_SEALED_OVERHEAD 32
+#define NTM_SEALED_MAX \
+	9216 /* bytes of a packet; only a Path Probe is larger than NTM_DATAGRAM_MAX */
 
 /**
  * struct ntm_session - small on purpose: a DC holds a million

@@ -10,7 +10,7 @@
 #include "common/log.h"
 #include "lookup.h"
 #include "setup.h"
-#include "state.h"
+#include "common/state.h"
 
 #define JOIN_MS 15000
 #define PING_MS 2500u /* with the set-up, if there is one to be made */

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "netif.h"
+#include "common/netif.h"
 
 const char *const ntm_dp_drop_names[NTM_DP_DROPS] = {
 	"short",   "path",   "key",	"auth", "replay",    "source",	 "inner",

@@ -23,6 +23,27 @@ struct ntm_dp_keys {
 	bool confirmed; /* sending key at once; else pending until the first packet under it */
 };
 
+#define NTM_DP_RELAYS 2
+
+/**
+ * struct ntm_dp_path - a path to make, or what is to change of one; what is NULL or 0 stays as it was
+ * @virtual4, @virtual6: the peer's; on creation at least one of them, and never again
+ * @peer:	where packets go from now on
+ * @relays:	NTM_DP_RELAYS addresses of relay servers, family 0 for none: a packet that comes from one of them never moves the
+ *		path's endpoint. Any other authentic packet that is newer than all before does, also from a relay to its source
+ * @mtu:	largest inner packet, in bytes, that may pass whatever the route says; NTM_DP_MTU_ANY: the route decides
+ */
+struct ntm_dp_path {
+	uint32_t path_id;
+	const struct in_addr *virtual4;
+	const struct in6_addr *virtual6;
+	const union ntm_addr *peer;
+	const union ntm_addr *relays;
+	uint32_t mtu;
+	const struct ntm_dp_keys *keys;
+};
+#define NTM_DP_MTU_ANY 65535u
+
 /** struct ntm_dp_stats - of one path, or (drops) of the whole data path */
 struct ntm_dp_stats {
 	uint64_t tx_packets, tx_bytes, rx_packets, rx_bytes;
@@ -77,7 +98,7 @@ struct ntm_dp_open {
  * struct ntm_datapath_ops - all return 0 or a negative errno
  * @open:	make the interface and take the sockets; @why gets a sentence for people on failure
  * @configure:	addresses, routes of the virtual prefixes, zone to catch; again on a changed lease
- * @path_set:	create a path or change it; @peer may be NULL to leave; @keys may be NULL
+ * @path_set:	create a path or change it
  * @stats:	of a path
  * @drops:	of the device
  * @dns_pass:	a query is none of ours: let it go its way; NULL where it has come to its end
@@ -89,9 +110,7 @@ struct ntm_datapath_ops {
 		    size_t size);
 	uint32_t (*suites)(struct ntm_datapath *dp); /* mask of 1 << suite it can do */
 	int (*configure)(struct ntm_datapath *dp, const struct ntm_dp_lease *lease);
-	int (*path_set)(struct ntm_datapath *dp, uint32_t path_id, const struct in_addr *virtual4,
-			const struct in6_addr *virtual6, const union ntm_addr *peer,
-			const struct ntm_dp_keys *keys);
+	int (*path_set)(struct ntm_datapath *dp, const struct ntm_dp_path *path);
 	int (*path_del)(struct ntm_datapath *dp, uint32_t path_id);
 	int (*stats)(struct ntm_datapath *dp, uint32_t path_id, struct ntm_dp_stats *stats);
 	int (*drops)(struct ntm_datapath *dp, uint64_t drops[NTM_DP_DROPS]);

@@ -20,8 +20,8 @@
 
 #include "common/log.h"
 #include "datapath.h"
-#include "genl.h"
-#include "netif.h"
+#include "common/genl.h"
+#include "common/netif.h"
 #include "ntmobile/uapi.h"
 #include "ntmobile/wire.h"
 
@@ -121,25 +121,26 @@ static void put_keys(struct nlmsghdr *nlh, const struct ntm_dp_keys *keys)
 	mnl_attr_nest_end(nlh, nest);
 }
 
-static int kernel_path_set(struct ntm_datapath *dp, uint32_t path_id,
-			   const struct in_addr *virtual4, const struct in6_addr *virtual6,
-			   const union ntm_addr *peer, const struct ntm_dp_keys *keys)
+static int kernel_path_set(struct ntm_datapath *dp, const struct ntm_dp_path *path)
 {
 	union ntm_nl_buf buf;
 	struct nlmsghdr *nlh;
 	int err;
 
 	/* Virtual addresses are what a new path needs and an old one has */
-	nlh = start(dp, &buf, NTM_CMD_PATH_SET, virtual4 || virtual6 ? NLM_F_CREATE : 0);
-	mnl_attr_put_u32(nlh, NTM_A_PATH_ID, path_id);
-	if (virtual4)
-		mnl_attr_put(nlh, NTM_A_VIRTUAL4, sizeof(*virtual4), virtual4);
-	if (virtual6)
-		mnl_attr_put(nlh, NTM_A_VIRTUAL6, sizeof(*virtual6), virtual6);
-	if (peer && peer->sa.sa_family)
-		put_addr(nlh, peer);
-	if (keys)
-		put_keys(nlh, keys);
+	nlh = start(dp, &buf, NTM_CMD_PATH_SET,
+		    path->virtual4 || path->virtual6 ? NLM_F_CREATE : 0);
+	mnl_attr_put_u32(nlh, NTM_A_PATH_ID, path->path_id);
+	if (path->virtual4)
+		mnl_attr_put(nlh, NTM_A_VIRTUAL4, sizeof(*path->virtual4), path->virtual4);
+	if (path->virtual6)
+		mnl_attr_put(nlh, NTM_A_VIRTUAL6, sizeof(*path->virtual6), path->virtual6);
+	if (path->peer && path->peer->sa.sa_family)
+		put_addr(nlh, path->peer);
+	if (path->mtu)
+		mnl_attr_put_u32(nlh, NTM_A_MTU, path->mtu);
+	if (path->keys)
+		put_keys(nlh, path->keys);
 	err = call(dp, "set a path", nlh, NULL, NULL);
 	ntm_nl_wipe(&buf);
 	return err;
@@ -579,7 +580,8 @@ static int probe_suite(struct ntm_datapath *dp, uint8_t suite)
 
 	randombytes_buf(keys.tx, sizeof(keys.tx));
 	randombytes_buf(keys.rx, sizeof(keys.rx));
-	err = kernel_path_set(dp, suite, NULL, &nowhere, NULL, &keys);
+	err = kernel_path_set(
+		dp, &(struct ntm_dp_path){ .path_id = suite, .virtual6 = &nowhere, .keys = &keys });
 	sodium_memzero(&keys, sizeof(keys));
 	return err ? err : kernel_path_del(dp, suite);
 }

@@ -17,7 +17,7 @@
 #include "common/log.h"
 #include "datapath.h"
 #include "held.h"
-#include "netif.h"
+#include "common/netif.h"
 #include "ntmobile/wire.h"
 #include "pipe/icmp.h"
 #include "pipe/pipe.h"
@@ -179,17 +179,15 @@ static int path_keys(struct ntm_datapath *dp, struct ntm_path *path, const struc
 
 static void collect(struct ntm_datapath *dp);
 
-static int tun_path_set(struct ntm_datapath *dp, uint32_t path_id, const struct in_addr *virtual4,
-			const struct in6_addr *virtual6, const union ntm_addr *peer,
-			const struct ntm_dp_keys *keys)
+static int tun_path_set(struct ntm_datapath *dp, const struct ntm_dp_path *set)
 {
 	struct ntm_path *path;
-	int err = path_find(dp, path_id, virtual4, virtual6, &path);
+	int err = path_find(dp, set->path_id, set->virtual4, set->virtual6, &path);
 
-	if (!err && peer && peer->sa.sa_family)
-		err = path_peer(dp, path, peer);
-	if (!err && keys)
-		err = path_keys(dp, path, keys);
+	if (!err && set->peer && set->peer->sa.sa_family)
+		err = path_peer(dp, path, set->peer);
+	if (!err && set->keys)
+		err = path_keys(dp, path, set->keys);
 	collect(dp);
 	return err;
 }

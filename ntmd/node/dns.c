@@ -8,7 +8,7 @@
 #include "common/log.h"
 #include "dnsconf.h"
 #include "lookup.h"
-#include "netif.h"
+#include "common/netif.h"
 #include "node.h"
 #include "stub.h"
 #include "upstream.h"

@@ -17,10 +17,10 @@
 #include "common/notify.h"
 #include "dns.h"
 #include "lookup.h"
-#include "netif.h"
+#include "common/netif.h"
 #include "ntmobile/wire.h"
 #include "setup.h"
-#include "state.h"
+#include "common/state.h"
 
 #define HANDSHAKE_RATE 100 /* Tunnel Requests per second from which cookies are asked for */
 #define DP_RETRY_MS 5000
@@ -466,15 +466,18 @@ static unsigned int own_candidates(struct ntm_node *node, struct ntm_candidate *
 	return count;
 }
 
-static unsigned int dc_candidates(void *ctx, struct ntm_candidate *out, unsigned int max)
+static void dc_registration(void *ctx, struct ntm_msg *m)
 {
 	struct ntm_node *node = ctx;
-	unsigned int count = own_candidates(node, out, max);
 
-	memcpy(node->candidates, out, count * sizeof(*out));
-	node->candidate_count = count;
+	m->suites = ntm_node_suites(node);
+	NTM_SET(m, SUITES);
+	m->candidate_count = own_candidates(node, m->candidates, NTM_CANDIDATES_MAX);
+	if (m->candidate_count)
+		NTM_SET(m, CANDIDATE);
+	memcpy(node->candidates, m->candidates, m->candidate_count * sizeof(*m->candidates));
+	node->candidate_count = m->candidate_count;
 	node->candidates_told = true;
-	return count;
 }
 
 static void keep_lease(struct ntm_node *node)
@@ -534,19 +537,21 @@ static void dc_refused(void *ctx, uint16_t status, const char *text)
 	ntm_admin_refused(node, status, text);
 }
 
-static void dc_direction(void *ctx, const struct ntm_msg *direction)
+static int dc_message(void *ctx, const struct ntm_msg *m)
 {
-	(void)ntm_setup_direction(ctx, direction);
+	if (m->type != NTM_MSG_ROUTE_DIRECTION)
+		return -EPROTO;
+	(void)ntm_setup_direction(ctx, m);
+	return 0;
 }
 
 static const struct ntm_dc_ops dc_ops = {
 	.send = dc_send,
-	.candidates = dc_candidates,
 	.session_id = ntm_node_session_id,
-	.suites = ntm_node_suites,
+	.registration = dc_registration,
 	.lease = dc_lease,
 	.refused = dc_refused,
-	.direction = dc_direction,
+	.message = dc_message,
 };
 
 void ntm_node_use_dc(struct ntm_node *node, const struct ntm_join *where, bool has_token)

@@ -15,7 +15,7 @@
 #include "common/udp.h"
 #include "config.h"
 #include "datapath.h"
-#include "dc.h"
+#include "common/dc.h"
 #include "peers.h"
 #include "pins.h"
 

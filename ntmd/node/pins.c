@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "common/keyfile.h"
-#include "state.h"
+#include "common/state.h"
 
 int ntm_pins_open(struct ntm_pins *pins, const char *path)
 {

@@ -124,15 +124,23 @@ static int do_keys(struct ntm_node *node, struct ntm_slot *slot, const struct nt
 	if (!node->dp)
 		return -ENODEV;
 	if (slot->in_datapath) {
-		err = node->dp_ops->path_set(node->dp, slot->tunnel.path_id, NULL, NULL, addr,
-					     &act->keys);
+		err = node->dp_ops->path_set(node->dp, &(struct ntm_dp_path){
+							       .path_id = slot->tunnel.path_id,
+							       .peer = addr,
+							       .keys = &act->keys,
+						       });
 		/* Confirmed twice: by a data packet, whose event is on its way, and by a Sealed one */
 		return err == -EEXIST && act->keys.confirmed ? 0 : err;
 	}
 	make_room(node, slot);
-	err = node->dp_ops->path_set(node->dp, slot->tunnel.path_id,
-				     peer->has4 ? &peer->virtual4 : NULL,
-				     peer->has6 ? &peer->virtual6 : NULL, addr, &act->keys);
+	err = node->dp_ops->path_set(node->dp,
+				     &(struct ntm_dp_path){
+					     .path_id = slot->tunnel.path_id,
+					     .virtual4 = peer->has4 ? &peer->virtual4 : NULL,
+					     .virtual6 = peer->has6 ? &peer->virtual6 : NULL,
+					     .peer = addr,
+					     .keys = &act->keys,
+				     });
 	slot->in_datapath = !err;
 	return err;
 }
@@ -143,8 +151,9 @@ static void do_move(struct ntm_node *node, const struct ntm_slot *slot, const un
 
 	ntm_debug("%s is now at %s", slot->peer->name, ntm_addr_str(addr, text));
 	if (node->dp && slot->in_datapath)
-		(void)node->dp_ops->path_set(node->dp, slot->tunnel.path_id, NULL, NULL, addr,
-					     NULL);
+		(void)node->dp_ops->path_set(node->dp,
+					     &(struct ntm_dp_path){ .path_id = slot->tunnel.path_id,
+								    .peer = addr });
 }
 
 static void do_stands(struct ntm_node *node, struct ntm_slot *slot)

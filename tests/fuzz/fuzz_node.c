@@ -64,16 +64,15 @@ static int dp_configure(struct ntm_datapath *dp, const struct ntm_dp_lease *leas
 	return lease->prefix4 > 32 || lease->prefix6 > 128 ? abort(), 0 : 0;
 }
 
-static int dp_path_set(struct ntm_datapath *dp, uint32_t path_id, const struct in_addr *virtual4,
-		       const struct in6_addr *virtual6, const union ntm_addr *peer,
-		       const struct ntm_dp_keys *keys)
+static int dp_path_set(struct ntm_datapath *dp, const struct ntm_dp_path *path)
 {
+	const union ntm_addr *peer = path->peer;
+
 	(void)dp;
-	(void)virtual4;
-	(void)virtual6;
-	if (!path_id || (peer && peer->sa.sa_family != AF_INET && peer->sa.sa_family != AF_INET6))
+	if (!path->path_id ||
+	    (peer && peer->sa.sa_family != AF_INET && peer->sa.sa_family != AF_INET6))
 		abort();
-	if (keys && keys->suite != NTM_SUITE_CHACHA20_POLY1305)
+	if (path->keys && path->keys->suite != NTM_SUITE_CHACHA20_POLY1305)
 		abort(); /* none that we did not offer */
 	return 0;
 }

@@ -2,7 +2,7 @@
 /*
  * ntm-dp: the node's kernel data path and resolver with a script instead of a daemon, for tests.
  *
- * with: ntmd/node/datapath.c ntmd/node/datapath_kernel.c ntmd/node/genl.c ntmd/node/nl.c ntmd/node/netif.c
+ * with: ntmd/node/datapath.c ntmd/node/datapath_kernel.c
  * with: ntmd/node/resolver.c
  *
  *   ntm-dp IF ADDRESS4 ADDRESS6 ZONE PATH-ID PEER4 PEER6 REAL-ADDRESS TXHEX RXHEX
@@ -222,12 +222,18 @@ static void set_path(char **argv)
 	    sodium_hex2bin(keys.tx, 32, argv[9], 64, NULL, NULL, NULL) ||
 	    sodium_hex2bin(keys.rx, 32, argv[10], 64, NULL, NULL, NULL))
 		fail("arguments", -EINVAL);
-	err = ops->path_set(dp, path, &peer4, &peer6, &real, &keys);
+	err = ops->path_set(dp, &(struct ntm_dp_path){ .path_id = path,
+						       .virtual4 = &peer4,
+						       .virtual6 = &peer6,
+						       .peer = &real,
+						       .keys = &keys });
 	if (err)
 		fail("set the path", err);
 	/* The same epoch again must be refused, and nothing changed by it */
-	printf("same epoch: %d\n", ops->path_set(dp, path, NULL, NULL, NULL, &keys));
-	printf("no such path: %d\n", ops->path_set(dp, path + 1, NULL, NULL, &real, NULL));
+	printf("same epoch: %d\n",
+	       ops->path_set(dp, &(struct ntm_dp_path){ .path_id = path, .keys = &keys }));
+	printf("no such path: %d\n",
+	       ops->path_set(dp, &(struct ntm_dp_path){ .path_id = path + 1, .peer = &real }));
 }
 
 int main(int argc, char **argv)

@@ -24,7 +24,11 @@ static const uint8_t types[] = {
 	NTM_MSG_KEEP_ALIVE,	      NTM_MSG_KEEP_ALIVE_RESPONSE,
 	NTM_MSG_DIRECTION_REQUEST,    NTM_MSG_REFUSAL,
 	NTM_MSG_ROUTE_DIRECTION,      NTM_MSG_ROUTE_DIRECTION_CONFIRMATION,
-	NTM_MSG_TUNNEL_CLOSE,
+	NTM_MSG_INFORMATION_REQUEST,  NTM_MSG_INFORMATION_RESPONSE,
+	NTM_MSG_RELAY_DIRECTION,      NTM_MSG_RELAY_RESPONSE,
+	NTM_MSG_TUNNEL_CLOSE,	      NTM_MSG_PATH_PROBE,
+	NTM_MSG_PATH_PROBE_RESPONSE,  NTM_MSG_ZONE_REQUEST,
+	NTM_MSG_ZONE_RESPONSE,
 };
 
 /* Every TLV with a value of its own; TARGET is left out, as NAME is there. */
@@ -60,6 +64,28 @@ static void fill(struct ntm_msg *m, uint8_t type)
 	m->epoch = 5;
 	m->session_id = 77;
 	m->timestamp = 0x1122334455667788ULL;
+	for (unsigned int i = 0; i < 2; i++) {
+		memset(m->relays[i].key, (int)(0x44 + i), 32);
+		m->relays[i].at_once = i;
+		m->relays[i].addrs[0] = test_addr("192.0.2.9:4330");
+		strcpy(m->relays[i].name, "rs1.example.net");
+		m->ends[i].role = (uint8_t)(NTM_ROLE_INITIATOR + i);
+		memset(m->ends[i].key, (int)(0x55 + i), 32);
+		memset(m->ends[i].node, (int)(0x66 + i), 8);
+		memset(m->rtts[i].relay, (int)(0x77 + i), 8);
+		m->rtts[i].rtt_us = 20000 + i;
+	}
+	m->relays[1].addrs[1] = test_addr("[2001:db8::9]:4330");
+	m->relay_count = m->end_count = m->rtt_count = 2;
+	m->load = 250;
+	m->peer_zones[0].virtual4 = m->virtual4;
+	m->peer_zones[0].prefix4 = 16;
+	m->peer_zones[0].prefix6 = NTM_NO_PREFIX;
+	strcpy(m->peer_zones[0].name, "example.org");
+	m->peer_zone_count = 1;
+	strcpy(m->peer_name, "n2.example.org");
+	m->nat = NTM_NAT_DEPENDENT;
+	m->padding = 13;
 }
 
 static void check_same(const struct ntm_msg *a, const struct ntm_msg *b)
@@ -94,6 +120,19 @@ static void check_same(const struct ntm_msg *a, const struct ntm_msg *b)
 	assert_int_equal(a->epoch, b->epoch);
 	assert_int_equal(a->session_id, b->session_id);
 	assert_int_equal(a->timestamp, b->timestamp);
+	assert_int_equal(a->relay_count, b->relay_count);
+	assert_memory_equal(a->relays, b->relays, a->relay_count * sizeof(a->relays[0]));
+	assert_int_equal(a->end_count, b->end_count);
+	assert_memory_equal(a->ends, b->ends, a->end_count * sizeof(a->ends[0]));
+	assert_int_equal(a->load, b->load);
+	assert_int_equal(a->rtt_count, b->rtt_count);
+	assert_memory_equal(a->rtts, b->rtts, a->rtt_count * sizeof(a->rtts[0]));
+	assert_int_equal(a->peer_zone_count, b->peer_zone_count);
+	assert_memory_equal(a->peer_zones, b->peer_zones,
+			    a->peer_zone_count * sizeof(a->peer_zones[0]));
+	assert_string_equal(a->peer_name, b->peer_name);
+	assert_int_equal(a->nat, b->nat);
+	assert_int_equal(a->padding, b->padding);
 }
 
 static void test_round_trip(void **state)
@@ -242,6 +281,14 @@ static void check_needs(uint8_t type, uint32_t needed)
 		m.has &= ~(1u << tlv);
 		if (tlv == NTM_TLV_CANDIDATE)
 			m.candidate_count = 0;
+		if (tlv == NTM_TLV_RELAY)
+			m.relay_count = 0;
+		if (tlv == NTM_TLV_END)
+			m.end_count = 0;
+		if (tlv == NTM_TLV_RELAY_RTT)
+			m.rtt_count = 0;
+		if (tlv == NTM_TLV_PEER_ZONE)
+			m.peer_zone_count = 0;
 		len = ntm_msg_encode(&m, buf, sizeof(buf));
 		assert_int_equal(len == -EINVAL, needed >> tlv & 1);
 		/* The decoder must see it too: the TLVs without the encoder's check. */
@@ -271,6 +318,16 @@ static void test_needed(void **state)
 						     B(PEER_KEY) | B(SUITES) | B(CANDIDATE));
 	check_needs(NTM_MSG_ROUTE_DIRECTION_CONFIRMATION, B(PATH_ID) | B(STATUS));
 	check_needs(NTM_MSG_TUNNEL_CLOSE, B(STATUS));
+	check_needs(NTM_MSG_INFORMATION_REQUEST, B(NAME) | B(PATH_ID) | B(PATH_PSK) | B(PEER_NAME) |
+							 B(PEER_KEY) | B(SUITES) | B(CANDIDATE));
+	check_needs(NTM_MSG_INFORMATION_RESPONSE,
+		    B(STATUS) | B(NAME) | B(PEER_KEY) | B(SUITES) | B(CANDIDATE));
+	check_needs(NTM_MSG_RELAY_DIRECTION, B(PATH_ID) | B(END) | B(LIFETIME));
+	check_needs(NTM_MSG_RELAY_RESPONSE, B(PATH_ID) | B(STATUS));
+	check_needs(NTM_MSG_PATH_PROBE, B(TIMESTAMP));
+	check_needs(NTM_MSG_PATH_PROBE_RESPONSE, B(TIMESTAMP) | B(OBSERVED));
+	check_needs(NTM_MSG_ZONE_REQUEST, B(ZONE));
+	check_needs(NTM_MSG_ZONE_RESPONSE, B(STATUS) | B(ZONE));
 }
 
 static int encodes(const struct ntm_msg *m)
@@ -290,11 +347,27 @@ static void test_needed_together(void **state)
 	assert_int_equal(encodes(&m), -EINVAL);
 	/* A refused registration needs no lease. */
 	fill(&m, NTM_MSG_REGISTRATION_RESPONSE);
+	memset(&m, 0, sizeof(m));
+	m.type = NTM_MSG_REGISTRATION_RESPONSE;
 	m.has = B(STATUS);
-	m.candidate_count = 0;
 	assert_int_equal(encodes(&m), -EINVAL);
 	m.status = NTM_ST_TOKEN;
 	assert_true(encodes(&m) > 0);
+	/* A relay server has no virtual addresses; a Relay Direction has both ends. */
+	fill(&m, NTM_MSG_REGISTRATION_RESPONSE);
+	m.has &= ~(B(VIRTUAL4) | B(VIRTUAL6));
+	assert_int_equal(encodes(&m), -EINVAL);
+	m.role = NTM_ROLE_RELAY;
+	assert_true(encodes(&m) > 0);
+	fill(&m, NTM_MSG_RELAY_DIRECTION);
+	m.ends[1].role = m.ends[0].role;
+	assert_int_equal(encodes(&m), -EINVAL);
+	fill(&m, NTM_MSG_RELAY_DIRECTION);
+	m.end_count = 1;
+	assert_int_equal(encodes(&m), -EINVAL);
+	fill(&m, NTM_MSG_ROUTE_DIRECTION);
+	m.role = NTM_ROLE_RELAY;
+	assert_int_equal(encodes(&m), -EINVAL);
 	/* By name or by address, not both. */
 	fill(&m, NTM_MSG_DIRECTION_REQUEST);
 	m.target_len = 4;
@@ -325,10 +398,18 @@ static void test_unencodable(void **state)
 		change;                                 \
 		assert_int_equal(encodes(&m), -EINVAL); \
 	} while (0)
+	REFUSED(m.nat = NTM_NAT_DEPENDENT + 1);
+	REFUSED(m.relay_count = NTM_RELAYS_MAX + 1);
+	REFUSED(m.relays[0].addrs[0].sa.sa_family = 0);
+	REFUSED(m.relays[1].addrs[0] = m.relays[1].addrs[1]);
+	REFUSED(m.relays[1].name[0] = '\0');
+	REFUSED(m.ends[1].role = NTM_ROLE_RELAY);
+	REFUSED(m.peer_zones[0].prefix4 = 33);
+	REFUSED(m.peer_zones[0].prefix6 = 129);
 	REFUSED(m.path_id = 0);
 	REFUSED(m.session_id = 0);
 	REFUSED(m.role = 0);
-	REFUSED(m.role = 3);
+	REFUSED(m.role = 4);
 	REFUSED(m.prefix4 = 33);
 	REFUSED(m.prefix6 = 129);
 	REFUSED(m.name[0] = '\0');
@@ -383,7 +464,7 @@ static void test_tlvs(void **state)
 	assert_int_equal(PAYLOAD(&m, 0, 14, 0, 1, 2, 0, 0, 1), -EBADMSG);
 	/* unknown: needed, optional, optional twice, optional with bad padding or length */
 	assert_int_equal(PAYLOAD(&m, 0, 0, 0, 0), -EBADMSG);
-	assert_int_equal(PAYLOAD(&m, 0, 21, 0, 0), -EBADMSG);
+	assert_int_equal(PAYLOAD(&m, 0, 29, 0, 0), -EBADMSG);
 	assert_int_equal(PAYLOAD(&m, 0x7f, 0xff, 0, 0), -EBADMSG);
 	assert_int_equal(PAYLOAD(&m, 0x80, 1, 0, 1, 9, 0, 0, 0, 0, 14, 0, 1, 2, 0, 0, 0), 0);
 	assert_int_equal(m.has, B(SUITE));
@@ -404,7 +485,7 @@ static void test_values(void **state)
 	assert_int_equal(PAYLOAD(&m, 0, 9, 0, 4, 0, 0, 0, 0), -EBADMSG);  /* PATH_ID 0 */
 	assert_int_equal(PAYLOAD(&m, 0, 16, 0, 4, 0, 0, 0, 0), -EBADMSG); /* SESSION_ID 0 */
 	assert_int_equal(PAYLOAD(&m, 0, 10, 0, 1, 0, 0, 0, 0), -EBADMSG); /* ROLE */
-	assert_int_equal(PAYLOAD(&m, 0, 10, 0, 1, 3, 0, 0, 0), -EBADMSG);
+	assert_int_equal(PAYLOAD(&m, 0, 10, 0, 1, 4, 0, 0, 0), -EBADMSG);
 	assert_int_equal(PAYLOAD(&m, 0, 10, 0, 1, 2, 0, 0, 0), 0);
 	assert_int_equal(PAYLOAD(&m, 0, 3, 0, 5, 10, 0, 0, 1, 33, 0, 0, 0), -EBADMSG);
 	assert_int_equal(PAYLOAD(&m, 0, 3, 0, 5, 10, 0, 0, 1, 32, 0, 0, 0), 0);
@@ -462,7 +543,12 @@ static void test_largest(void **state)
 	(void)state;
 	fill(&m, NTM_MSG_ROUTE_DIRECTION);
 	m.has = B(PATH_ID) | B(ROLE) | B(PATH_PSK) | B(NAME) | B(PEER_KEY) | B(SUITES) |
-		B(VIRTUAL4) | B(VIRTUAL6) | B(CANDIDATE);
+		B(VIRTUAL4) | B(VIRTUAL6) | B(CANDIDATE) | B(RELAY) | B(NAT);
+	m.end_count = m.rtt_count = m.peer_zone_count = 0;
+	for (unsigned int i = 0; i < 2; i++) {
+		memset(m.relays[i].name, 'r', NTM_RELAY_NAME_MAX);
+		m.relays[i].addrs[1] = test_addr("2001:db8::9");
+	}
 	strcpy(m.name, NAME252);
 	m.candidate_count = NTM_CANDIDATES_MAX;
 	for (int i = 0; i < NTM_CANDIDATES_MAX; i++)

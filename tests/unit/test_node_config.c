@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* with: ntmd/node/config.c ntmd/node/state.c ntmd/node/pins.c */
+/* with: ntmd/node/config.c ntmd/node/pins.c */
 /* ntmd.conf, and the files of the state directory. */
 #include <errno.h>
 #include <setjmp.h>
@@ -16,7 +16,7 @@
 
 #include "node/config.h"
 #include "node/pins.h"
-#include "node/state.h"
+#include "common/state.h"
 
 static char dir[] = "/tmp/ntm-test-XXXXXX";
 static char file[64];

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-/* with: ntmd/node/dc.c ntmd/node/requests.c */
 /* The node's session with its DC, against a DC of a few lines, in virtual time. */
 #include "ntm_test.h"
 
 #include <errno.h>
 #include <sodium.h>
 
-#include "node/dc.h"
+#include "common/dc.h"
 
 static struct {
 	uint64_t now_ms;
@@ -144,24 +143,20 @@ static int op_send(void *ctx, const union ntm_addr *to, const uint8_t *packet, s
 	return 0;
 }
 
-static unsigned int op_candidates(void *ctx, struct ntm_candidate *out, unsigned int max)
+static void op_registration(void *ctx, struct ntm_msg *m)
 {
 	(void)ctx;
-	assert_true(max >= 1);
-	out[0] = (struct ntm_candidate){ .addr = test_addr("192.0.2.10:4330") };
-	return 1;
+	m->suites = 2;
+	m->candidates[0] = (struct ntm_candidate){ .addr = test_addr("192.0.2.10:4330") };
+	m->candidate_count = 1;
+	NTM_SET(m, SUITES);
+	NTM_SET(m, CANDIDATE);
 }
 
 static uint32_t op_session_id(void *ctx)
 {
 	(void)ctx;
 	return ++w.next_id;
-}
-
-static uint32_t op_suites(void *ctx)
-{
-	(void)ctx;
-	return 2;
 }
 
 static void op_lease(void *ctx, const struct ntm_msg *lease)
@@ -179,21 +174,21 @@ static void op_refused(void *ctx, uint16_t status, const char *text)
 	w.refusals++;
 }
 
-static void op_direction(void *ctx, const struct ntm_msg *direction)
+static int op_message(void *ctx, const struct ntm_msg *m)
 {
 	(void)ctx;
-	(void)direction;
+	(void)m;
 	w.told++;
+	return 0;
 }
 
 static const struct ntm_dc_ops ops = {
 	.send = op_send,
-	.candidates = op_candidates,
 	.session_id = op_session_id,
-	.suites = op_suites,
+	.registration = op_registration,
 	.lease = op_lease,
 	.refused = op_refused,
-	.direction = op_direction,
+	.message = op_message,
 };
 
 /* What the DC sent arrives */

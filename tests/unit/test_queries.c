@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* with: ntmd/node/queries.c ntmd/node/requests.c */
+/* with: ntmd/node/queries.c */
 /* What waits: queries for a tunnel, requests for the DC. */
 #include <errno.h>
 #include <setjmp.h>
@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "node/queries.h"
-#include "node/requests.h"
+#include "common/requests.h"
 
 static void test_order_and_kinds(void **state)
 {

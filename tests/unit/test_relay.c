@@ -44,6 +44,69 @@ static void test_bind_round_trip(void **state)
 	assert_int_equal(out.lifetime, in.lifetime);
 	assert_memory_equal(out.cookie, in.cookie, sizeof(in.cookie));
 	assert_memory_equal(out.nonce, in.nonce, sizeof(in.nonce));
+	assert_int_equal(out.observed.sa.sa_family, 0);
+}
+
+static void test_bound_tells_where_the_bind_came_from(void **state)
+{
+	static const char *const addrs[] = { "192.0.2.7:1234", "[2001:db8::7]:4330" };
+
+	(void)state;
+	for (unsigned int i = 0; i < 2; i++) {
+		struct ntm_relay_bind in = some_bind(), out;
+		uint8_t packet[NTM_RELAY_BIND_LEN];
+
+		in.observed = at(addrs[i]);
+		ntm_relay_put_bound(packet, &in, key);
+		assert_true(ntm_relay_get(&out, packet, sizeof(packet)));
+		assert_true(ntm_addr_equal(&out.observed, &in.observed));
+	}
+}
+
+/* One key for each end and each RS: none is of use elsewhere, and none tells the psk's owner's other keys */
+static void test_end_keys_differ(void **state)
+{
+	const uint8_t psk[32] = { 1 }, other_psk[32] = { 2 }, rs[32] = { 3 }, other_rs[32] = { 4 };
+	uint8_t keys[4][NTM_RELAY_KEY], again[NTM_RELAY_KEY];
+
+	(void)state;
+	ntm_relay_end_key(keys[0], psk, rs, NTM_ROLE_INITIATOR);
+	ntm_relay_end_key(keys[1], psk, rs, NTM_ROLE_RESPONDER);
+	ntm_relay_end_key(keys[2], psk, other_rs, NTM_ROLE_INITIATOR);
+	ntm_relay_end_key(keys[3], other_psk, rs, NTM_ROLE_INITIATOR);
+	for (unsigned int i = 0; i < 4; i++)
+		for (unsigned int j = i + 1; j < 4; j++)
+			assert_memory_not_equal(keys[i], keys[j], NTM_RELAY_KEY);
+	ntm_relay_end_key(again, psk, rs, NTM_ROLE_INITIATOR);
+	assert_memory_equal(keys[0], again, NTM_RELAY_KEY);
+}
+
+static void test_probes(void **state)
+{
+	const uint8_t rs[32] = { 3 }, other_rs[32] = { 4 };
+	struct ntm_relay_probe in = { .nonce = "nonce", .other_port = true, .delay_s = 30 }, out;
+	uint8_t packet[NTM_RELAY_PROBE_LEN];
+
+	(void)state;
+	ntm_relay_put_probe(packet, &in, false, rs);
+	assert_int_equal(packet[0], NTM_PKT_RELAY_PROBE);
+	assert_true(ntm_relay_get_probe(&out, packet, sizeof(packet), rs));
+	assert_memory_equal(out.nonce, in.nonce, sizeof(in.nonce));
+	assert_true(out.other_port);
+	assert_int_equal(out.delay_s, 30);
+	assert_int_equal(out.observed.sa.sa_family, 0);
+	assert_false(ntm_relay_get_probe(&out, packet, sizeof(packet), other_rs));
+	assert_false(ntm_relay_get_probe(&out, packet, sizeof(packet) - 1, rs));
+	for (unsigned int bit = 0; bit < sizeof(packet) * 8; bit++) {
+		packet[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		assert_false(ntm_relay_get_probe(&out, packet, sizeof(packet), rs));
+		packet[bit / 8] ^= (uint8_t)(1 << bit % 8);
+	}
+	in.observed = at("[2001:db8::7]:4330");
+	ntm_relay_put_probe(packet, &in, true, rs);
+	assert_int_equal(packet[0], NTM_PKT_RELAY_PROBE_RESPONSE);
+	assert_true(ntm_relay_get_probe(&out, packet, sizeof(packet), rs));
+	assert_true(ntm_addr_equal(&out.observed, &in.observed));
 }
 
 static void test_every_flipped_bit_is_noticed(void **state)
@@ -163,6 +226,9 @@ static void test_only_what_nodes_say_is_relayed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_bound_tells_where_the_bind_came_from),
+		cmocka_unit_test(test_end_keys_differ),
+		cmocka_unit_test(test_probes),
 		cmocka_unit_test(test_bind_round_trip),
 		cmocka_unit_test(test_every_flipped_bit_is_noticed),
 		cmocka_unit_test(test_malformed_binds),

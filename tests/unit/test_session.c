@@ -61,7 +61,7 @@ static int open_at(uint64_t ctr, bool *newest)
 
 static void test_layout(void **state)
 {
-	uint8_t packet[NTM_DATAGRAM_MAX];
+	uint8_t packet[NTM_SEALED_MAX + 1];
 	static const uint8_t header[16] = { 4, 1, 0, 0, 11, 11, 11, 11, 1, 2, 3, 4, 5, 6, 7, 8 };
 	size_t len = seal(packet, 0x0102030405060708ULL);
 
@@ -70,7 +70,7 @@ static void test_layout(void **state)
 	assert_memory_equal(packet, header, sizeof(header));
 	assert_true(ntm_session_id_of(packet, len) == 0x0b0b0b0b);
 	assert_int_equal(ntm_session_id_of(packet, 31), 0);
-	assert_int_equal(ntm_session_id_of(packet, NTM_DATAGRAM_MAX + 1), 0);
+	assert_int_equal(ntm_session_id_of(packet, NTM_SEALED_MAX + 1), 0);
 	for (int i = 0; i < 4; i++) {
 		packet[i] ^= 1;
 		assert_int_equal(ntm_session_id_of(packet, len), 0);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "state.h"
+#include "common/state.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "dc.h"
+#include "common/dc.h"
 
 #include <errno.h>
 #include <sodium.h>
@@ -192,15 +192,11 @@ static struct ntm_msg registration(struct ntm_dc *dc, uint32_t lifetime)
 	struct ntm_msg m = { .type = NTM_MSG_REGISTRATION_REQUEST, .lifetime = lifetime };
 
 	NTM_SET(&m, LIFETIME);
-	m.suites = dc->ops->suites(dc->ctx);
-	NTM_SET(&m, SUITES);
 	if (dc->has_token) {
 		memcpy(m.token, dc->where.token, sizeof(m.token));
 		NTM_SET(&m, TOKEN);
 	}
-	m.candidate_count = dc->ops->candidates(dc->ctx, m.candidates, NTM_CANDIDATES_MAX);
-	if (m.candidate_count)
-		NTM_SET(&m, CANDIDATE);
+	dc->ops->registration(dc->ctx, &m);
 	return m;
 }
 
@@ -352,10 +348,8 @@ static int take_message(struct ntm_dc *dc, const struct ntm_msg *m, uint64_t now
 
 	switch (m->type) {
 	case NTM_MSG_ROUTE_DIRECTION:
-		if (m->role == NTM_ROLE_INITIATOR)
-			ntm_requests_answer(&dc->requests, m);
-		else if (!ntm_requests_answer(&dc->requests, m))
-			dc->ops->direction(dc->ctx, m);
+		if (!ntm_requests_answer(&dc->requests, m) && m->role == NTM_ROLE_RESPONDER)
+			return dc->ops->message(dc->ctx, m);
 		return 0;
 	case NTM_MSG_KEEP_ALIVE_RESPONSE:
 		dc->observed = m->observed.addr;
@@ -370,7 +364,7 @@ static int take_message(struct ntm_dc *dc, const struct ntm_msg *m, uint64_t now
 		(void)expected; /* a response may come twice */
 		return 0;
 	default:
-		return -EPROTO;
+		return dc->ops->message(dc->ctx, m);
 	}
 }
 

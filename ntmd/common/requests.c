@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "requests.h"
+#include "common/requests.h"
 
 #include <sodium.h>
 #include <stdlib.h>

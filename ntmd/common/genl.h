@@ -6,7 +6,7 @@
 #ifndef NTM_GENL_H
 #define NTM_GENL_H
 
-#include "nl.h"
+#include "common/nl.h"
 
 /**
  * struct ntm_genl_family - what the kernel calls a family at the moment; it changes when the

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* A netlink socket with synchronous requests and extack. */
-#include "nl.h"
+#include "common/nl.h"
 
 #include <errno.h>
 #include <linux/netlink.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* rtnetlink: our interface and its addresses, and the machine's real addresses. */
-#include "netif.h"
+#include "common/netif.h"
 
 #include <errno.h>
 #include <ifaddrs.h>
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "nl.h"
+#include "common/nl.h"
 #include "common/log.h"
 #include "ntmobile/uapi.h"
 

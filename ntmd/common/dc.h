@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The node's side of its session with the DC (docs/PROTOCOL.md section 6): handshake, registration, renewal,
- * Keep Alives, requests. I/O by the callbacks, time as a parameter.
+ * The session with a DC of whoever registers there, node or relay server (docs/PROTOCOL.md section 6): handshake,
+ * registration, renewal, Keep Alives, requests. I/O by the callbacks, time as a parameter.
  *
  *	OFF --ntm_dc_set()--> CONNECTING --Session Response--> REGISTERING --lease--> REGISTERED
  *	                          ^  Session Requests, back-off to 30 s     |             |
@@ -15,7 +15,7 @@
 
 #include "common/handshake.h"
 #include "common/join.h"
-#include "requests.h"
+#include "common/requests.h"
 
 enum ntm_dc_state {
 	NTM_DC_OFF,
@@ -26,19 +26,19 @@ enum ntm_dc_state {
 };
 
 /**
- * struct ntm_dc_ops - what the DC's side of the node needs of the rest
+ * struct ntm_dc_ops - what this needs of the rest
+ * @registration: complete a Registration Request: type, LIFETIME and TOKEN are set
  * @lease:	a Registration Response with status 0
- * @refused:	the DC does not want this node: dc->status, dc->text
- * @direction:	a Route Direction that answers no request of ours
+ * @refused:	the DC does not want us: dc->status, dc->text
+ * @message:	one that is neither an answer nor about the session; 0, or -EPROTO if it is none for us
  */
 struct ntm_dc_ops {
 	int (*send)(void *ctx, const union ntm_addr *to, const uint8_t *packet, size_t len);
-	unsigned int (*candidates)(void *ctx, struct ntm_candidate *out, unsigned int max);
 	uint32_t (*session_id)(void *ctx);
-	uint32_t (*suites)(void *ctx);
+	void (*registration)(void *ctx, struct ntm_msg *m);
 	void (*lease)(void *ctx, const struct ntm_msg *lease);
 	void (*refused)(void *ctx, uint16_t status, const char *text);
-	void (*direction)(void *ctx, const struct ntm_msg *direction);
+	int (*message)(void *ctx, const struct ntm_msg *m);
 };
 
 /**

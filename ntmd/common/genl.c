@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Generic netlink: family look-up and message headers. */
-#include "genl.h"
+#include "common/genl.h"
 
 #include <errno.h>
 #include <linux/genetlink.h>
