@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "common/keyfile.h"
+#include "dc/direct.h"
 #include "dc/dispatch.h"
 
 #define SWEEP_MS 1000
@@ -264,7 +265,7 @@ void ntm_core_close(struct ntm_core *core, uint64_t now_ms)
 
 void ntm_core_tick(struct ntm_core *core, uint64_t now_ms)
 {
-	ntm_dispatch_resend(core, now_ms);
+	ntm_direct_resend(core, now_ms);
 	if (now_ms - core->swept_ms < SWEEP_MS)
 		return;
 	core->swept_ms = now_ms;

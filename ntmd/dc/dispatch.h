@@ -9,7 +9,5 @@ void ntm_dispatch_handshake(struct ntm_core *core, const uint8_t *packet, size_t
 			    const union ntm_addr *from, uint64_t now_ms);
 void ntm_dispatch_sealed(struct ntm_core *core, const uint8_t *packet, size_t len,
 			 const union ntm_addr *from, uint64_t now_ms);
-/** ntm_dispatch_resend() - Route Directions that were not confirmed in time */
-void ntm_dispatch_resend(struct ntm_core *core, uint64_t now_ms);
 
 #endif

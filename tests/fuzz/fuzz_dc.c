@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// with: ntmd/dc/core.c ntmd/dc/dispatch.c ntmd/dc/register.c ntmd/dc/sessions.c ntmd/dc/registry.c ntmd/dc/hash.c ntmd/dc/pool.c ntmd/dc/directions.c ntmd/dc/director.c ntmd/dc/store.c ntmd/dc/store_sqlite.c ntmd/dc/admin.c ntmd/dc/advertise.c ntmd/dc/config.c
+// with: ntmd/dc/*.c
 /*
  * All that comes to a coordinator's port, from a stranger and from two nodes with sessions. The input is a list: a byte that says who
  * sends what, a byte for its length in units of 5, and its bytes; of what is sealed they are the plaintext.

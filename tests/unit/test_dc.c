@@ -1,12 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * A whole coordinator without a network: nodes made of common/ talk to it, and time is a number.
- *
- * with: ntmd/dc/core.c ntmd/dc/dispatch.c ntmd/dc/register.c ntmd/dc/sessions.c
- * with: ntmd/dc/registry.c ntmd/dc/hash.c ntmd/dc/pool.c ntmd/dc/directions.c
- * with: ntmd/dc/director.c ntmd/dc/store.c ntmd/dc/store_sqlite.c ntmd/dc/admin.c
- * with: ntmd/dc/advertise.c ntmd/dc/config.c
- */
+// with: ntmd/dc/*.c
+/* A whole coordinator without a network: nodes made of common/ talk to it, and time is a number. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <setjmp.h>
