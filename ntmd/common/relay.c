@@ -32,31 +32,32 @@ void ntm_relay_secret_tick(struct ntm_relay_secret *secret, uint64_t now_ms)
 
 /* Bound to the end of the path as well as to the address: a cookie is of no use for another */
 static void cookie_of(const uint8_t key[32], const struct ntm_relay_bind *bind,
-		      const union ntm_addr *from, uint8_t cookie[16])
+		      const union ntm_addr *from, uint32_t moves, uint8_t cookie[16])
 {
-	uint8_t data[ADDR_LEN + 4 + 1];
+	uint8_t data[ADDR_LEN + 4 + 1 + 4];
 
 	ntm_addr_map(from, data);
 	ntm_put32(data + ADDR_LEN, bind->path_id);
 	data[ADDR_LEN + 4] = bind->role;
+	ntm_put32(data + ADDR_LEN + 5, moves);
 	crypto_generichash(cookie, 16, data, sizeof(data), key, 32);
 }
 
 void ntm_relay_cookie(const struct ntm_relay_secret *secret, const struct ntm_relay_bind *bind,
-		      const union ntm_addr *from, uint8_t cookie[16])
+		      const union ntm_addr *from, uint32_t moves, uint8_t cookie[16])
 {
-	cookie_of(secret->key, bind, from, cookie);
+	cookie_of(secret->key, bind, from, moves, cookie);
 }
 
 bool ntm_relay_cookie_good(const struct ntm_relay_secret *secret, const struct ntm_relay_bind *bind,
-			   const union ntm_addr *from)
+			   const union ntm_addr *from, uint32_t moves)
 {
 	uint8_t cookie[16];
 	bool good;
 
-	cookie_of(secret->key, bind, from, cookie);
+	cookie_of(secret->key, bind, from, moves, cookie);
 	good = !sodium_memcmp(cookie, bind->cookie, sizeof(cookie));
-	cookie_of(secret->old, bind, from, cookie);
+	cookie_of(secret->old, bind, from, moves, cookie);
 	return good | !sodium_memcmp(cookie, bind->cookie, sizeof(cookie));
 }
 

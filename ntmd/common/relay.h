@@ -50,10 +50,14 @@ struct ntm_relay_secret {
 void ntm_relay_secret_init(struct ntm_relay_secret *secret, uint64_t now_ms);
 /** ntm_relay_secret_tick() - a new one every 120 s */
 void ntm_relay_secret_tick(struct ntm_relay_secret *secret, uint64_t now_ms);
+/**
+ * ntm_relay_cookie() - the cookie for this source, end and path
+ * @moves:	how often this end has changed its address: a Bind of before, sent again by whoever saw it, is no good after
+ */
 void ntm_relay_cookie(const struct ntm_relay_secret *secret, const struct ntm_relay_bind *bind,
-		      const union ntm_addr *from, uint8_t cookie[16]);
+		      const union ntm_addr *from, uint32_t moves, uint8_t cookie[16]);
 bool ntm_relay_cookie_good(const struct ntm_relay_secret *secret, const struct ntm_relay_bind *bind,
-			   const union ntm_addr *from);
+			   const union ntm_addr *from, uint32_t moves);
 
 /** ntm_relay_put_bind() / _put_bound() - NTM_RELAY_BIND_LEN bytes, authenticated with the key of the path's end */
 void ntm_relay_put_bind(uint8_t out[NTM_RELAY_BIND_LEN], const struct ntm_relay_bind *bind,

@@ -11,7 +11,9 @@
 #include "ntmobile/wire.h"
 
 #define RUNS 256u
-#define BURST_MS 250u /* of a path's rate may pass at once */
+#define BURST_MS 250u /* of a path's rate may pass at once, */
+#define BURST 4096u   /* and so many bytes at least: any datagram fits */
+#define ELAPSED_MS 1000000u
 #define NAP_NS 10000000
 
 /** struct run - consecutive datagrams of one path in one direction, where they were read */
@@ -163,21 +165,58 @@ static void work(void *ctx, void *v, unsigned int thread)
 
 /* Sending */
 
-static bool within_rate(const struct ntm_relay *relay, struct ntm_relay_path *path, uint64_t len,
-			uint64_t now)
+/* Time that makes no whole byte yet goes on counting */
+static void refill(struct ntm_relay_path *path, uint64_t rate, uint64_t now)
 {
-	const uint64_t most = relay->rate * BURST_MS / 1000;
+	const uint64_t elapsed = now - path->tokens_ms;
+	const uint64_t more = (elapsed < ELAPSED_MS ? elapsed : ELAPSED_MS) * rate / 1000;
 
-	if (!relay->rate)
-		return true;
-	path->tokens += (now - path->tokens_ms) * relay->rate / 1000;
+	if (!more)
+		return;
+	path->tokens += more;
 	path->tokens_ms = now;
+}
+
+/* How many of a run's datagrams the rate of its path lets pass now */
+static uint32_t admit(struct ntm_relay_path *path, const struct run *run, uint64_t now)
+{
+	const uint64_t rate = atomic_load_explicit(&path->rate, memory_order_relaxed);
+	const uint64_t burst = rate * BURST_MS / 1000, most = burst < BURST ? BURST : burst;
+	uint32_t count = run->count;
+
+	if (!rate)
+		return count;
+	refill(path, rate, now);
 	if (path->tokens > most)
 		path->tokens = most;
-	if (path->tokens < len)
-		return false;
-	path->tokens -= len;
-	return true;
+	if (path->tokens < run->len)
+		count = (uint32_t)(path->tokens / run->size);
+	path->tokens -= count == run->count ? run->len : (uint64_t)count * run->size;
+	return count;
+}
+
+static void count(struct ntm_relay *relay, const struct run *run, uint64_t now)
+{
+	struct ntm_relay_path *path = run->path;
+
+	atomic_fetch_add_explicit(&path->packets, run->count, memory_order_relaxed);
+	atomic_fetch_add_explicit(&path->bytes, run->len, memory_order_relaxed);
+	atomic_store_explicit(&path->last_ms, now, memory_order_relaxed);
+	atomic_fetch_add_explicit(&relay->packets, run->count, memory_order_relaxed);
+	atomic_fetch_add_explicit(&relay->bytes, run->len, memory_order_relaxed);
+}
+
+/* False: nothing is left of it */
+static bool shorten(struct ntm_relay *relay, struct run *run, uint64_t now)
+{
+	const uint32_t pass = admit(run->path, run, now);
+
+	if (pass == run->count)
+		return true;
+	drop(relay, NTM_RELAY_DROP_RATE, run->count - pass);
+	run->count = pass;
+	run->len = pass * run->size;
+	return pass;
 }
 
 static void drain(void *ctx, void *v, unsigned int thread)
@@ -187,30 +226,26 @@ static void drain(void *ctx, void *v, unsigned int thread)
 	struct ntm_sock_out outs[RUNS];
 	const struct run *sent[RUNS];
 	const uint64_t now = now_ms();
-	unsigned int count = 0, done = 0;
+	unsigned int runs = 0, done = 0;
 	int err;
 
 	(void)thread;
 	for (unsigned int i = 0; i < vec->run_count; i++) {
 		struct run *run = &vec->runs[i];
 
-		if (!within_rate(relay, run->path, run->len, now)) {
-			drop(relay, NTM_RELAY_DROP_RATE, run->count);
+		if (!shorten(relay, run, now))
 			continue;
-		}
-		sent[count] = run;
-		outs[count++] = (struct ntm_sock_out){ .to = &run->to->addr,
-						       .data = run->data,
-						       .len = run->len,
-						       .size = run->size,
-						       .tos = run->tos,
-						       .patient = true };
-		atomic_fetch_add_explicit(&run->path->packets, run->count, memory_order_relaxed);
-		atomic_fetch_add_explicit(&run->path->bytes, run->len, memory_order_relaxed);
-		atomic_store_explicit(&run->path->last_ms, now, memory_order_relaxed);
+		sent[runs] = run;
+		outs[runs++] = (struct ntm_sock_out){ .to = &run->to->addr,
+						      .data = run->data,
+						      .len = run->len,
+						      .size = run->size,
+						      .tos = run->tos,
+						      .patient = true };
+		count(relay, run, now);
 	}
-	while (done < count) {
-		done += ntm_sock_send_some(&relay->sock, outs + done, count - done, &err);
+	while (done < runs) {
+		done += ntm_sock_send_some(&relay->sock, outs + done, runs - done, &err);
 		if (err)
 			drop(relay, NTM_RELAY_DROP_SEND, sent[done - 1]->count);
 	}
@@ -272,6 +307,7 @@ struct ntm_relay_path *ntm_relay_add(struct ntm_relay *relay, uint32_t id)
 		return NULL;
 	path->id = htonl(id);
 	path->tokens_ms = now_ms();
+	atomic_store(&path->rate, relay->rate);
 	path->tokens = relay->rate * BURST_MS / 1000;
 	ntm_index_add(&relay->paths, path);
 	return path;
@@ -280,18 +316,25 @@ struct ntm_relay_path *ntm_relay_add(struct ntm_relay *relay, uint32_t id)
 int ntm_relay_bind_end(struct ntm_relay *relay, struct ntm_relay_path *path, unsigned int end,
 		       const union ntm_addr *addr)
 {
-	struct ntm_relay_end *old = atomic_load(&path->ends[end]), *new;
+	struct ntm_relay_end *old = atomic_load(&path->ends[end]), *new = NULL;
 
-	if (old && ntm_addr_equal(&old->addr, addr))
+	if (addr && old && ntm_addr_equal(&old->addr, addr))
 		return 0;
-	new = calloc(1, sizeof(*new));
-	if (!new)
-		return -ENOMEM;
-	new->addr = *addr;
+	if (addr) {
+		new = calloc(1, sizeof(*new));
+		if (!new)
+			return -ENOMEM;
+		new->addr = *addr;
+	}
 	atomic_store(&path->ends[end], new);
 	if (old)
 		ntm_garbage_discard(&relay->bin, &old->garbage, ntm_garbage_free);
 	return 0;
+}
+
+void ntm_relay_set_rate(struct ntm_relay_path *path, uint64_t rate)
+{
+	atomic_store_explicit(&path->rate, rate, memory_order_relaxed);
 }
 
 void ntm_relay_remove(struct ntm_relay *relay, struct ntm_relay_path *path)

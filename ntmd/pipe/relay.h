@@ -35,7 +35,8 @@ struct ntm_relay_end {
 /**
  * struct ntm_relay_path - a path that a DC directed
  * @id:		network order
- * @ends:	initiator, responder; NULL: not bound yet
+ * @ends:	initiator, responder; NULL: not bound
+ * @rate:	bytes a second that it may carry, 0: any number
  * @tokens, @tokens_ms: bytes that may pass now; the drain's
  */
 struct ntm_relay_path {
@@ -43,11 +44,11 @@ struct ntm_relay_path {
 	uint32_t id;
 	struct ntm_relay_end *_Atomic ends[2];
 	_Atomic uint64_t packets, bytes, last_ms;
+	_Atomic uint64_t rate;
 	uint64_t tokens, tokens_ms;
-	void *owner; /* the owner's own */
 };
 
-/** struct ntm_relay - the whole; @rate: bytes a second that a path may carry, 0: any number */
+/** struct ntm_relay - the whole; @packets, @bytes: all that was sent on; @rate: of a new path */
 struct ntm_relay {
 	struct ntm_sock sock;
 	struct ntm_lane lane;
@@ -56,6 +57,7 @@ struct ntm_relay {
 	struct ntm_garbage_bin bin;
 	struct ntm_index paths;
 	uint64_t rate;
+	_Atomic uint64_t packets, bytes;
 	_Atomic uint64_t drops[NTM_RELAY_DROPS];
 	int kick;
 	bool running;
@@ -72,9 +74,11 @@ void ntm_relay_close(struct ntm_relay *relay);
 struct ntm_relay_path *ntm_relay_find(struct ntm_relay *relay, uint32_t id);
 /** ntm_relay_add() - NULL: no memory, or the ID is taken */
 struct ntm_relay_path *ntm_relay_add(struct ntm_relay *relay, uint32_t id);
-/** ntm_relay_bind() - an end (0 initiator, 1 responder) is at @addr now; 0 or -ENOMEM */
+/** ntm_relay_bind_end() - an end (0 initiator, 1 responder) is at @addr now, NULL: nowhere; 0 or -ENOMEM */
 int ntm_relay_bind_end(struct ntm_relay *relay, struct ntm_relay_path *path, unsigned int end,
 		       const union ntm_addr *addr);
+/** ntm_relay_set_rate() - bytes a second that the path may carry from now on, 0: any number */
+void ntm_relay_set_rate(struct ntm_relay_path *path, uint64_t rate);
 void ntm_relay_remove(struct ntm_relay *relay, struct ntm_relay_path *path);
 /** ntm_relay_collect() - free what nobody uses any more; true: call again soon */
 bool ntm_relay_collect(struct ntm_relay *relay);

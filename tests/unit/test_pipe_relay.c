@@ -232,6 +232,30 @@ static void test_rate(void **state)
 	assert_int_equal(receive(w->b, 1000, WAIT_MS), 77);
 }
 
+/* What a path may carry is its own; and an end that is gone gets nothing */
+static void test_rate_of_one_path_and_unbinding(void **state)
+{
+	struct world *w = *state;
+	struct ntm_relay_path *path = directed(w);
+
+	ntm_relay_set_rate(path, 1);
+	usleep(20000); /* what it had is used up: 4096 bytes are left */
+	for (int i = 0; i < 20; i++)
+		send_data(w->a, &w->rs_addr4, PATH, (uint8_t)i, 1000);
+	usleep(100000);
+	assert_in_range(atomic_load(&w->relay.drops[NTM_RELAY_DROP_RATE]), 16, 20);
+	ntm_relay_set_rate(path, 0);
+	while (receive(w->b, 1000, 0) >= 0)
+		;
+	send_data(w->a, &w->rs_addr4, PATH, 77, 1000);
+	assert_int_equal(receive(w->b, 1000, WAIT_MS), 77);
+	assert_int_equal(atomic_load(&w->relay.packets), atomic_load(&path->packets));
+	assert_int_equal(ntm_relay_bind_end(&w->relay, path, 1, NULL), 0);
+	send_data(w->a, &w->rs_addr4, PATH, 78, 1000);
+	wait_for_drop(w, NTM_RELAY_DROP_UNBOUND, 1);
+	assert_int_equal(receive(w->b, 1000, 50), -1);
+}
+
 static void test_many_paths(void **state)
 {
 	struct world *w = *state;
@@ -267,6 +291,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_moves_and_removal, with_crew, end),
 		cmocka_unit_test_setup_teardown(test_signalling_goes_to_the_owner, alone, end),
 		cmocka_unit_test_setup_teardown(test_rate, limited, end),
+		cmocka_unit_test_setup_teardown(test_rate_of_one_path_and_unbinding, alone, end),
 		cmocka_unit_test_setup_teardown(test_many_paths, alone, end),
 	};
 

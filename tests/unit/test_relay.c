@@ -156,16 +156,17 @@ static void test_cookie_is_good_for_one_address_path_and_end(void **state)
 
 	(void)state;
 	ntm_relay_secret_init(&secret, 0);
-	assert_false(ntm_relay_cookie_good(&secret, &bind, &a));
-	ntm_relay_cookie(&secret, &bind, &a, bind.cookie);
-	assert_true(ntm_relay_cookie_good(&secret, &bind, &a));
-	assert_false(ntm_relay_cookie_good(&secret, &bind, &port));
-	assert_false(ntm_relay_cookie_good(&secret, &bind, &host));
+	assert_false(ntm_relay_cookie_good(&secret, &bind, &a, 3));
+	ntm_relay_cookie(&secret, &bind, &a, 3, bind.cookie);
+	assert_true(ntm_relay_cookie_good(&secret, &bind, &a, 3));
+	assert_false(ntm_relay_cookie_good(&secret, &bind, &a, 4));
+	assert_false(ntm_relay_cookie_good(&secret, &bind, &port, 3));
+	assert_false(ntm_relay_cookie_good(&secret, &bind, &host, 3));
 	bind.role = NTM_ROLE_INITIATOR;
-	assert_false(ntm_relay_cookie_good(&secret, &bind, &a));
+	assert_false(ntm_relay_cookie_good(&secret, &bind, &a, 3));
 	bind.role = NTM_ROLE_RESPONDER;
 	bind.path_id++;
-	assert_false(ntm_relay_cookie_good(&secret, &bind, &a));
+	assert_false(ntm_relay_cookie_good(&secret, &bind, &a, 3));
 }
 
 static void test_cookie_lives_for_two_secrets(void **state)
@@ -176,12 +177,12 @@ static void test_cookie_lives_for_two_secrets(void **state)
 
 	(void)state;
 	ntm_relay_secret_init(&secret, 0);
-	ntm_relay_cookie(&secret, &bind, &a, bind.cookie);
+	ntm_relay_cookie(&secret, &bind, &a, 3, bind.cookie);
 	ntm_relay_secret_tick(&secret, 119999);
 	ntm_relay_secret_tick(&secret, 120000);
-	assert_true(ntm_relay_cookie_good(&secret, &bind, &a));
+	assert_true(ntm_relay_cookie_good(&secret, &bind, &a, 3));
 	ntm_relay_secret_tick(&secret, 240000);
-	assert_false(ntm_relay_cookie_good(&secret, &bind, &a));
+	assert_false(ntm_relay_cookie_good(&secret, &bind, &a, 3));
 }
 
 static void test_relayed_signalling(void **state)
