@@ -9,7 +9,7 @@
 #define NTM_PEERS_H
 
 #include "queries.h"
-#include "table.h"
+#include "common/table.h"
 #include "tunnel.h"
 
 struct ntm_peer;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "table.h"
+#include "common/table.h"
 
 #include <sodium.h>
 #include <stdlib.h>
