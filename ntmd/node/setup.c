@@ -381,32 +381,30 @@ static void start_tunnel(struct ntm_node *node, struct ntm_peer *peer,
 		feed_early(node, direction->path_id);
 }
 
-struct ntm_peer *ntm_setup_direction(struct ntm_node *node, const struct ntm_msg *direction)
+bool ntm_setup_direction(struct ntm_node *node, const struct ntm_msg *direction)
 {
 	const struct ntm_slot *known = ntm_peers_by_path(&node->peers, direction->path_id);
-	const uint16_t status = objection(node, direction);
+	uint16_t status = objection(node, direction);
 	struct ntm_peer *peer;
 
+	if (!status && known && strcmp(known->peer->name, direction->name) != 0)
+		status = NTM_ST_REFUSED; /* a path has one peer */
 	confirm(node, direction, status);
 	if (status)
-		return NULL;
+		return false;
 	peer = ntm_peers_get(&node->peers, direction->name);
 	if (!peer)
-		return NULL;
-	if (known && known->peer != peer) {
-		ntm_peers_tidy(&node->peers, peer);
-		return NULL;
-	}
+		return false;
 	if (known) { /* said again, or both ends asked at once */
 		if (ntm_peer_stands(peer) && known == peer->cur)
 			ntm_lookup_finish(node, peer, NTM_OUTCOME_STANDS);
-		return peer;
+		return true;
 	}
 	ntm_debug("%s: Route Direction, path %08x, %s", peer->name, direction->path_id,
 		  direction->role == NTM_ROLE_INITIATOR ? "initiator" : "responder");
 	ntm_peers_address(&node->peers, peer, direction);
 	start_tunnel(node, peer, direction);
-	return peer;
+	return true;
 }
 
 /* Packets */

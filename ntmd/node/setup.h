@@ -7,8 +7,8 @@
 
 /** ntm_setup_want() - see to it that this peer gets a tunnel; the outcome goes to ntm_lookup_finish() */
 void ntm_setup_want(struct ntm_node *node, struct ntm_peer *peer);
-/** ntm_setup_direction() - a Route Direction; returns the peer, or NULL if it was refused */
-struct ntm_peer *ntm_setup_direction(struct ntm_node *node, const struct ntm_msg *direction);
+/** ntm_setup_direction() - a Route Direction; false: it was refused, and no peer was freed. Else a peer may have been. */
+bool ntm_setup_direction(struct ntm_node *node, const struct ntm_msg *direction);
 
 /* Packets of tunnels. */
 void ntm_setup_request(struct ntm_node *node, const uint8_t *packet, size_t len,
