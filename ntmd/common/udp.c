@@ -215,12 +215,23 @@ static void set_buffer(int fd, int force, int plain)
 		setsockopt(fd, SOL_SOCKET, plain, &size, sizeof(size));
 }
 
+/* A socket handed in may keep a queue of errors, which nobody reads here: it would be ready at all times */
+static void drop_errors(int fd, int family)
+{
+	static const int off;
+
+	(void)setsockopt(fd, IPPROTO_IP, IP_RECVERR, &off, sizeof(off));
+	if (family == AF_INET6)
+		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_RECVERR, &off, sizeof(off));
+}
+
 static void tune(int fd, int family, bool gro)
 {
 	set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF);
 	set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF);
 	if (family == AF_INET)
 		set_int(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT, "IP_MTU_DISCOVER");
+	drop_errors(fd, family);
 	if (gro)
 		set_int(fd, SOL_UDP, UDP_GRO, 1, "UDP_GRO");
 }

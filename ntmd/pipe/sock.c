@@ -19,6 +19,7 @@
 #define FRAGMENT_UP_TO (1280u + NTM_WIRE_OVERHEAD)
 #define BATCH 16u
 #define FULL_MS 20 /* to wait for room in a socket's buffer */
+#define ERRORS 64  /* to take from a queue of errors at once */
 
 /* Options */
 
@@ -40,6 +41,7 @@ static void prepare4(int fd)
 	set_int(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO);
 	set_int(fd, IPPROTO_IP, IP_RECVTOS, 1);
 	set_int(fd, IPPROTO_IP, IP_PKTINFO, 1);
+	set_int(fd, IPPROTO_IP, IP_RECVERR, 0); /* a queue that nobody reads */
 }
 
 static void prepare6(int fd)
@@ -47,6 +49,7 @@ static void prepare6(int fd)
 	set_int(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DO);
 	set_int(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
 	set_int(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
+	set_int(fd, IPPROTO_IPV6, IPV6_RECVERR, 0);
 }
 
 void ntm_sock_init(struct ntm_sock *sock, int fd4, int fd6)
@@ -89,6 +92,9 @@ int ntm_sock_read(int fd, struct ntm_sock_in *in, uint8_t *bufs)
 int ntm_sock_read_ready(const struct ntm_sock *sock, struct ntm_sock_ready *ready,
 			struct ntm_sock_in *in, uint8_t *bufs)
 {
+	const bool said = ready->said;
+
+	ready->said = false;
 	for (int i = 0; i < 2; i++) {
 		const bool six = ready->six = !ready->six;
 		bool *may = six ? &ready->v6 : &ready->v4;
@@ -102,7 +108,17 @@ int ntm_sock_read_ready(const struct ntm_sock *sock, struct ntm_sock_ready *read
 		if (n != -EAGAIN)
 			return n;
 	}
-	return 0;
+	return said ? -EAGAIN : 0;
+}
+
+/* While a socket has queued errors it never waits; whoever shares it with us may have asked for them (IP_RECVERR, time stamps) */
+static void drop_errors(int fd)
+{
+	struct msghdr msg = { 0 };
+
+	for (int i = 0; i < ERRORS; i++)
+		if (recvmsg(fd, &msg, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
+			return;
 }
 
 void ntm_sock_wait(const struct ntm_sock *sock, struct ntm_sock_ready *ready, int kick)
@@ -112,8 +128,12 @@ void ntm_sock_wait(const struct ntm_sock *sock, struct ntm_sock_ready *ready, in
 				 { .fd = kick, .events = POLLIN } };
 
 	(void)poll(pfd, 3, -1);
+	for (int i = 0; i < 2; i++)
+		if (pfd[i].revents & POLLERR)
+			drop_errors(pfd[i].fd);
 	ready->v4 = pfd[0].revents;
 	ready->v6 = pfd[1].revents;
+	ready->said = ready->v4 || ready->v6;
 }
 
 static void read_pktinfo4(const struct cmsghdr *c, union ntm_addr *local)

@@ -55,15 +55,16 @@ struct ntm_sock_out {
 };
 
 /**
- * struct ntm_sock_ready - what a reader knows of its sockets; all true at first
+ * struct ntm_sock_ready - what a reader knows of its sockets; @v4 and @v6 true at first
  * @six:	whose turn it was: each family comes first in turn, so that a flood on one does not silence the other
+ * @said:	a socket said that it can be read, and was not read since
  */
 struct ntm_sock_ready {
 	bool v4, v6;
-	bool six;
+	bool six, said;
 };
 
-/** ntm_sock_init() - set the options that the pipe needs: GRO, TOS, DF, the address a packet was sent to */
+/** ntm_sock_init() - set the options that the pipe needs: GRO, TOS, DF, the address a packet was sent to, no queue of errors */
 void ntm_sock_init(struct ntm_sock *sock, int fd4, int fd6);
 
 /** ntm_sock_read() - a batch from @fd to @bufs (NTM_SOCK_SIZE bytes each); messages, or a negative errno */
@@ -71,8 +72,9 @@ int ntm_sock_read(int fd, struct ntm_sock_in *in, uint8_t *bufs);
 /**
  * ntm_sock_read_ready() - a batch from a socket that may have one
  *
- * Messages; 0: none is there, wait; a negative errno: an error that waited on a socket, and is taken away. A socket that gave
- * less than a batch is not asked again before ntm_sock_wait(): that would most often be for nothing.
+ * Messages; 0: none is there, wait; a negative errno: an error that waited on a socket, and is taken away, or (-EAGAIN) a socket
+ * that said it can be read, and cannot: rest a little, then wait. A socket that gave less than a batch is not asked again before
+ * ntm_sock_wait(): that would most often be for nothing.
  */
 int ntm_sock_read_ready(const struct ntm_sock *sock, struct ntm_sock_ready *ready,
 			struct ntm_sock_in *in, uint8_t *bufs);

@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -247,12 +248,99 @@ static void test_batch(void **state)
 	assert_int_equal(in.count, 0);
 }
 
+/* An ICMP error on @fd: nobody listens where it sends to */
+static void provoke_error(int fd)
+{
+	union ntm_addr dead;
+	const int listener = bound("127.0.0.1:0", false, &dead);
+	struct pollfd pfd = { .fd = fd };
+
+	close(listener);
+	while (sendto(fd, "x", 1, 0, &dead.sa, ntm_addr_len(&dead)) < 0) /* the one before */
+		assert_int_equal(errno, ECONNREFUSED);
+	assert_int_equal(poll(&pfd, 1, 3000), 1);
+	assert_int_equal(pfd.revents, POLLERR);
+}
+
+static void set_recverr(int fd)
+{
+	const int on = 1;
+
+	assert_int_equal(setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof(on)), 0);
+}
+
+/* A socket handed in that keeps a queue of errors, and has one in it: both are taken away */
+static void test_error_queue_of_before(void **state)
+{
+	union ntm_addr any;
+	const int fd = bound("0.0.0.0:0", false, &any);
+	struct pollfd pfd = { .fd = fd };
+	struct ntm_sock sock;
+	int on = -1;
+	socklen_t len = sizeof(on);
+
+	(void)state;
+	set_recverr(fd);
+	provoke_error(fd);
+	ntm_sock_init(&sock, fd, -1);
+	assert_int_equal(getsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, &len), 0);
+	assert_int_equal(on, 0);
+	(void)ntm_sock_read(fd, &in, bufs); /* the error itself may still be told, once */
+	assert_int_equal(poll(&pfd, 1, 0), 0);
+	close(fd);
+}
+
+/* Whoever shares the socket may ask for that queue again: it is emptied, so that waiting is waiting */
+static void test_error_queue(void **state)
+{
+	const int kick = eventfd(1, 0);
+	struct ntm_sock_ready ready = { .v4 = true, .v6 = true };
+	struct pollfd pfd = { .fd = b.fd4 };
+	int told = 0;
+
+	(void)state;
+	set_recverr(b.fd4);
+	for (int i = 0; i < 3; i++)
+		provoke_error(b.fd4);
+	for (int i = 0; i < 5; i++) {
+		if (ntm_sock_read_ready(&b, &ready, &in, bufs) < 0)
+			told++;
+		ntm_sock_wait(&b, &ready, kick);
+	}
+	assert_in_range(told, 1, 4);
+	assert_int_equal(poll(&pfd, 1, 0), 0);
+	assert_int_equal(send_to(&addr_b4, NULL, 10, 10, 0), 0);
+	ntm_sock_wait(&b, &ready, -1);
+	assert_int_equal(ntm_sock_read_ready(&b, &ready, &in, bufs), 1);
+	close(kick);
+}
+
+/* A socket that says it can be read, and cannot, is an error: who reads it rests, and does not ask on and on */
+static void test_false_alarm(void **state)
+{
+	const int kick = eventfd(1, 0);
+	struct ntm_sock_ready ready = { .v4 = true, .v6 = true };
+
+	(void)state;
+	assert_int_equal(ntm_sock_read_ready(&b, &ready, &in, bufs), 0); /* it did not say so */
+	ntm_sock_wait(&b, &ready, kick);
+	assert_int_equal(ntm_sock_read_ready(&b, &ready, &in, bufs), 0);
+	assert_int_equal(connect(b.fd4, &addr_b4.sa, ntm_addr_len(&addr_b4)), 0);
+	assert_int_equal(shutdown(b.fd4, SHUT_RD), 0);
+	ntm_sock_wait(&b, &ready, -1);
+	assert_int_equal(ntm_sock_read_ready(&b, &ready, &in, bufs), -EAGAIN);
+	close(kick);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_aggregates), TEST(test_tos),	     TEST(test_local), TEST(test_mapped),
-		TEST(test_no_family),  TEST(test_too_large), TEST(test_batch),
+		TEST(test_aggregates),	TEST(test_tos),
+		TEST(test_local),	TEST(test_mapped),
+		TEST(test_no_family),	TEST(test_too_large),
+		TEST(test_batch),	TEST(test_error_queue_of_before),
+		TEST(test_error_queue), TEST(test_false_alarm),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

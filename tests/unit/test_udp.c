@@ -228,12 +228,13 @@ static long run_for(unsigned int ms)
 	return (clock() - start) * 1000 / CLOCKS_PER_SEC;
 }
 
-/* A socket from a parent, connected to a port where nobody is: each packet brings ECONNREFUSED. */
+/* A socket from a parent, connected to a port where nobody is: each packet brings ECONNREFUSED, and it keeps a queue of them */
 static int connected_to_nobody(struct sockaddr_in *peer)
 {
-	int fd = socket(AF_INET, SOCK_DGRAM, 0), dead = socket(AF_INET, SOCK_DGRAM, 0);
+	int fd = socket(AF_INET, SOCK_DGRAM, 0), dead = socket(AF_INET, SOCK_DGRAM, 0), on = 1;
 	socklen_t len = sizeof(*peer);
 
+	assert_int_equal(setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof(on)), 0);
 	assert_int_equal(bind(fd, &any4.sa, sizeof(any4.v4)), 0);
 	assert_int_equal(bind(dead, &any4.sa, sizeof(any4.v4)), 0);
 	assert_int_equal(getsockname(dead, (struct sockaddr *)peer, &len), 0);
@@ -247,6 +248,7 @@ static void test_icmp_errors(void **state)
 	struct sockaddr_in peer;
 	union ntm_addr to;
 	int fd = connected_to_nobody(&peer), back;
+	struct msghdr msg = { 0 };
 
 	(void)state;
 	assert_int_equal(ntm_udp_adopt(&udp, &loop, fd, -1, false, on_packet, &loop), 0);
@@ -254,6 +256,7 @@ static void test_icmp_errors(void **state)
 		send(fd, "x", 1, 0);
 		assert_in_range(run_for(60), 0, 40); /* no busy loop */
 	}
+	assert_int_equal(recvmsg(fd, &msg, MSG_ERRQUEUE | MSG_DONTWAIT), -1); /* nothing stays */
 	/* The peer comes back, and is heard. */
 	back = socket(AF_INET, SOCK_DGRAM, 0);
 	assert_int_equal(bind(back, (struct sockaddr *)&peer, sizeof(peer)), 0);
