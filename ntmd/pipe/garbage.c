@@ -12,10 +12,14 @@ void ntm_garbage_free(struct ntm_garbage *garbage)
 void ntm_garbage_discard(struct ntm_garbage_bin *bin, struct ntm_garbage *garbage,
 			 void (*destroy)(struct ntm_garbage *))
 {
+	struct ntm_garbage *next = atomic_load(&bin->fresh);
+
 	garbage->destroy = destroy;
-	garbage->next = atomic_load(&bin->fresh);
-	while (!atomic_compare_exchange_weak(&bin->fresh, &garbage->next, garbage))
-		;
+	do
+		garbage->next = next;
+	while (!atomic_compare_exchange_weak(&bin->fresh, &next, garbage));
+	if (!next && bin->wake) /* @garbage may be gone by now */
+		bin->wake(bin->ctx);
 }
 
 static bool passed(const struct ntm_garbage_bin *bin, const struct ntm_garbage *garbage)

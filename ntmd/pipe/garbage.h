@@ -20,9 +20,15 @@ struct ntm_garbage {
 	uint64_t marks[NTM_GARBAGE_LANES];
 };
 
-/** struct ntm_garbage_bin - @lanes: whose vectors see it, NULL: none; @fresh: any thread pushes; the rest is the owner's */
+/**
+ * struct ntm_garbage_bin - @fresh: any thread pushes; the rest is the owner's
+ * @lanes:	whose vectors see it, NULL: none
+ * @wake:	called from any thread when there is garbage (and there was none): the owner is to collect it; NULL: it looks by itself
+ */
 struct ntm_garbage_bin {
 	struct ntm_lane *lanes[NTM_GARBAGE_LANES];
+	void (*wake)(void *ctx);
+	void *ctx;
 	struct ntm_garbage *_Atomic fresh;
 	struct ntm_garbage *waiting;
 };

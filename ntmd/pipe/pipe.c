@@ -151,6 +151,8 @@ int ntm_pipe_open(struct ntm_pipe *pipe, const struct ntm_tun *tun, int fd4, int
 	ntm_pipe_queue_init(&pipe->events, wake, ctx);
 	ntm_sock_init(&pipe->sock, fd4, fd6);
 	err = make_parts(pipe, crew);
+	pipe->paths.bin.wake = wake;
+	pipe->paths.bin.ctx = ctx;
 	if (!err)
 		err = start_threads(pipe, crew);
 	if (!err)

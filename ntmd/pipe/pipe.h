@@ -79,7 +79,7 @@ struct ntm_pipe {
  * @pipe:	zeroed, and in place until ntm_pipe_close()
  * @tun:	taken over, also on failure
  * @crew:	threads beside the two readers
- * @wake:	called from any thread when there are events
+ * @wake:	called from any thread when there are events, or something for ntm_paths_collect()
  *
  * 0 or a negative errno, with a sentence in @why.
  */

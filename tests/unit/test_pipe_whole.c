@@ -640,6 +640,43 @@ static void test_moves(void **state)
 	ntm_paths_collect(&w.pipe.paths);
 }
 
+static bool has_garbage(void)
+{
+	return atomic_load(&w.pipe.paths.bin.fresh) || w.pipe.paths.bin.waiting;
+}
+
+/* A peer that sends to another address of ours each time: what that leaves behind is collected by an owner who does so when woken */
+static void test_flapping(void **state)
+{
+	const size_t len = from_peer(&to_peer, inner);
+	struct virtio_net_hdr vnet;
+
+	(void)state;
+	open_sockets();
+	close(w.fd4);
+	w.fd4 = udp(AF_INET, "0.0.0.0:0", &w.near4);
+	open_pipe(0);
+	add_net();
+	add_path(&w.far4_addr);
+	add_key(0, true);
+	for (uint64_t ctr = 0; ctr < 200; ctr++) {
+		w.near4.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK + (ctr & 1));
+		peer_send(w.far4, ctr, inner, len);
+		assert_int_equal(host_read(&vnet, 3000), len);
+		assert_int_equal(atomic_load(&w.path->endpoint)->local.v4.sin_addr.s_addr,
+				 w.near4.v4.sin_addr.s_addr);
+	}
+	assert_true(has_garbage());
+	for (unsigned int ms = 0; ms < 3000 && has_garbage(); ms++) {
+		if (atomic_load(&w.wakes))
+			ntm_paths_collect(&w.pipe.paths);
+		usleep(1000);
+	}
+	assert_false(has_garbage());
+	assert_null(ntm_pipe_take(&w.pipe.events)); /* the peer is where it was */
+	teardown(state);
+}
+
 static void test_confirm(void **state)
 {
 	const size_t len = from_peer(&to_peer, inner);
@@ -992,6 +1029,7 @@ int main(void)
 		ALONE(test_ecn),
 		ALONE(test_replay),
 		ALONE(test_moves),
+		cmocka_unit_test(test_flapping),
 		ALONE(test_confirm),
 		ALONE(test_held),
 		ALONE(test_no_path),
