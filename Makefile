@@ -106,16 +106,19 @@ module:
 # A test program is linked with common/ and with what the lines "with: FILE.c ..."
 # among its first twelve name (patterns too; a main.c is left out).
 with_files = $(filter-out %/main.c,$(wildcard $(shell sed -n '1,12s|.*with: *\(.*\.c\).*|\1|p' $(1))))
+# Functions of the C library that it replaces: __wrap_F() is called for F(), as its line "wrap: F..." says
+wraps = $(patsubst %,-Wl$(comma)--wrap=%,$(shell sed -n '1,12s|.*wrap: *\([a-z0-9_ ]*[a-z0-9_]\).*|\1|p' $(1)))
+comma := ,
 with_objects = $(patsubst %.c,$(B)/$(2)/%.o,$(with_files))
 
 .SECONDEXPANSION:
 $(ASAN_UNITS): $(B)/%: $(B)/san/%.o $(COMMON_SRC:%.c=$(B)/san/%.o) $$(call with_objects,$$*.c,san)
 	@mkdir -p $(@D)
-	$(CC) $(SAN) -o $@ $^ $(PKG_LIBS) -lcmocka
+	$(CC) $(SAN) $(call wraps,$*.c) -o $@ $^ $(PKG_LIBS) -lcmocka
 
 $(TSAN_UNITS): $(B)/%-tsan: $(B)/tsan/%.o $(COMMON_SRC:%.c=$(B)/tsan/%.o) $$(call with_objects,$$*.c,tsan)
 	@mkdir -p $(@D)
-	$(CC) $(TSAN) -o $@ $^ $(PKG_LIBS) -lcmocka
+	$(CC) $(TSAN) $(call wraps,$*.c) -o $@ $^ $(PKG_LIBS) -lcmocka
 
 $(B)/san/%.o: %.c | prerequisites
 	@mkdir -p $(@D)

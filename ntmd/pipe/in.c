@@ -195,6 +195,48 @@ static void work(void *ctx, void *v, unsigned int thread)
 
 /* Delivering */
 
+static atomic_bool *offload_for(struct ntm_pipe *pipe, uint8_t proto)
+{
+	return proto == IPPROTO_UDP ? &pipe->tun.merge_udp : &pipe->tun.merge_tcp;
+}
+
+/* It may have been switched off since the segment was parsed */
+static bool may_merge(struct ntm_pipe *pipe, const struct ntm_seg *seg)
+{
+	return seg->proto &&
+	       atomic_load_explicit(offload_for(pipe, seg->proto), memory_order_relaxed);
+}
+
+static int write_segment(struct ntm_pipe *pipe, const struct ntm_merge *merge, unsigned int i)
+{
+	struct virtio_net_hdr none = { 0 };
+	struct iovec iov[2] = { { &none, sizeof(none) }, ntm_merge_segment(merge, i) };
+
+	return ntm_tun_write(&pipe->tun, iov, 2);
+}
+
+/*
+ * The device took no GSO packet. If it takes a single segment of it, merging is to blame, and is over; if not, the device is down,
+ * or whatever it is.
+ */
+static void write_each(struct ntm_pipe *pipe, struct ntm_merge *merge)
+{
+	int err;
+
+	ntm_merge_undo(merge);
+	err = write_segment(pipe, merge, 0);
+	if (err) {
+		ntm_pipe_written(pipe, err, merge->count);
+		return;
+	}
+	if (atomic_exchange(offload_for(pipe, merge->head.proto), false))
+		ntm_pipe_note(
+			&pipe->events,
+			"the TUN device refuses a packet of merged segments: writing them one by one");
+	for (unsigned int i = 1; i < merge->count; i++)
+		ntm_pipe_written(pipe, write_segment(pipe, merge, i), 1);
+}
+
 static void flush(struct ntm_pipe *pipe, struct ntm_merge *merge)
 {
 	int err;
@@ -203,12 +245,10 @@ static void flush(struct ntm_pipe *pipe, struct ntm_merge *merge)
 		return;
 	ntm_merge_finish(merge);
 	err = ntm_tun_write(&pipe->tun, merge->iov, merge->iov_count);
-	/* A kernel that does not take this GSO packet after all: single ones from now on, and TCP sends these again */
-	if (err == -EINVAL && merge->count > 1)
-		atomic_store(merge->head.proto == IPPROTO_UDP ? &pipe->tun.merge_udp :
-								&pipe->tun.merge_tcp,
-			     false);
-	ntm_pipe_written(pipe, err);
+	if ((err == -EINVAL || err == -EIO) && merge->count > 1)
+		write_each(pipe, merge);
+	else
+		ntm_pipe_written(pipe, err, merge->count);
 	merge->count = 0;
 }
 
@@ -282,7 +322,8 @@ static void drain(void *ctx, void *v, unsigned int thread)
 			continue;
 		packets++;
 		bytes += seg->seg.len;
-		if (vec->merge.count && ntm_merge_add(&vec->merge, &seg->seg))
+		if (vec->merge.count && may_merge(pipe, &seg->seg) &&
+		    ntm_merge_add(&vec->merge, &seg->seg))
 			continue;
 		flush(pipe, &vec->merge);
 		ntm_merge_begin(&vec->merge, &seg->seg);

@@ -203,3 +203,34 @@ void ntm_merge_finish(struct ntm_merge *merge)
 	}
 	merge->iov[0] = (struct iovec){ &merge->vnet, sizeof(merge->vnet) };
 }
+
+/* Only the headers of the first one were changed. It was open for more, so it had none of the flags that the others added. */
+void ntm_merge_undo(struct ntm_merge *merge)
+{
+	uint8_t *l4 = merge->head.p + merge->head.l4;
+	const bool tcp = merge->head.proto == IPPROTO_TCP;
+	const size_t len = merge->head.len - merge->head.l4;
+	uint8_t *sum = l4 + (tcp ? 16 : 6);
+
+	if (merge->count < 2)
+		return;
+	finish_ip(merge, merge->head.len);
+	if (tcp)
+		l4[13] &= (uint8_t) ~(NTM_TCP_FIN | NTM_TCP_PSH);
+	else
+		ntm_put16(l4 + 4, len);
+	ntm_put16(sum, 0);
+	ntm_csum_put(sum,
+		     ntm_csum_add(ntm_csum_pseudo(merge->head.p, merge->head.proto, len), l4, len));
+	if (!tcp && !ntm_get16(sum))
+		ntm_put16(sum, 0xffff);
+}
+
+/* Its payload stands in an iovec; its headers are where they came, in front of that */
+struct iovec ntm_merge_segment(const struct ntm_merge *merge, unsigned int i)
+{
+	const struct iovec *payload = &merge->iov[i + 1];
+	const size_t headers = i ? merge->head.hdr_len : 0;
+
+	return (struct iovec){ (uint8_t *)payload->iov_base - headers, payload->iov_len + headers };
+}

@@ -51,5 +51,9 @@ bool ntm_merge_add(struct ntm_merge *merge, const struct ntm_seg *seg);
 void ntm_merge_begin(struct ntm_merge *merge, const struct ntm_seg *seg);
 /** ntm_merge_finish() - headers, @vnet and @iov are complete; write @iov_count iovecs, begin anew afterwards */
 void ntm_merge_finish(struct ntm_merge *merge);
+/** ntm_merge_undo() - after that: the segments are again as they came */
+void ntm_merge_undo(struct ntm_merge *merge);
+/** ntm_merge_segment() - segment @i below @count, as one packet */
+struct iovec ntm_merge_segment(const struct ntm_merge *merge, unsigned int i);
 
 #endif

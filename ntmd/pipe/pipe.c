@@ -71,22 +71,18 @@ void ntm_pipe_deliver(struct ntm_pipe *pipe, const uint8_t *packet, size_t len)
 	struct virtio_net_hdr vnet = { 0 };
 	struct iovec iov[2] = { { &vnet, sizeof(vnet) }, { (void *)packet, len } };
 
-	ntm_pipe_written(pipe, ntm_tun_write(&pipe->tun, iov, 2));
+	ntm_pipe_written(pipe, ntm_tun_write(&pipe->tun, iov, 2), 1);
 }
 
 /* A device that is down, or full, loses packets as any device does */
-void ntm_pipe_written(struct ntm_pipe *pipe, int err)
+void ntm_pipe_written(struct ntm_pipe *pipe, int err, uint64_t n)
 {
-	if (!err)
-		return;
-	ntm_pipe_drop(pipe,
-		      err == -EIO || err == -EBADFD || err == -EBADF ? NTM_PIPE_DROP_NO_ROUTE :
-								       NTM_PIPE_DROP_NO_MEM,
-		      1);
-	if (err == -EINVAL && pipe->tun.vnet)
-		ntm_pipe_note(
-			&pipe->events,
-			"the TUN device refuses a packet of merged segments: writing them one by one");
+	if (err)
+		ntm_pipe_drop(pipe,
+			      err == -EIO || err == -EBADFD || err == -EBADF ?
+				      NTM_PIPE_DROP_NO_ROUTE :
+				      NTM_PIPE_DROP_NO_MEM,
+			      n);
 }
 
 /* Opening and closing */

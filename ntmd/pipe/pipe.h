@@ -103,7 +103,8 @@ void ntm_pipe_deliver(struct ntm_pipe *pipe, const uint8_t *packet, size_t len);
 
 /* For the lanes */
 void ntm_pipe_drop(struct ntm_pipe *pipe, enum ntm_pipe_drop why, uint64_t n);
-void ntm_pipe_written(struct ntm_pipe *pipe, int err);
+/** ntm_pipe_written() - what became of a write of @n packets to the TUN device: 0 or a negative errno, which is counted */
+void ntm_pipe_written(struct ntm_pipe *pipe, int err, uint64_t n);
 uint64_t ntm_pipe_now_ms(void);
 
 extern const struct ntm_lane_ops ntm_pipe_in_ops, ntm_pipe_out_ops;

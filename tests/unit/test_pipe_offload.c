@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0
+// with: ntmd/pipe/*.c
+/* wrap: writev sendmsg sendmmsg */
+/* Kernels that offer an offload and then refuse it: said once, and the plain way goes on. No packet is lost. */
+#include "pipe_world.h"
+
+#include <errno.h>
+
+#define FLOWS 6u
+#define RUN 8u /* segments of a flow, one after the other */
+
+static atomic_int refuse_merged, refuse_all; /* errno of a write of a GSO packet, of any write */
+
+ssize_t __real_writev(int fd, const struct iovec *iov, int n);
+ssize_t __wrap_writev(int fd, const struct iovec *iov, int n);
+ssize_t __real_sendmsg(int fd, const struct msghdr *msg, int flags);
+ssize_t __wrap_sendmsg(int fd, const struct msghdr *msg, int flags);
+int __real_sendmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags);
+int __wrap_sendmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags);
+
+static bool is_gso(const struct iovec *iov)
+{
+	return iov->iov_len == sizeof(struct virtio_net_hdr) &&
+	       ((const struct virtio_net_hdr *)iov->iov_base)->gso_type;
+}
+
+ssize_t __wrap_writev(int fd, const struct iovec *iov, int n)
+{
+	const bool host = fd == w.host;
+
+	if (!host && (refuse_all || (refuse_merged && is_gso(iov)))) {
+		errno = refuse_all ? refuse_all : refuse_merged;
+		return -1;
+	}
+	return __real_writev(fd, iov, n);
+}
+
+ssize_t __wrap_sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+	return __real_sendmsg(fd, msg, flags);
+}
+
+int __wrap_sendmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags)
+{
+	return __real_sendmmsg(fd, msgs, n, flags);
+}
+
+static unsigned int notes(void)
+{
+	struct ntm_pipe_event *event;
+	unsigned int n = 0;
+
+	while ((event = ntm_pipe_take(&w.pipe.events))) {
+		n += event->type == NTM_PIPE_NOTE;
+		free(event);
+	}
+	return n;
+}
+
+/* FLOWS runs of RUN segments each, in one aggregate; the last one of a run has PSH set */
+static void peer_runs(struct test_packet *t, uint64_t ctr)
+{
+	size_t at = 0, len = 0;
+
+	t->payload = 1000;
+	for (unsigned int i = 0; i < FLOWS * RUN; i++) {
+		if (i % RUN == 0)
+			t->seq = i * 100000;
+		t->flags = TEST_ACK | (i % RUN == RUN - 1 ? TEST_PSH : 0);
+		t->id = (uint16_t)(100 + i);
+		len = seal_to(outer + at, 0, ctr + i, inner, from_peer(t, inner));
+		at += len;
+		t->seq += 1000;
+	}
+	peer_gso((uint16_t)len, outer, at);
+}
+
+/* What comes out is what went in, byte for byte, in order */
+static void all_come(struct test_packet *t)
+{
+	struct virtio_net_hdr vnet;
+
+	for (unsigned int i = 0; i < FLOWS * RUN; i++) {
+		if (i % RUN == 0)
+			t->seq = i * 100000;
+		t->flags = TEST_ACK | (i % RUN == RUN - 1 ? TEST_PSH : 0);
+		t->id = (uint16_t)(100 + i);
+		assert_int_equal(host_read(&vnet, 3000), from_peer(t, inner));
+		assert_int_equal(vnet.gso_type, 0);
+		assert_memory_equal(buf, inner, from_peer(t, inner));
+		t->seq += 1000;
+	}
+	assert_int_equal(host_read(&vnet, 20), 0);
+}
+
+static void merging_refused(int err, uint8_t proto, bool v6)
+{
+	struct test_packet t = { .proto = proto, .v6 = v6, .frag = 0x4000, .ttl = 64 };
+
+	atomic_store(&refuse_merged, err);
+	for (unsigned int round = 0; round < 2; round++) {
+		peer_runs(&t, round * 1000u);
+		all_come(&t);
+	}
+	received(2u * FLOWS * RUN);
+	assert_int_equal(notes(), 1);
+	assert_int_equal(atomic_load(&w.pipe.tun.merge_tcp), proto != IPPROTO_TCP);
+	assert_int_equal(atomic_load(&w.pipe.tun.merge_udp), proto != IPPROTO_UDP);
+	assert_int_equal(atomic_load(&w.pipe.drops[NTM_PIPE_DROP_NO_MEM]), 0);
+	assert_int_equal(atomic_load(&w.pipe.drops[NTM_PIPE_DROP_NO_ROUTE]), 0);
+}
+
+static void test_merging_einval(void **state)
+{
+	(void)state;
+	merging_refused(EINVAL, IPPROTO_TCP, false);
+}
+
+static void test_merging_eio(void **state)
+{
+	(void)state;
+	merging_refused(EIO, IPPROTO_TCP, true);
+}
+
+static void test_merging_udp(void **state)
+{
+	(void)state;
+	merging_refused(EINVAL, IPPROTO_UDP, false);
+}
+
+/* A device that is down refuses everything: that says nothing of its offloads */
+static void test_device_down(void **state)
+{
+	struct test_packet t = { .proto = IPPROTO_TCP, .frag = 0x4000, .ttl = 64 };
+	struct virtio_net_hdr vnet;
+
+	(void)state;
+	atomic_store(&refuse_all, EIO);
+	peer_runs(&t, 0);
+	drops_reach(NTM_PIPE_DROP_NO_ROUTE, FLOWS * RUN);
+	assert_int_equal(notes(), 0);
+	atomic_store(&refuse_all, 0);
+	peer_runs(&t, 1000);
+	assert_int_equal(host_read(&vnet, 3000), 40 + RUN * 1000);
+	assert_int_equal(vnet.gso_type, VIRTIO_NET_HDR_GSO_TCPV4);
+}
+
+static int reset(void **state)
+{
+	atomic_store(&refuse_merged, 0);
+	atomic_store(&refuse_all, 0);
+	return setup(state);
+}
+
+int main(void)
+{
+	static unsigned int alone;
+#define TEST(f) cmocka_unit_test_prestate_setup_teardown(f, reset, teardown, &alone)
+	const struct CMUnitTest tests[] = {
+		TEST(test_merging_einval),
+		TEST(test_merging_eio),
+		TEST(test_merging_udp),
+		TEST(test_device_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
