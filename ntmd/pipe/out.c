@@ -381,8 +381,9 @@ static void drain(void *ctx, void *v, unsigned int thread)
 	send_all(pipe, vec);
 	if (!pipe->told_gso && !atomic_load_explicit(&pipe->sock.gso, memory_order_relaxed)) {
 		pipe->told_gso = true;
-		ntm_pipe_note(&pipe->events,
-			      "the network device cannot cut UDP packets: sending them one by one");
+		ntm_pipe_note(
+			&pipe->events,
+			"neither kernel nor network device cuts UDP packets: sending them one by one");
 	}
 }
 

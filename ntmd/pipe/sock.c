@@ -52,6 +52,15 @@ static void prepare6(int fd)
 	set_int(fd, IPPROTO_IPV6, IPV6_RECVERR, 0);
 }
 
+/* Kernels before 4.18 do not, and would send a GSO packet as one datagram without a word */
+static bool knows_gso(int fd)
+{
+	int size;
+	socklen_t len = sizeof(size);
+
+	return fd < 0 || !getsockopt(fd, SOL_UDP, UDP_SEGMENT, &size, &len);
+}
+
 void ntm_sock_init(struct ntm_sock *sock, int fd4, int fd6)
 {
 	sock->fd4 = fd4;
@@ -64,7 +73,7 @@ void ntm_sock_init(struct ntm_sock *sock, int fd4, int fd6)
 	for (int i = 0; i < 2; i++)
 		if ((i ? fd6 : fd4) >= 0)
 			set_int(i ? fd6 : fd4, SOL_UDP, UDP_GRO, 1);
-	atomic_store(&sock->gso, true);
+	atomic_store(&sock->gso, knows_gso(fd4) && knows_gso(fd6));
 }
 
 /* Reading */
@@ -312,7 +321,25 @@ static int fd_for(const struct ntm_sock *sock, const union ntm_addr *to)
 	return sock->fd6;
 }
 
-static int send_once(struct ntm_sock *sock, const struct ntm_sock_out *out)
+/* @p is what was sent last */
+static int send_whole(struct ntm_sock *sock, const struct ntm_sock_out *out, int fd,
+		      struct packet *p)
+{
+	int err;
+
+	build(sock, p, out, true);
+	err = send_packet(fd, &p->msg, out->patient);
+	if (out->local && out->local->sa.sa_family &&
+	    (err == -EINVAL || err == -EADDRNOTAVAIL || err == -ENETUNREACH)) {
+		/* an address of ours that is gone: let routing choose */
+		build(sock, p, out, false);
+		err = send_packet(fd, &p->msg, out->patient);
+	}
+	return err;
+}
+
+/* @fits: cleared if it was larger than the MTU, though it may have gone in fragments */
+static int send_once(struct ntm_sock *sock, const struct ntm_sock_out *out, bool *fits)
 {
 	const int fd = fd_for(sock, out->to);
 	struct packet p;
@@ -320,18 +347,14 @@ static int send_once(struct ntm_sock *sock, const struct ntm_sock_out *out)
 
 	if (fd < 0)
 		return -EAFNOSUPPORT;
-	build(sock, &p, out, true);
-	err = send_packet(fd, &p.msg, out->patient);
-	if (out->local && out->local->sa.sa_family &&
-	    (err == -EINVAL || err == -EADDRNOTAVAIL || err == -ENETUNREACH)) {
-		build(sock, &p, out,
-		      false); /* an address of ours that is gone: let routing choose */
-		err = send_packet(fd, &p.msg, out->patient);
-	}
-	return err == -EMSGSIZE ? send_fragments(fd, &p) : err;
+	err = send_whole(sock, out, fd, &p);
+	if (err != -EMSGSIZE)
+		return err;
+	*fits = false;
+	return send_fragments(fd, &p);
 }
 
-static int send_each(struct ntm_sock *sock, const struct ntm_sock_out *out)
+static int send_each(struct ntm_sock *sock, const struct ntm_sock_out *out, bool *fits)
 {
 	struct ntm_sock_out one = *out;
 	unsigned int left = out->len;
@@ -339,30 +362,38 @@ static int send_each(struct ntm_sock *sock, const struct ntm_sock_out *out)
 
 	for (; left; left -= one.len, one.data += one.len) {
 		one.len = left < out->size ? left : out->size;
-		e = send_once(sock, &one);
+		e = send_once(sock, &one, fits);
 		err = err ? err : e;
 	}
 	return err;
 }
 
+/*
+ * EIO: this device cannot cut (it has no checksum offload). EINVAL: also said of segments that exceed the MTU; one by one it turns
+ * out.
+ */
+static bool cannot_cut(int err, int err_each, bool fits)
+{
+	return err == -EIO || (err == -EINVAL && !err_each && fits);
+}
+
 int ntm_sock_send(struct ntm_sock *sock, const struct ntm_sock_out *out)
 {
-	int err;
+	bool fits = true;
+	int err, err_each;
 
 	if (out->len <= out->size)
-		return send_once(sock, out);
+		return send_once(sock, out, &fits);
 	if (!atomic_load_explicit(&sock->gso, memory_order_relaxed))
-		return send_each(sock, out);
-	err = send_once(sock, out);
+		return send_each(sock, out, &fits);
+	err = send_once(sock, out, &fits);
 	if (err != -EIO && err != -EINVAL && err != -EMSGSIZE)
 		return err;
-	/*
-	 * EIO: this device cannot cut (it has no checksum offload); never again. EINVAL: also said of segments that exceed the
-	 * MTU; one by one it turns out.
-	 */
-	if (err == -EIO)
+	fits = true;
+	err_each = send_each(sock, out, &fits);
+	if (cannot_cut(err, err_each, fits))
 		atomic_store(&sock->gso, false);
-	return send_each(sock, out);
+	return err_each;
 }
 
 /* How many of the first ones, to one socket, went at once */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // with: ntmd/pipe/*.c
-/* wrap: writev sendmsg sendmmsg */
+/* wrap: writev sendmsg sendmmsg getsockopt */
 /* Kernels that offer an offload and then refuse it: said once, and the plain way goes on. No packet is lost. */
 #include "pipe_world.h"
 
@@ -9,12 +9,16 @@
 #define FLOWS 6u
 #define RUN 8u /* segments of a flow, one after the other */
 
+static atomic_int
+	refuse_gso; /* errno of sending with UDP_SEGMENT; -1: the kernel does not know it and sends one datagram */
 static atomic_int refuse_merged, refuse_all; /* errno of a write of a GSO packet, of any write */
 
 ssize_t __real_writev(int fd, const struct iovec *iov, int n);
 ssize_t __wrap_writev(int fd, const struct iovec *iov, int n);
 ssize_t __real_sendmsg(int fd, const struct msghdr *msg, int flags);
 ssize_t __wrap_sendmsg(int fd, const struct msghdr *msg, int flags);
+int __real_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
+int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
 int __real_sendmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags);
 int __wrap_sendmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags);
 
@@ -35,14 +39,59 @@ ssize_t __wrap_writev(int fd, const struct iovec *iov, int n)
 	return __real_writev(fd, iov, n);
 }
 
+static atomic_bool
+	refuse_large; /* what is sent with DF does not fit; without, it goes in fragments */
+
+static bool has_df(int fd)
+{
+	int value = 0;
+	socklen_t len = sizeof(value);
+
+	return !__real_getsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &value, &len) &&
+	       value == IP_PMTUDISC_DO;
+}
+
+static bool has_segment(const struct msghdr *msg)
+{
+	struct cmsghdr *c;
+
+	for (c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR((struct msghdr *)msg, c))
+		if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_SEGMENT)
+			return true;
+	return false;
+}
+
 ssize_t __wrap_sendmsg(int fd, const struct msghdr *msg, int flags)
 {
-	return __real_sendmsg(fd, msg, flags);
+	struct msghdr plain = *msg;
+
+	if (fd == w.fd4 && refuse_gso > 0 && has_segment(msg)) {
+		errno = refuse_gso;
+		return -1;
+	}
+	if (fd == w.fd4 && refuse_gso < 0)
+		plain.msg_controllen = 0;
+	if (fd == w.fd4 && refuse_large && has_df(fd)) {
+		errno = EMSGSIZE;
+		return -1;
+	}
+	return __real_sendmsg(fd, &plain, flags);
 }
 
 int __wrap_sendmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags)
 {
-	return __real_sendmmsg(fd, msgs, n, flags);
+	if (!refuse_gso)
+		return __real_sendmmsg(fd, msgs, n, flags);
+	return __wrap_sendmsg(fd, &msgs->msg_hdr, flags) < 0 ? -1 : 1;
+}
+
+int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
+{
+	if (refuse_gso < 0 && level == IPPROTO_UDP && name == UDP_SEGMENT) {
+		errno = ENOPROTOOPT;
+		return -1;
+	}
+	return __real_getsockopt(fd, level, name, value, len);
 }
 
 static unsigned int notes(void)
@@ -145,10 +194,81 @@ static void test_device_down(void **state)
 	assert_int_equal(vnet.gso_type, VIRTIO_NET_HDR_GSO_TCPV4);
 }
 
+/* A GSO packet of the host's, whose segments all come to the peer */
+static void host_gso(uint32_t seq)
+{
+	struct test_packet t = { .proto = IPPROTO_TCP, .frag = 0x4000, .ttl = 64 };
+	struct virtio_net_hdr vnet;
+	struct ntm_wire_hdr header = { 0 };
+	size_t len;
+
+	t.flags = TEST_ACK;
+	t.seq = seq;
+	t.payload = 20000;
+	len = test_build(&t, buf);
+	vnet = test_gso(buf, len, 1000);
+	host_send(&vnet, buf, len);
+	for (unsigned int i = 0; i < 20; i++) {
+		assert_int_equal(peer_read(w.far4, &header, 3000), 1040);
+		assert_int_equal(test_get32(inner + 24), seq + i * 1000);
+	}
+	assert_int_equal(peer_read(w.far4, &header, 20), -1);
+}
+
+static void cutting_refused(void)
+{
+	for (uint32_t i = 0; i < 5; i++)
+		host_gso(i * 20000);
+	assert_false(atomic_load(&w.pipe.sock.gso));
+	assert_int_equal(notes(), 1);
+	assert_int_equal(atomic_load(&w.pipe.drops[NTM_PIPE_DROP_TOO_BIG]), 0);
+	assert_int_equal(atomic_load(&w.pipe.drops[NTM_PIPE_DROP_NO_ROUTE]), 0);
+}
+
+/* No checksum offload below */
+static void test_cutting_eio(void **state)
+{
+	(void)state;
+	atomic_store(&refuse_gso, EIO);
+	cutting_refused();
+}
+
+static void test_cutting_einval(void **state)
+{
+	(void)state;
+	atomic_store(&refuse_gso, EINVAL);
+	cutting_refused();
+}
+
+/* EINVAL is said of segments larger than the MTU as well: they go singly, and the next smaller ones together */
+static void test_cutting_too_large(void **state)
+{
+	(void)state;
+	atomic_store(&refuse_gso, EINVAL);
+	atomic_store(&refuse_large, true);
+	host_gso(0);
+	assert_true(atomic_load(&w.pipe.sock.gso));
+	assert_int_equal(notes(), 0);
+}
+
+/* Before Linux 4.18: asked before it is used, since the kernel would not refuse it but send one datagram */
+static void test_cutting_unknown(void **state)
+{
+	unsigned int alone = 0;
+	void *crew = &alone;
+
+	teardown(state);
+	atomic_store(&refuse_gso, -1);
+	setup(&crew);
+	cutting_refused();
+}
+
 static int reset(void **state)
 {
 	atomic_store(&refuse_merged, 0);
 	atomic_store(&refuse_all, 0);
+	atomic_store(&refuse_gso, 0);
+	atomic_store(&refuse_large, false);
 	return setup(state);
 }
 
@@ -157,10 +277,9 @@ int main(void)
 	static unsigned int alone;
 #define TEST(f) cmocka_unit_test_prestate_setup_teardown(f, reset, teardown, &alone)
 	const struct CMUnitTest tests[] = {
-		TEST(test_merging_einval),
-		TEST(test_merging_eio),
-		TEST(test_merging_udp),
-		TEST(test_device_down),
+		TEST(test_merging_einval),    TEST(test_merging_eio),	  TEST(test_merging_udp),
+		TEST(test_device_down),	      TEST(test_cutting_eio),	  TEST(test_cutting_einval),
+		TEST(test_cutting_too_large), TEST(test_cutting_unknown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
