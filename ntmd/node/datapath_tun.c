@@ -363,6 +363,14 @@ static void tell_lost(struct ntm_datapath *dp, int err)
 	dp->events->lost(dp->ctx, err);
 }
 
+static void check_lost(struct ntm_datapath *dp)
+{
+	const int err = dp->closing ? 0 : ntm_pipe_lost(&dp->pipe);
+
+	if (err)
+		tell_lost(dp, err);
+}
+
 static void event_one(struct ntm_datapath *dp, const struct ntm_pipe_event *event)
 {
 	switch (event->type) {
@@ -393,9 +401,6 @@ static void event_one(struct ntm_datapath *dp, const struct ntm_pipe_event *even
 	case NTM_PIPE_NOTE:
 		ntm_info("%s", (const char *)event->data);
 		break;
-	case NTM_PIPE_LOST:
-		tell_lost(dp, -(int)event->number);
-		break;
 	}
 }
 
@@ -417,6 +422,7 @@ static void on_wake(uv_async_t *async)
 	struct ntm_datapath *dp = async->data;
 
 	take_events(dp);
+	check_lost(dp);
 	if (!dp->closing)
 		collect(dp);
 }

@@ -23,7 +23,6 @@ enum ntm_pipe_event_type {
 	NTM_PIPE_STUB,	     /* packet in data: to the stub resolver's address */
 	NTM_PIPE_SIGNAL,     /* datagram in data, from addr: signalling */
 	NTM_PIPE_NOTE,	     /* text in data: for the log */
-	NTM_PIPE_LOST,	     /* number: errno; the TUN device is gone */
 };
 
 /** struct ntm_pipe_event - the fields that the type names; the owner frees it */

@@ -82,7 +82,7 @@ static enum ntm_lane_fill fill(void *ctx, void *v)
 		return vec->used < FULL && vec->count < PACKETS ? NTM_LANE_SOME : NTM_LANE_MORE;
 	if (n == -EAGAIN)
 		return NTM_LANE_EMPTY;
-	ntm_pipe_tell(&pipe->events, NTM_PIPE_LOST, 0, (uint32_t)-n);
+	ntm_pipe_lose(pipe, n);
 	return NTM_LANE_END;
 }
 

@@ -23,6 +23,17 @@ void ntm_pipe_drop(struct ntm_pipe *pipe, enum ntm_pipe_drop why, uint64_t n)
 	atomic_fetch_add_explicit(&pipe->drops[why], n, memory_order_relaxed);
 }
 
+void ntm_pipe_lose(struct ntm_pipe *pipe, int err)
+{
+	atomic_store(&pipe->lost, err);
+	pipe->events.wake(pipe->events.ctx);
+}
+
+int ntm_pipe_lost(struct ntm_pipe *pipe)
+{
+	return atomic_load(&pipe->lost);
+}
+
 /* The virtual network */
 
 static bool in_prefix(const void *addr, const void *net, unsigned int bits)

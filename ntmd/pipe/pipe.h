@@ -65,6 +65,7 @@ struct ntm_pipe {
 	_Atomic uint64_t drops[NTM_PIPE_DROPS];
 	_Atomic uint64_t auth_second; /* forged packets: second << 20 | number */
 	_Atomic uint64_t icmp_ms;
+	atomic_int lost;      /* negative errno: the TUN device is gone */
 	unsigned int threads; /* numbers of threads; the owner's is the last */
 	int kick[2];	      /* eventfds that wake the readers */
 	bool running;
@@ -88,6 +89,13 @@ int ntm_pipe_open(struct ntm_pipe *pipe, const struct ntm_tun *tun, int fd4, int
 /** ntm_pipe_close() - ends the threads, frees all. The sockets stay as they are. */
 void ntm_pipe_close(struct ntm_pipe *pipe);
 
+/**
+ * ntm_pipe_lost() - a negative errno once the TUN device is gone, else 0; the owner is woken when that happens
+ *
+ * No event, since those may be lost, and this comes once.
+ */
+int ntm_pipe_lost(struct ntm_pipe *pipe);
+
 /** ntm_pipe_net() - the virtual network; copied. 0 or -ENOMEM */
 int ntm_pipe_net(struct ntm_pipe *pipe, const struct ntm_pipe_net *net);
 /** ntm_pipe_is_virtual() - any thread: does this address lie in the virtual network? */
@@ -105,6 +113,7 @@ void ntm_pipe_deliver(struct ntm_pipe *pipe, const uint8_t *packet, size_t len);
 void ntm_pipe_drop(struct ntm_pipe *pipe, enum ntm_pipe_drop why, uint64_t n);
 /** ntm_pipe_written() - what became of a write of @n packets to the TUN device: 0 or a negative errno, which is counted */
 void ntm_pipe_written(struct ntm_pipe *pipe, int err, uint64_t n);
+void ntm_pipe_lose(struct ntm_pipe *pipe, int err); /* the TUN device is gone */
 uint64_t ntm_pipe_now_ms(void);
 
 extern const struct ntm_lane_ops ntm_pipe_in_ops, ntm_pipe_out_ops;
