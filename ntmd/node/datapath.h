@@ -97,6 +97,7 @@ struct ntm_dp_open {
 /**
  * struct ntm_datapath_ops - all return 0 or a negative errno
  * @open:	make the interface and take the sockets; @why gets a sentence for people on failure
+ * @ifindex:	of its interface, whatever its name; 0: not known
  * @configure:	addresses, routes of the virtual prefixes, zone to catch; again on a changed lease
  * @path_set:	create a path or change it
  * @stats:	of a path
@@ -108,6 +109,7 @@ struct ntm_datapath_ops {
 	const char *name;
 	int (*open)(struct ntm_datapath **dp, const struct ntm_dp_open *how, char *why,
 		    size_t size);
+	unsigned int (*ifindex)(struct ntm_datapath *dp);
 	uint32_t (*suites)(struct ntm_datapath *dp); /* mask of 1 << suite it can do */
 	int (*configure)(struct ntm_datapath *dp, const struct ntm_dp_lease *lease);
 	int (*path_set)(struct ntm_datapath *dp, const struct ntm_dp_path *path);

@@ -741,6 +741,11 @@ static int kernel_open(struct ntm_datapath **out, const struct ntm_dp_open *how,
 	return 0;
 }
 
+static unsigned int kernel_ifindex(struct ntm_datapath *dp)
+{
+	return dp->ifindex;
+}
+
 static uint32_t kernel_suites(struct ntm_datapath *dp)
 {
 	return dp->suites;
@@ -760,6 +765,7 @@ static int kernel_configure(struct ntm_datapath *dp, const struct ntm_dp_lease *
 const struct ntm_datapath_ops ntm_datapath_kernel = {
 	.name = "kernel",
 	.open = kernel_open,
+	.ifindex = kernel_ifindex,
 	.suites = kernel_suites,
 	.configure = kernel_configure,
 	.path_set = kernel_path_set,

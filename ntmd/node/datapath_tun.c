@@ -616,6 +616,11 @@ static int tun_open(struct ntm_datapath **out, const struct ntm_dp_open *how, ch
 	return 0;
 }
 
+static unsigned int tun_ifindex(struct ntm_datapath *dp)
+{
+	return dp->ifindex ? dp->ifindex : if_nametoindex(dp->pipe.tun.name);
+}
+
 static uint32_t tun_suites(struct ntm_datapath *dp)
 {
 	(void)dp;
@@ -660,6 +665,7 @@ static int tun_configure(struct ntm_datapath *dp, const struct ntm_dp_lease *lea
 const struct ntm_datapath_ops ntm_datapath_tun = {
 	.name = "tun",
 	.open = tun_open,
+	.ifindex = tun_ifindex,
 	.suites = tun_suites,
 	.configure = tun_configure,
 	.path_set = tun_path_set,

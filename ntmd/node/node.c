@@ -452,17 +452,40 @@ static int dc_send(void *ctx, const union ntm_addr *to, const uint8_t *packet, s
 	return ntm_node_send(ctx, to, packet, len);
 }
 
+/* Our own interface is no way to anywhere: that of the data path; before there is one, what may be left of another run */
+static unsigned int own_interface(struct ntm_node *node)
+{
+	if (node->dp && node->dp_ops->ifindex)
+		return node->dp_ops->ifindex(node->dp);
+	return if_nametoindex(node->config.interface);
+}
+
+static bool is_own_virtual(const struct ntm_node *node, const union ntm_addr *addr)
+{
+	const struct ntm_msg *lease = &node->lease;
+
+	if (!node->has_lease)
+		return false;
+	if (addr->sa.sa_family == AF_INET)
+		return NTM_HAS(lease, VIRTUAL4) &&
+		       addr->v4.sin_addr.s_addr == lease->virtual4.s_addr;
+	return NTM_HAS(lease, VIRTUAL6) &&
+	       IN6_ARE_ADDR_EQUAL(&addr->v6.sin6_addr, &lease->virtual6);
+}
+
 static unsigned int own_candidates(struct ntm_node *node, struct ntm_candidate *out,
 				   unsigned int max)
 {
 	union ntm_addr addrs[NTM_CANDIDATES_MAX];
-	unsigned int count;
+	const unsigned int found = ntm_netif_addresses(
+		addrs, NTM_CANDIDATES_MAX, own_interface(node), ntm_udp_port(node->udp));
+	unsigned int count = 0;
 
-	count = ntm_netif_addresses(addrs, max < NTM_CANDIDATES_MAX ? max : NTM_CANDIDATES_MAX,
-				    if_nametoindex(node->config.interface),
-				    ntm_udp_port(node->udp));
-	for (unsigned int i = 0; i < count; i++)
-		out[i] = (struct ntm_candidate){ .kind = NTM_CAND_HOST, .addr = addrs[i] };
+	/* A TUN device handed in may not tell its name, and be configured at any time */
+	for (unsigned int i = 0; i < found && count < max; i++)
+		if (!is_own_virtual(node, &addrs[i]))
+			out[count++] =
+				(struct ntm_candidate){ .kind = NTM_CAND_HOST, .addr = addrs[i] };
 	return count;
 }
 

@@ -4,11 +4,12 @@
 # ntmd as Android runs it: without any privilege, on a TUN device and UDP sockets that its parent hands in and configures.
 #
 #   dc, a --- internet --- b: a plain device, a socket for each family (as Android's VpnService)
-#                     \--- c: a device with offloads, one socket for both families
+#                     \--- c: a device with offloads and another name, one socket for both families
 
 . /mnt/lab/src/tests/e2e/lib/process
 
 SOCKET=/run/ntmd/ntmd.sock
+declare -A DEVICE=([b]=ntm0 [c]=tun7)
 
 # handed_in HOST NAME OPTION...: ntm-parent with these options, and ntmd below it
 handed_in() {
@@ -19,10 +20,15 @@ handed_in() {
 	write_conf "$conf" node state=/var/lib/ntmd control=$SOCKET rekey-after=10
 	chmod 755 "$(dirname "$conf")"
 	chmod 644 "$conf"
-	bg "$host" parent ntm-parent --tun ntm0 "$@" -- ntmd -c /etc/ntmobile/ntmd.conf
+	bg "$host" parent ntm-parent --tun "${DEVICE[$host]}" "$@" -- ntmd -c /etc/ntmobile/ntmd.conf
 	eventually 15 asked "$host" status
 	asked "$host" join "$(dc_ctl dc invite "$name")"
 	eventually 15 grep -q '^configured' "$LAB_OUT/$host/parent.log"
+}
+
+# own_of HOST 4|6: its virtual address, as its parent gave it to the device
+own_of() {
+	ip -n "$1" -o "-$2" addr show dev "${DEVICE[$1]}" scope global | awk '{ sub("/.*", "", $4); print $4 }'
 }
 
 asked() {
@@ -43,7 +49,7 @@ status_of() {
 
 # A transfer during which the cable is out for two seconds
 transfer_without_cable() {
-	bg a "transfer-$1" iperf3 -c "$(virtual4 "$1")" -t 8
+	bg a "transfer-$1" iperf3 -c "$(own_of "$1" 4)" -t 8
 	sleep 2
 	unplug "$1" internet
 	sleep 2
@@ -61,12 +67,12 @@ node_checks() {
 	is "$host: and its IPv6 address" "$(on "$host" dig +short +time=5 +tries=1 alice.example.net AAAA)" "$(virtual6 a)"
 	check "$host: reaches a by name" on "$host" ping -c 3 -i 0.2 -W 2 alice.example.net
 	check "$host: over IPv6, too" on "$host" ping -6 -c 3 -i 0.2 -W 2 alice.example.net
-	check "$host: a reaches it" on a ping -c 3 -i 0.2 -W 2 "$(virtual4 "$host")"
+	check "$host: a reaches it" on a ping -c 3 -i 0.2 -W 2 "$(own_of "$host" 4)"
 	bg "$host" iperf3 iperf3 -s
 	eventually 5 listens "$host" tcp 5201
-	check "$host: TCP to it" on a iperf3 -c "$(virtual4 "$host")" -t 2
-	check "$host: TCP from it, over IPv6" on a iperf3 -c "$(virtual6 "$host")" -t 2 -R
-	check "$host: large pings" on a ping -q -c 3 -i 0.2 -s 30000 "$(virtual4 "$host")"
+	check "$host: TCP to it" on a iperf3 -c "$(own_of "$host" 4)" -t 2
+	check "$host: TCP from it, over IPv6" on a iperf3 -c "$(own_of "$host" 6)" -t 2 -R
+	check "$host: large pings" on a ping -q -c 3 -i 0.2 -s 30000 "$(own_of "$host" 4)"
 	check "$host: a TCP connection survives a lost cable" transfer_without_cable "$host"
 	at_most "$host: idle, it rests" "$(busy "$(ntmd_of "$host")")" 29
 	send_signal "$host" parent HUP
@@ -85,6 +91,11 @@ node a alice dc
 handed_in b bob
 handed_in c carol --vnet --dual --mtu 1400
 
+for host in b c; do
+	check "$host: the device has the virtual addresses" on $host sh -c "ip -o addr | grep -q 'inet 100[.]64'"
+	sleep 0.5
+	check_not "$host: they are not taken for real ones" grep 'real addresses changed' "$LAB_OUT/$host/parent.log"
+done
 node_checks b bob
 node_checks c carol
 
