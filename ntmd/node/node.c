@@ -428,8 +428,10 @@ static int dp_up(struct ntm_node *node)
 	node->dp_why[0] = '\0';
 	lease = dp_lease(&node->lease);
 	ntm_dns_up(node, &lease);
-	if (fresh)
+	if (fresh) {
+		uv_timer_stop(&node->dp_timer); /* it would try to get back what is here again */
 		ntm_dc_register(&node->dc, ntm_node_now_ms()); /* its suites are known now */
+	}
 	return 0;
 }
 

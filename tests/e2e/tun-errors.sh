@@ -1,6 +1,6 @@
 # on: host
 # module: no
-# timeout: 150
+# timeout: 180
 # What can go wrong below and above the user-space path: each is counted, ends when its cause ends, and never keeps ntmd busy.
 #
 #   dc --- internet --- a, b
@@ -19,6 +19,11 @@ reach() {
 # A few packets, whatever becomes of them
 try() {
 	on a ping -q -c 20 -i 0.05 -W 1 "$@" "$(virtual4 b)" || true
+}
+
+# says TEXT: ntmd of a has said so, after the first $before lines
+says() {
+	logs a ntmd | tail -n "+$((before + 1))" | grep -q "$1"
 }
 
 rests() {
@@ -110,3 +115,17 @@ at_least "receiver's device down: counted" $(($(drops b no-route) - before)) 20
 at_most "receiver's device down: ntmd rests" "$(busy "$(pid_of b ntmd)")" 29
 ip -n b link set ntm0 up
 recovers "receiver's device down"
+
+# Somebody else's interface has the name for a while. The path that stands at last is left alone by what tried to get it back.
+before=$(logs a ntmd | wc -l)
+ip -n a -batch - <<-END
+	link del ntm0
+	link add ntm0 type veth peer name not-ours
+END
+check "name taken: ntmd says so" eventually 5 says 'no data path: the TUN interface cannot be made'
+ip -n a link del ntm0
+addr_add a internet 192.0.2.11/24
+check "name taken: over, packets pass again before ntmd would have tried" eventually 3 reach
+before=$(logs a ntmd | wc -l)
+like "name taken: and go on" "$(on a ping -q -i 0.2 -w 7 "$(virtual4 b)")" ' 0% packet loss'
+check_not "name taken: no tunnel was torn down" says 'tunnel over'
