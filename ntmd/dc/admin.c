@@ -11,6 +11,7 @@
 #include "common/control.h"
 #include "common/keyfile.h"
 #include "dc/advertise.h"
+#include "dc/listing.h"
 
 __attribute__((format(printf, 2, 3))) static json_t *failure(int code, const char *fmt, ...)
 {
@@ -47,6 +48,12 @@ static bool full_name(const char *zone, const char *given, char out[NTM_NAME_MAX
 
 static json_t *bad_name(const struct ntm_core *core, const char *name)
 {
+	char full[NTM_NAME_MAX + 1];
+
+	if (name && full_name(core->config.zone, name, full))
+		return failure(NTM_EXIT_USAGE,
+			       "%s is too long for a relay's name: at most %d bytes in full", full,
+			       NTM_RELAY_NAME_MAX);
 	return failure(NTM_EXIT_USAGE, "%s is no name in the zone %s", name ? name : "nothing",
 		       core->config.zone);
 }
@@ -57,14 +64,30 @@ static const char *prepare(const struct ntm_core *core, struct ntm_join *join, c
 {
 	if (!given || !full_name(core->config.zone, given, invite->name))
 		return "name";
+	if (invite->kind == NTM_KIND_RELAY && strlen(invite->name) > NTM_RELAY_NAME_MAX)
+		return "name";
 	randombytes_buf(join->token, sizeof(join->token));
 	ntm_store_hash_token(join->token, invite->token);
 	invite->expires = core->wall() + (int64_t)core->config.invite_lifetime;
 	return ntm_join_format(join, string, NTM_JOIN_STR) ? "join string" : NULL;
 }
 
+/* Why a name cannot be invited */
+static json_t *taken(const struct ntm_core *core, const struct ntm_store_invite *invite)
+{
+	struct ntm_store_node row;
+	int err = core->store->ops->get(core->store, invite->name, &row);
+
+	if (!err && row.kind != invite->kind)
+		return failure(NTM_EXIT_ERROR, "%s is a %s's name; take another", invite->name,
+			       row.kind == NTM_KIND_RELAY ? "relay" : "node");
+	return failure(NTM_EXIT_ERROR, "%s is a %s or invited already; revoke it first",
+		       invite->name, invite->kind == NTM_KIND_RELAY ? "relay" : "node");
+}
+
 static json_t *invite_all(struct ntm_core *core, json_t *names, struct ntm_join *join,
-			  struct ntm_store_invite *invites, char (*strings)[NTM_JOIN_STR])
+			  enum ntm_kind kind, struct ntm_store_invite *invites,
+			  char (*strings)[NTM_JOIN_STR])
 {
 	size_t count = json_array_size(names), failed, i;
 	json_t *joins;
@@ -73,13 +96,13 @@ static json_t *invite_all(struct ntm_core *core, json_t *names, struct ntm_join 
 	for (i = 0; i < count; i++) {
 		const char *given = json_string_value(json_array_get(names, i));
 
+		invites[i].kind = kind;
 		if (prepare(core, join, given, &invites[i], strings[i]))
 			return bad_name(core, given);
 	}
 	err = core->store->ops->invite(core->store, invites, count, core->wall(), &failed);
 	if (err == -EEXIST)
-		return failure(NTM_EXIT_ERROR, "%s is a node or invited already; revoke it first",
-			       invites[failed].name);
+		return taken(core, &invites[failed]);
 	if (err)
 		return failure(NTM_EXIT_ERROR, "cannot store the invitation: %s", strerror(-err));
 	joins = json_array();
@@ -88,8 +111,10 @@ static json_t *invite_all(struct ntm_core *core, json_t *names, struct ntm_join 
 	return json_pack("{s:b,s:o}", "ok", 1, "joins", joins);
 }
 
-static json_t *invite_nodes(struct ntm_core *core, json_t *request)
+static json_t *invite(struct ntm_core *core, json_t *request)
 {
+	enum ntm_kind kind = json_is_true(json_object_get(request, "relay")) ? NTM_KIND_RELAY :
+									       NTM_KIND_NODE;
 	json_t *names = json_object_get(request, "names"), *response = NULL;
 	size_t count = json_array_size(names);
 	struct ntm_store_invite *invites;
@@ -107,7 +132,7 @@ static json_t *invite_nodes(struct ntm_core *core, json_t *request)
 	invites = calloc(count, sizeof(*invites));
 	strings = calloc(count, sizeof(*strings));
 	if (invites && strings)
-		response = invite_all(core, names, &join, invites, strings);
+		response = invite_all(core, names, &join, kind, invites, strings);
 	if (strings)
 		sodium_memzero(strings, count * sizeof(*strings));
 	free(strings);
@@ -116,72 +141,21 @@ static json_t *invite_nodes(struct ntm_core *core, json_t *request)
 	return response;
 }
 
-struct listing {
-	const struct ntm_core *core;
-	json_t *nodes;
-	bool live;
-	uint64_t now_ms;
-};
-
-static void set_address(json_t *object, const char *key, int family, const void *addr, bool has)
-{
-	char text[INET6_ADDRSTRLEN];
-
-	json_object_set_new(object, key,
-			    has ? json_string(inet_ntop(family, addr, text, sizeof(text))) :
-				  json_null());
-}
-
-static const char *state_of(const struct ntm_store_node *row, bool online)
-{
-	if (row->state == NTM_STORE_INVITED || row->has_token)
-		return "invited";
-	if (row->state == NTM_STORE_REVOKED)
-		return "revoked";
-	return online ? "online" : "offline";
-}
-
-static int list_row(void *ctx, const struct ntm_store_node *row)
-{
-	const struct listing *l = ctx;
-	const struct ntm_node *node = ntm_registry_by_name(&l->core->registry, row->name);
-	bool online = l->live && node && ntm_core_online(l->core, node, l->now_ms);
-	int64_t seen = l->live && node ? ntm_core_seen(l->core, node, l->now_ms) : row->seen;
-	char addr[NTM_ADDR_STR], key[NTM_KEY_STR];
-	json_t *o = json_object();
-
-	json_object_set_new(o, "name", json_string(row->name));
-	json_object_set_new(o, "state", json_string(state_of(row, online)));
-	set_address(o, "virtual4", AF_INET, &row->v4, row->has4);
-	set_address(o, "virtual6", AF_INET6, &row->v6, row->has6);
-	json_object_set_new(o, "observed",
-			    online ? json_string(ntm_addr_str(&node->session->addr, addr)) :
-				     json_null());
-	json_object_set_new(o, "last_seen", seen ? json_integer(seen) : json_null());
-	json_object_set_new(o, "invite_expires",
-			    row->has_token ? json_integer(row->expires) : json_null());
-	if (row->has_key)
-		ntm_key_str(row->key, key);
-	json_object_set_new(o, "key", row->has_key ? json_string(key) : json_null());
-	return json_array_append_new(l->nodes, o) ? -ENOMEM : 0;
-}
-
-static json_t *list_nodes(struct ntm_core *core, json_t *request, bool live, uint64_t now_ms)
+static json_t *list(struct ntm_core *core, json_t *request, enum ntm_kind kind, bool live,
+		    uint64_t now_ms)
 {
 	const char *after = json_string_value(json_object_get(request, "after"));
-	struct listing l = { core, json_array(), live, now_ms };
-	int err = core->store->ops->list(core->store, after ? after : "", NTM_ADMIN_BATCH, list_row,
-					 &l);
+	int err;
+	json_t *rows =
+		ntm_listing(core, kind, after ? after : "", NTM_ADMIN_BATCH, live, now_ms, &err);
 
-	if (err) {
-		json_decref(l.nodes);
+	if (!rows)
 		return failure(NTM_EXIT_ERROR, "cannot read the store: %s", strerror(-err));
-	}
-	return json_pack("{s:b,s:o,s:b}", "ok", 1, "nodes", l.nodes, "more",
-			 (int)(json_array_size(l.nodes) == NTM_ADMIN_BATCH));
+	return json_pack("{s:b,s:o,s:b}", "ok", 1, kind == NTM_KIND_RELAY ? "relays" : "nodes",
+			 rows, "more", (int)(json_array_size(rows) == NTM_ADMIN_BATCH));
 }
 
-static json_t *revoke_node(struct ntm_core *core, json_t *request)
+static json_t *revoke_name(struct ntm_core *core, json_t *request)
 {
 	const char *given = json_string_value(json_object_get(request, "name"));
 	char name[NTM_NAME_MAX + 1];
@@ -192,7 +166,7 @@ static json_t *revoke_node(struct ntm_core *core, json_t *request)
 		return bad_name(core, given);
 	err = core->store->ops->revoke(core->store, name);
 	if (err == -ENOENT)
-		return failure(NTM_EXIT_ERROR, "%s is no node", name);
+		return failure(NTM_EXIT_ERROR, "%s is no node or relay", name);
 	if (err == -EALREADY)
 		return failure(NTM_EXIT_ERROR, "%s is revoked already", name);
 	if (err)
@@ -222,22 +196,27 @@ static json_t *pool_status(const struct ntm_pool *pool)
 static json_t *status(struct ntm_core *core, uint64_t now_ms)
 {
 	json_t *counters = json_object();
+	uint32_t known[2] = { 0, 0 }, online[2] = { 0, 0 }, i;
 	char key[NTM_KEY_STR];
-	uint32_t online = 0, i;
 
-	for (i = 0; i < core->registry.count; i++)
-		online += ntm_core_online(core, ntm_registry_get(&core->registry, i), now_ms);
+	for (i = 0; i < core->registry.count; i++) {
+		const struct ntm_node *node = ntm_registry_get(&core->registry, i);
+
+		known[node->kind == NTM_KIND_RELAY]++;
+		online[node->kind == NTM_KIND_RELAY] += ntm_core_online(core, node, now_ms);
+	}
 	for (i = 0; i < NTM_COUNTERS; i++)
 		json_object_set_new(counters, ntm_counter_names[i],
 				    json_integer((json_int_t)core->counters[i]));
 	ntm_key_str(core->self.public, key);
-	return json_pack("{s:b,s:i,s:s,s:s,s:I,s:i,s:i,s:i,s:i,s:o,s:o,s:o}", "ok", 1, "version", 1,
-			 "zone", core->config.zone, "key", key, "uptime",
-			 (json_int_t)((now_ms - core->started_ms) / 1000), "nodes",
-			 (int)core->registry.count, "online", (int)online, "unconfirmed_sessions",
-			 (int)core->sessions.guest_count, "open_directions",
-			 (int)core->directions.count, "pool4", pool_status(&core->pool4), "pool6",
-			 pool_status(&core->pool6), "counters", counters);
+	return json_pack("{s:b,s:i,s:s,s:s,s:I,s:i,s:i,s:i,s:i,s:i,s:i,s:o,s:o,s:o}", "ok", 1,
+			 "version", 1, "zone", core->config.zone, "key", key, "uptime",
+			 (json_int_t)((now_ms - core->started_ms) / 1000), "nodes", (int)known[0],
+			 "online", (int)online[0], "relays", (int)known[1], "relays_online",
+			 (int)online[1], "unconfirmed_sessions", (int)core->sessions.guest_count,
+			 "open_directions", (int)core->directions.count, "pool4",
+			 pool_status(&core->pool4), "pool6", pool_status(&core->pool6), "counters",
+			 counters);
 }
 
 json_t *ntm_admin_run(struct ntm_core *core, json_t *request, bool live, uint64_t now_ms)
@@ -245,11 +224,13 @@ json_t *ntm_admin_run(struct ntm_core *core, json_t *request, bool live, uint64_
 	const char *command = json_string_value(json_object_get(request, "command"));
 
 	if (command && !strcmp(command, "invite"))
-		return invite_nodes(core, request);
+		return invite(core, request);
 	if (command && !strcmp(command, "nodes"))
-		return list_nodes(core, request, live, now_ms);
+		return list(core, request, NTM_KIND_NODE, live, now_ms);
+	if (command && !strcmp(command, "relays"))
+		return list(core, request, NTM_KIND_RELAY, live, now_ms);
 	if (command && !strcmp(command, "revoke"))
-		return revoke_node(core, request);
+		return revoke_name(core, request);
 	if (command && !strcmp(command, "status"))
 		return status(core, now_ms);
 	return failure(NTM_EXIT_USAGE, "unknown command %s", command ? command : "");

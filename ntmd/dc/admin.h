@@ -3,8 +3,9 @@
  * What an operator asks for, in JSON: over the control socket of a running coordinator, or on a core that the
  * command line opened itself.
  *
- *   {"command": "invite", "names": [NAME...]}         {"ok": true, "joins": [STRING...]}: all or none
- *   {"command": "nodes", "after": NAME, "limit": N}   {"ok": true, "nodes": [...], "more": BOOL}
+ *   {"command": "invite", "names": [NAME...], "relay": BOOL}  {"ok": true, "joins": [STRING...]}: all or none
+ *   {"command": "nodes", "after": NAME}               {"ok": true, "nodes": [...], "more": BOOL}
+ *   {"command": "relays", "after": NAME}              {"ok": true, "relays": [...], "more": BOOL}
  *   {"command": "revoke", "name": NAME}               {"ok": true, "name": FULL NAME}
  *   {"command": "status"}                             {"ok": true, ...}
  */

@@ -110,9 +110,10 @@ static int check(json_t *response)
 	return complain(code ? code : NTM_EXIT_ERROR, text ? text : "refused");
 }
 
-static int invite_names(struct line *l, json_t *names)
+static int invite_names(struct line *l, json_t *names, bool relay)
 {
-	json_t *request = json_pack("{s:s,s:O}", "command", "invite", "names", names);
+	json_t *request = json_pack("{s:s,s:O,s:b}", "command", "invite", "names", names, "relay",
+				    (int)relay);
 	json_t *response = ask(l, request);
 	json_t *joins = json_object_get(response, "joins");
 	int code = check(response);
@@ -132,11 +133,11 @@ static int finish_output(int code)
 	return code;
 }
 
-int ntm_cli_invite(const struct ntm_dc_config *config, const char *name)
+int ntm_cli_invite(const struct ntm_dc_config *config, const char *name, bool relay)
 {
 	struct line l = { .config = config };
 	json_t *names = json_pack("[s]", name);
-	int code = names ? invite_names(&l, names) :
+	int code = names ? invite_names(&l, names, relay) :
 			   complain(NTM_EXIT_USAGE, "the name is not UTF-8");
 
 	json_decref(names);
@@ -144,7 +145,7 @@ int ntm_cli_invite(const struct ntm_dc_config *config, const char *name)
 	return finish_output(code);
 }
 
-static int invite_lines(struct line *l, FILE *in)
+static int invite_lines(struct line *l, FILE *in, bool relay)
 {
 	json_t *names = json_array();
 	char *text = NULL;
@@ -158,18 +159,18 @@ static int invite_lines(struct line *l, FILE *in)
 		if (json_array_append_new(names, json_string(text)))
 			code = complain(NTM_EXIT_USAGE, "a name is not UTF-8");
 		else if (json_array_size(names) == NTM_ADMIN_BATCH) {
-			code = invite_names(l, names);
+			code = invite_names(l, names, relay);
 			json_array_clear(names);
 		}
 	}
 	if (code == NTM_EXIT_OK && json_array_size(names))
-		code = invite_names(l, names);
+		code = invite_names(l, names, relay);
 	free(text);
 	json_decref(names);
 	return code;
 }
 
-int ntm_cli_invite_batch(const struct ntm_dc_config *config, const char *file)
+int ntm_cli_invite_batch(const struct ntm_dc_config *config, const char *file, bool relay)
 {
 	struct line l = { .config = config };
 	FILE *in = strcmp(file, "-") ? fopen(file, "re") : stdin;
@@ -179,31 +180,32 @@ int ntm_cli_invite_batch(const struct ntm_dc_config *config, const char *file)
 		fprintf(stderr, "ntm-dc: %s: %s\n", file, strerror(errno));
 		return NTM_EXIT_ERROR;
 	}
-	code = invite_lines(&l, in);
+	code = invite_lines(&l, in, relay);
 	if (in != stdin)
 		fclose(in);
 	hang_up(&l);
 	return finish_output(code);
 }
 
-static int all_nodes(const struct ntm_dc_config *config, json_t *nodes)
+/* @what: "nodes" or "relays" */
+static int fetch_all(const struct ntm_dc_config *config, const char *what, json_t *rows)
 {
 	struct line l = { .config = config };
 	bool more = true;
 	int code = NTM_EXIT_OK;
 
 	while (more && code == NTM_EXIT_OK) {
-		size_t count = json_array_size(nodes);
-		json_t *last = count ? json_object_get(json_array_get(nodes, count - 1), "name") :
+		size_t count = json_array_size(rows);
+		json_t *last = count ? json_object_get(json_array_get(rows, count - 1), "name") :
 				       NULL;
-		json_t *request = json_pack("{s:s,s:s}", "command", "nodes", "after",
+		json_t *request = json_pack("{s:s,s:s}", "command", what, "after",
 					    last ? json_string_value(last) : "");
 		json_t *response = ask(&l, request);
 
 		code = check(response);
-		json_array_extend(nodes, json_object_get(response, "nodes"));
+		json_array_extend(rows, json_object_get(response, what));
 		more = json_is_true(json_object_get(response, "more")) &&
-		       json_array_size(nodes) > count;
+		       json_array_size(rows) > count;
 		json_decref(response);
 		json_decref(request);
 	}
@@ -211,40 +213,64 @@ static int all_nodes(const struct ntm_dc_config *config, json_t *nodes)
 	return code;
 }
 
-enum column { NAME, VIRTUAL4, VIRTUAL6, STATE, OBSERVED, SEEN, COLUMNS };
+struct column {
+	const char *heading, *field;
+};
 
-static const char *const headings[COLUMNS] = { "NAME",	"VIRTUAL4", "VIRTUAL6",
-					       "STATE", "OBSERVED", "LAST SEEN" };
-static const char *const fields[COLUMNS] = { "name",  "virtual4", "virtual6",
-					     "state", "observed", "last_seen" };
+static const struct column node_columns[] = {
+	{ "NAME", "name" },   { "VIRTUAL4", "virtual4" }, { "VIRTUAL6", "virtual6" },
+	{ "STATE", "state" }, { "OBSERVED", "observed" }, { "LAST SEEN", "last_seen" },
+	{ NULL, NULL },
+};
 
-static void set_cell(struct libscols_line *row, enum column column, const json_t *value)
+static const struct column relay_columns[] = {
+	{ "NAME", "name" },
+	{ "STATE", "state" },
+	{ "ADDRESSES", "addresses" },
+	{ "LOAD", "load" },
+	{ "PATHS/MIN", "paths_last_minute" },
+	{ "RTT MS", "rtt_ms" },
+	{ "LAST SEEN", "last_seen" },
+	{ NULL, NULL },
+};
+
+static void set_cell(struct libscols_line *row, size_t column, const char *field,
+		     const json_t *value)
 {
-	char text[64] = "-";
+	char text[2 * NTM_ADDR_STR + 2] = "";
+	size_t i, used = 0;
 	struct tm tm;
 	time_t t;
 
-	if (json_is_integer(value)) {
+	if (json_is_integer(value) && strcmp(field, "last_seen") != 0) {
+		snprintf(text, sizeof(text), "%lld", (long long)json_integer_value(value));
+	} else if (json_is_integer(value)) {
 		t = json_integer_value(value);
 		strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", localtime_r(&t, &tm));
 	}
-	scols_line_set_data(row, column, json_is_string(value) ? json_string_value(value) : text);
+	for (i = 0; i < json_array_size(value) && used < sizeof(text); i++)
+		used += snprintf(text + used, sizeof(text) - used, "%s%s", i ? "," : "",
+				 json_string_value(json_array_get(value, i)));
+	if (json_is_string(value))
+		scols_line_set_data(row, column, json_string_value(value));
+	else
+		scols_line_set_data(row, column, text[0] ? text : "-");
 }
 
-static int print_table(const json_t *nodes)
+static int print_table(const json_t *rows, const struct column *columns)
 {
 	struct libscols_table *table = scols_new_table();
 	size_t i, column;
 	int code;
 
-	for (column = 0; table && column < COLUMNS; column++)
-		scols_table_new_column(table, headings[column], 0, 0);
-	for (i = 0; i < json_array_size(nodes); i++) {
+	for (column = 0; table && columns[column].field; column++)
+		scols_table_new_column(table, columns[column].heading, 0, 0);
+	for (i = 0; i < json_array_size(rows); i++) {
 		struct libscols_line *row = table ? scols_table_new_line(table, NULL) : NULL;
 
-		for (column = 0; row && column < COLUMNS; column++)
-			set_cell(row, column,
-				 json_object_get(json_array_get(nodes, i), fields[column]));
+		for (column = 0; row && columns[column].field; column++)
+			set_cell(row, column, columns[column].field,
+				 json_object_get(json_array_get(rows, i), columns[column].field));
 	}
 	code = table && !scols_print_table(table) ?
 		       NTM_EXIT_OK :
@@ -261,21 +287,32 @@ static int print_json(json_t *value)
 	return NTM_EXIT_OK;
 }
 
-int ntm_cli_nodes(const struct ntm_dc_config *config, bool json)
+static int show_all(const struct ntm_dc_config *config, const char *what,
+		    const struct column *columns, bool json)
 {
-	json_t *nodes = json_array();
-	int code = all_nodes(config, nodes);
+	json_t *rows = json_array();
+	int code = fetch_all(config, what, rows);
 
 	if (code == NTM_EXIT_OK && json) {
-		json_t *all = json_pack("{s:i,s:O}", "version", 1, "nodes", nodes);
+		json_t *all = json_pack("{s:i,s:O}", "version", 1, what, rows);
 
 		code = print_json(all);
 		json_decref(all);
 	} else if (code == NTM_EXIT_OK) {
-		code = print_table(nodes);
+		code = print_table(rows, columns);
 	}
-	json_decref(nodes);
+	json_decref(rows);
 	return finish_output(code);
+}
+
+int ntm_cli_nodes(const struct ntm_dc_config *config, bool json)
+{
+	return show_all(config, "nodes", node_columns, json);
+}
+
+int ntm_cli_relays(const struct ntm_dc_config *config, bool json)
+{
+	return show_all(config, "relays", relay_columns, json);
 }
 
 int ntm_cli_revoke(const struct ntm_dc_config *config, const char *name)

@@ -26,12 +26,18 @@ const char *const ntm_counter_names[NTM_COUNTERS] = {
 	[NTM_COUNT_REFUSALS] = "refusals",
 	[NTM_COUNT_RESENT] = "route_directions_resent",
 	[NTM_COUNT_UNCONFIRMED] = "route_directions_unconfirmed",
+	[NTM_COUNT_RELAY_DIRECTIONS] = "relay_directions",
+	[NTM_COUNT_RELAY_RESENT] = "relay_directions_resent",
+	[NTM_COUNT_RELAY_RESPONSES] = "relay_responses",
+	[NTM_COUNT_RELAY_REFUSED] = "relay_refusals",
+	[NTM_COUNT_RELAY_SILENT] = "relay_directions_unanswered",
 	[NTM_DROP_TYPE] = "drop_type",
 	[NTM_DROP_HANDSHAKE] = "drop_handshake",
 	[NTM_DROP_SESSION] = "drop_unknown_session",
 	[NTM_DROP_FORGED] = "drop_not_authentic",
 	[NTM_DROP_REPLAY] = "drop_replay",
 	[NTM_DROP_MALFORMED] = "drop_malformed",
+	[NTM_DROP_CANDIDATE] = "drop_candidate",
 	[NTM_DROP_UNEXPECTED] = "drop_unexpected",
 	[NTM_DROP_SEND] = "drop_send_failed",
 	[NTM_DROP_MEMORY] = "drop_out_of_memory",
@@ -76,6 +82,7 @@ static int load_node(void *ctx, const struct ntm_store_node *row)
 		return -ENOMEM;
 	}
 	node = ntm_registry_add(r, name);
+	node->kind = row->kind;
 	node->state = row->state == NTM_STORE_ACTIVE ? NTM_NODE_ACTIVE : NTM_NODE_REVOKED;
 	node->seen = row->seen;
 	if (row->has_key)
@@ -155,6 +162,7 @@ static void tear_down(struct ntm_core *core)
 {
 	ntm_sessions_free(&core->sessions);
 	ntm_directions_free(&core->directions);
+	ntm_relays_free(&core->relays);
 	ntm_pool_free(&core->pool6);
 	ntm_pool_free(&core->pool4);
 	ntm_registry_free(&core->registry);
@@ -174,6 +182,7 @@ int ntm_core_open(struct ntm_core *core, const struct ntm_dc_config *config, uin
 	core->config = *config;
 	core->wall = wall_clock;
 	core->request_id = randombytes_random();
+	randombytes_buf(core->end_key, sizeof(core->end_key));
 	core->started_ms = now_ms;
 	core->swept_ms = now_ms;
 	err = open_files(core, error, size);

@@ -8,6 +8,7 @@
 
 #include "dc/config.h"
 #include "dc/directions.h"
+#include "dc/relays.h"
 #include "dc/sessions.h"
 #include "dc/store.h"
 
@@ -22,12 +23,18 @@ enum ntm_counter {
 	NTM_COUNT_REFUSALS,
 	NTM_COUNT_RESENT,
 	NTM_COUNT_UNCONFIRMED,
+	NTM_COUNT_RELAY_DIRECTIONS,
+	NTM_COUNT_RELAY_RESENT,
+	NTM_COUNT_RELAY_RESPONSES,
+	NTM_COUNT_RELAY_REFUSED,
+	NTM_COUNT_RELAY_SILENT,
 	NTM_DROP_TYPE,
 	NTM_DROP_HANDSHAKE,
 	NTM_DROP_SESSION,
 	NTM_DROP_FORGED,
 	NTM_DROP_REPLAY,
 	NTM_DROP_MALFORMED,
+	NTM_DROP_CANDIDATE, /* addresses, not packets */
 	NTM_DROP_UNEXPECTED,
 	NTM_DROP_SEND,
 	NTM_DROP_MEMORY,
@@ -47,6 +54,8 @@ struct ntm_core {
 	struct ntm_pool pool4, pool6;
 	struct ntm_sessions sessions;
 	struct ntm_directions directions;
+	struct ntm_relays relays;
+	uint8_t end_key[32]; /* what relays are told of a node is made with it; new with each start */
 	ntm_core_send_fn *send;
 	void *send_ctx;
 	int64_t (*wall)(void); /* seconds */
@@ -56,7 +65,7 @@ struct ntm_core {
 	uint32_t sweep_next; /* node id */
 	uint32_t online;     /* as of the last sweep */
 	uint64_t counters[NTM_COUNTERS];
-	struct ntm_log_limit storage_log, refusal_log, memory_log;
+	struct ntm_log_limit storage_log, refusal_log, memory_log, relay_log;
 };
 
 /**

@@ -3,6 +3,7 @@
 
 #include <sodium.h>
 #include <string.h>
+#include "dc/relaying.h"
 #include "dc/send.h"
 
 /* Direction Requests of one node: a bucket of 100, refilled with 50 a second. */
@@ -25,8 +26,12 @@ static bool may_ask(struct ntm_node *node, uint64_t now_ms)
 
 static struct ntm_node *find_target(const struct ntm_core *core, const struct ntm_msg *request)
 {
-	if (NTM_HAS(request, NAME))
-		return ntm_registry_by_name(&core->registry, request->name);
+	struct ntm_node *node;
+
+	if (NTM_HAS(request, NAME)) {
+		node = ntm_registry_by_name(&core->registry, request->name);
+		return node && node->kind == NTM_KIND_NODE ? node : NULL;
+	}
 	if (request->target_len == 4)
 		return ntm_registry_by_v4(&core->registry, request->target);
 	return ntm_registry_by_v6(&core->registry, request->target);
@@ -38,6 +43,8 @@ static void view(const struct ntm_core *core, const struct ntm_node *node, uint6
 	memset(out, 0, sizeof(*out));
 	out->name = node->name;
 	out->key = node->key;
+	ntm_relaying_end(core, node->key, out->end);
+	out->nat = node->nat;
 	out->has4 = node->has4;
 	out->has6 = node->has6;
 	out->v4 = node->v4;
@@ -52,6 +59,8 @@ static void view(const struct ntm_core *core, const struct ntm_node *node, uint6
 		out->observed = node->session->addr;
 	out->candidates = node->candidates;
 	out->candidate_count = node->candidate_count;
+	out->rtts = node->rtts;
+	out->rtt_count = node->rtt_count;
 }
 
 static void make_path(const struct ntm_core *core, struct ntm_director_path *path)
@@ -62,24 +71,35 @@ static void make_path(const struct ntm_core *core, struct ntm_director_path *pat
 	randombytes_buf(path->psk, sizeof(path->psk));
 }
 
+/* An action's receiver, but for the asker. The director sends to nobody who is offline. */
+static const struct ntm_node *receiver(const struct ntm_core *core, const struct ntm_node *target,
+				       const struct ntm_director_ask *ask,
+				       const struct ntm_director_action *action)
+{
+	if (action->to == NTM_DIRECTOR_TO_RELAY)
+		return ntm_registry_get(&core->registry, ask->relays->id[action->relay]);
+	return target;
+}
+
 /* The plan's actions, in their order. */
-static void carry_out(struct ntm_core *core, const struct ntm_peer *asker, struct ntm_node *target,
-		      const struct ntm_msg *request, struct ntm_director_plan *plan,
+static void carry_out(struct ntm_core *core, const struct ntm_peer *asker,
+		      const struct ntm_node *target, const struct ntm_msg *request,
+		      const struct ntm_director_ask *ask, struct ntm_director_plan *plan,
 		      uint32_t request_id)
 {
 	unsigned int i;
 
 	for (i = 0; i < plan->count; i++) {
-		struct ntm_msg *msg = &plan->actions[i].msg;
+		struct ntm_director_action *action = &plan->actions[i];
 
-		if (msg->type == NTM_MSG_REFUSAL)
+		if (action->msg.type == NTM_MSG_REFUSAL)
 			core->counters[NTM_COUNT_REFUSALS]++;
-		if (plan->actions[i].to == NTM_DIRECTOR_TO_ASKER) {
-			ntm_send_answer(core, asker, request, msg);
-		} else if (target) {
-			msg->request_id = request_id;
-			ntm_send_message(core, target, msg);
+		if (action->to == NTM_DIRECTOR_TO_ASKER) {
+			ntm_send_answer(core, asker, request, &action->msg);
+			continue;
 		}
+		action->msg.request_id = request_id;
+		ntm_send_message(core, receiver(core, target, ask, action), &action->msg);
 	}
 }
 
@@ -113,15 +133,29 @@ static const struct ntm_direction *recent_direction(const struct ntm_core *core,
 	return NULL;
 }
 
-static bool remember(struct ntm_core *core, const struct ntm_director_path *path,
+static void remember_relays(struct ntm_core *core, struct ntm_direction *d,
+			    const struct ntm_director_relays *relays, uint64_t now_ms)
+{
+	unsigned int i;
+
+	for (i = 0; i < relays->count; i++) {
+		ntm_directions_relay(d, relays->id[i]);
+		ntm_relay_directed(ntm_relays_find(&core->relays, relays->id[i]), now_ms);
+		core->counters[NTM_COUNT_RELAY_DIRECTIONS]++;
+	}
+}
+
+static bool remember(struct ntm_core *core, const struct ntm_director_ask *ask, bool at_once,
 		     const struct ntm_node *initiator, const struct ntm_node *responder,
 		     uint32_t asked_id, uint64_t now_ms)
 {
-	struct ntm_direction *d = ntm_directions_add(&core->directions, path, initiator->id,
+	struct ntm_direction *d = ntm_directions_add(&core->directions, ask->fresh, initiator->id,
 						     responder->id, core->request_id, now_ms);
 
 	if (!d)
 		return false;
+	d->at_once = at_once;
+	remember_relays(core, d, ask->relays, now_ms);
 	d->asked_id = asked_id;
 	d->sessions[0] = initiator->session->keys.local_id;
 	d->sessions[1] = responder->session->keys.local_id;
@@ -138,9 +172,11 @@ void ntm_direct_request(struct ntm_core *core, const struct ntm_peer *peer,
 	struct ntm_director_path fresh, recent_path = { .path_id = 0 };
 	const struct ntm_direction *recent = NULL;
 	struct ntm_director_plan plan;
-	struct ntm_director_ask ask = { .asker = &asker_view, .fresh = &fresh };
+	struct ntm_director_relays relays = { .count = 0 };
+	struct ntm_director_ask ask = { .asker = &asker_view, .fresh = &fresh, .relays = &relays };
 	uint32_t request_id = core->request_id;
 
+	make_path(core, &fresh);
 	view(core, peer->node, now_ms, &asker_view);
 	ask.allowed = may_ask(peer->node, now_ms);
 	ask.self = target == peer->node;
@@ -154,15 +190,18 @@ void ntm_direct_request(struct ntm_core *core, const struct ntm_peer *peer,
 		ask.recent = &recent_path;
 		ask.recent_role = recent->initiator == peer->node->id ? NTM_ROLE_INITIATOR :
 									NTM_ROLE_RESPONDER;
+		ntm_relaying_recall(core, recent, &relays);
+	} else if (target) {
+		ntm_relaying_choose(core, &asker_view, &target_view, fresh.path_id, now_ms,
+				    &relays);
 	}
-	make_path(core, &fresh);
 	ntm_director_decide(&ask, &plan);
 	if (plan.new_path && target &&
-	    !remember(core, &fresh, peer->node, target, request->request_id, now_ms)) {
+	    !remember(core, &ask, plan.at_once, peer->node, target, request->request_id, now_ms)) {
 		ntm_send_refusal(core, peer, request, NTM_ST_BUSY);
 		goto wipe;
 	}
-	carry_out(core, peer, target, request, &plan, request_id);
+	carry_out(core, peer, target, request, &ask, &plan, request_id);
 wipe:
 	sodium_memzero(&fresh, sizeof(fresh));
 	sodium_memzero(&recent_path, sizeof(recent_path));
@@ -179,21 +218,81 @@ void ntm_direct_confirmed(struct ntm_core *core, const struct ntm_peer *peer,
 			  ntm_status_name(msg->status));
 }
 
-static void resend(struct ntm_core *core, const struct ntm_direction *direction, uint64_t now_ms)
+void ntm_direct_relay_response(struct ntm_core *core, const struct ntm_peer *peer,
+			       const struct ntm_msg *msg, uint64_t now_ms)
 {
-	struct ntm_node *responder = ntm_registry_get(&core->registry, direction->responder);
-	struct ntm_node *initiator = ntm_registry_get(&core->registry, direction->initiator);
-	struct ntm_director_node initiator_view;
+	const struct ntm_direction *d =
+		ntm_directions_confirm(&core->directions, msg->path_id, peer->node->id);
+	struct ntm_relay *relay = ntm_relays_find(&core->relays, peer->node->id);
+
+	if (!d || !relay) {
+		core->counters[NTM_DROP_UNEXPECTED]++;
+		return;
+	}
+	core->counters[NTM_COUNT_RELAY_RESPONSES]++;
+	ntm_relay_answered(relay, d->queue ? -1 : (int32_t)(now_ms - d->made_ms));
+	if (msg->status == NTM_ST_OK)
+		return;
+	core->counters[NTM_COUNT_RELAY_REFUSED]++;
+	if (ntm_log_allowed(&core->relay_log, now_ms))
+		ntm_warn("relay %s refuses path %08x: %s%s%s", peer->node->name, msg->path_id,
+			 ntm_status_name(msg->status), msg->text[0] ? ": " : "", msg->text);
+}
+
+static void resend_route(struct ntm_core *core, const struct ntm_direction *d,
+			 const struct ntm_node *responder,
+			 const struct ntm_director_node *initiator)
+{
+	struct ntm_director_relays relays;
 	struct ntm_msg msg;
+
+	ntm_relaying_recall(core, d, &relays);
+	ntm_director_route(&msg, initiator, &d->path, &relays, NTM_ROLE_RESPONDER);
+	msg.request_id = d->request_id;
+	core->counters[NTM_COUNT_RESENT]++;
+	ntm_send_message(core, responder, &msg);
+	sodium_memzero(&msg, sizeof(msg));
+}
+
+static void resend_relay(struct ntm_core *core, const struct ntm_direction *d, unsigned int which,
+			 const uint8_t initiator[8], const uint8_t responder[8], uint64_t now_ms)
+{
+	const struct ntm_node *node = ntm_registry_get(&core->registry, d->relays[which]);
+	struct ntm_relay *relay = ntm_relays_find(&core->relays, node->id);
+	struct ntm_relay_info info = { .at_once = d->at_once };
+	struct ntm_msg msg;
+
+	if (d->last) {
+		ntm_relay_silent(relay, now_ms);
+		core->counters[NTM_COUNT_RELAY_SILENT]++;
+	}
+	if (!ntm_core_online(core, node, now_ms))
+		return;
+	memcpy(info.key, node->key, sizeof(info.key));
+	ntm_director_relay(&msg, &d->path, &info, initiator, responder);
+	msg.request_id = d->request_id;
+	core->counters[NTM_COUNT_RELAY_RESENT]++;
+	ntm_send_message(core, node, &msg);
+	sodium_memzero(&msg, sizeof(msg));
+}
+
+static void resend(struct ntm_core *core, const struct ntm_direction *d, uint64_t now_ms)
+{
+	const struct ntm_node *responder = ntm_registry_get(&core->registry, d->responder);
+	const struct ntm_node *initiator = ntm_registry_get(&core->registry, d->initiator);
+	struct ntm_director_node initiator_view, responder_view;
+	unsigned int i;
 
 	if (!ntm_core_online(core, responder, now_ms) || !ntm_core_online(core, initiator, now_ms))
 		return;
 	view(core, initiator, now_ms, &initiator_view);
-	ntm_director_route(&msg, &initiator_view, &direction->path, NTM_ROLE_RESPONDER);
-	msg.request_id = direction->request_id;
-	core->counters[NTM_COUNT_RESENT]++;
-	ntm_send_message(core, responder, &msg);
-	sodium_memzero(&msg, sizeof(msg));
+	view(core, responder, now_ms, &responder_view);
+	for (i = 0; i < d->relay_count; i++) {
+		if (d->waiting & NTM_WAIT_RELAY(i))
+			resend_relay(core, d, i, initiator_view.end, responder_view.end, now_ms);
+	}
+	if (d->waiting & NTM_WAIT_RESPONDER)
+		resend_route(core, d, responder, &initiator_view);
 }
 
 void ntm_direct_resend(struct ntm_core *core, uint64_t now_ms)

@@ -11,6 +11,9 @@ void ntm_direct_request(struct ntm_core *core, const struct ntm_peer *peer,
 /** ntm_direct_confirmed() - a node's Route Direction Confirmation */
 void ntm_direct_confirmed(struct ntm_core *core, const struct ntm_peer *peer,
 			  const struct ntm_msg *msg);
+/** ntm_direct_relay_response() - a relay server's Relay Response */
+void ntm_direct_relay_response(struct ntm_core *core, const struct ntm_peer *peer,
+			       const struct ntm_msg *msg, uint64_t now_ms);
 /** ntm_direct_resend() - what was not confirmed in time */
 void ntm_direct_resend(struct ntm_core *core, uint64_t now_ms);
 

@@ -161,7 +161,10 @@ struct ntm_direction *ntm_directions_add(struct ntm_directions *d,
 	dir->initiator = initiator;
 	dir->responder = responder;
 	dir->request_id = request_id;
-	dir->confirmed = false;
+	dir->relay_count = 0;
+	dir->at_once = false;
+	dir->waiting = NTM_WAIT_RESPONDER;
+	dir->last = false;
 	dir->made_ms = now_ms;
 	pair_key(key, initiator, responder);
 	ntm_hash_insert(&d->by_pair, key, sizeof(key), i);
@@ -189,15 +192,37 @@ bool ntm_directions_path_used(const struct ntm_directions *d, uint32_t path_id)
 	return find_path(d, path_id) != NONE;
 }
 
-bool ntm_directions_confirm(struct ntm_directions *d, uint32_t path_id, uint32_t responder)
+void ntm_directions_relay(struct ntm_direction *dir, uint32_t node)
+{
+	dir->waiting |= NTM_WAIT_RELAY(dir->relay_count);
+	dir->relays[dir->relay_count++] = node;
+}
+
+/* The NTM_WAIT_* of a node that takes part in a direction; 0: it has nothing to confirm. */
+static uint8_t part_of(const struct ntm_direction *dir, uint32_t node)
+{
+	unsigned int i;
+
+	if (dir->responder == node)
+		return NTM_WAIT_RESPONDER;
+	for (i = 0; i < dir->relay_count; i++) {
+		if (dir->relays[i] == node)
+			return NTM_WAIT_RELAY(i);
+	}
+	return 0;
+}
+
+struct ntm_direction *ntm_directions_confirm(struct ntm_directions *d, uint32_t path_id,
+					     uint32_t node)
 {
 	uint32_t i = find_path(d, path_id);
+	uint8_t part = i == NONE ? 0 : part_of(&d->all[i], node);
 
-	if (i == NONE || d->all[i].responder != responder)
-		return false;
+	if (!part)
+		return NULL;
 	/* It stays in its queue, and moves on from there without being sent: so each queue stays in order. */
-	d->all[i].confirmed = true;
-	return true;
+	d->all[i].waiting &= ~part;
+	return &d->all[i];
 }
 
 struct ntm_direction *ntm_directions_due(struct ntm_directions *d, uint64_t now_ms)
@@ -218,12 +243,13 @@ struct ntm_direction *ntm_directions_due(struct ntm_directions *d, uint64_t now_
 			enqueue(d, i, queue + 1,
 				now_ms + (queue + 1 < AGEING ? retry_ms[queue + 1] :
 							       NTM_DIRECTION_RECENT_MS));
-			if (!dir->confirmed)
+			dir->last = queue + 1 == AGEING;
+			if (dir->waiting)
 				return dir;
 		}
 	}
 	while (d->queues[AGEING].head != NONE && d->all[d->queues[AGEING].head].due_ms <= now_ms) {
-		d->unconfirmed += !d->all[d->queues[AGEING].head].confirmed;
+		d->unconfirmed += !!(d->all[d->queues[AGEING].head].waiting & NTM_WAIT_RESPONDER);
 		forget(d, d->queues[AGEING].head);
 	}
 	return NULL;

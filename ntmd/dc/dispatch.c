@@ -67,6 +67,25 @@ static void from_outsider(struct ntm_core *core, struct ntm_peer *peer, const st
 				 peer->node ? NTM_ST_REVOKED : NTM_ST_UNKNOWN_NODE);
 }
 
+/* A relay server: nothing of what a node may ask for. */
+static void from_relay(struct ntm_core *core, struct ntm_peer *peer, const struct ntm_msg *msg,
+		       uint64_t now_ms)
+{
+	switch (msg->type) {
+	case NTM_MSG_REGISTRATION_REQUEST:
+		on_registration(core, peer, msg, now_ms);
+		break;
+	case NTM_MSG_KEEP_ALIVE:
+		on_keep_alive(core, peer, msg);
+		break;
+	case NTM_MSG_RELAY_RESPONSE:
+		ntm_direct_relay_response(core, peer, msg, now_ms);
+		break;
+	default:
+		core->counters[NTM_DROP_UNEXPECTED]++;
+	}
+}
+
 static void from_node(struct ntm_core *core, struct ntm_peer *peer, const struct ntm_msg *msg,
 		      uint64_t now_ms)
 {
@@ -113,7 +132,9 @@ void ntm_dispatch_sealed(struct ntm_core *core, const uint8_t *packet, size_t le
 		core->counters[NTM_DROP_FORGED]++;
 		return;
 	}
-	if (peer.node && peer.node->state == NTM_NODE_ACTIVE)
+	if (peer.node && peer.node->state == NTM_NODE_ACTIVE && peer.node->kind == NTM_KIND_RELAY)
+		from_relay(core, &peer, &msg, now_ms);
+	else if (peer.node && peer.node->state == NTM_NODE_ACTIVE)
 		from_node(core, &peer, &msg, now_ms);
 	else
 		from_outsider(core, &peer, &msg, now_ms);

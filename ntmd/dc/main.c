@@ -15,8 +15,10 @@ static const char help[] =
 	"  serve [-v]          run the coordinator in the foreground; -v: log everything\n"
 	"  invite NAME         let a node join under NAME: prints the join string for it\n"
 	"  invite --batch FILE the same for each line of FILE (-: standard input)\n"
+	"  invite --relay ...  the same for relay servers\n"
 	"  nodes [--json]      list the nodes\n"
-	"  revoke NAME         shut a node out, or take an invitation back\n"
+	"  relays [--json]     list the relay servers\n"
+	"  revoke NAME         shut a node or relay out, or take an invitation back\n"
 	"  status [--json]     counters of the running coordinator\n"
 	"  help                this text\n"
 	"\n"
@@ -29,7 +31,7 @@ struct options {
 	const char *batch;
 	const char *command;
 	const char *name;
-	bool verbose, json, help;
+	bool verbose, json, relay, help;
 };
 
 static int usage(const char *reason)
@@ -41,9 +43,13 @@ static int usage(const char *reason)
 static int parse(struct options *o, int argc, char **argv)
 {
 	static const struct option longs[] = {
-		{ "config", required_argument, NULL, 'c' }, { "verbose", no_argument, NULL, 'v' },
-		{ "help", no_argument, NULL, 'h' },	    { "json", no_argument, NULL, 'j' },
-		{ "batch", required_argument, NULL, 'b' },  { NULL, 0, NULL, 0 },
+		{ "config", required_argument, NULL, 'c' },
+		{ "verbose", no_argument, NULL, 'v' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "json", no_argument, NULL, 'j' },
+		{ "relay", no_argument, NULL, 'r' },
+		{ "batch", required_argument, NULL, 'b' },
+		{ NULL, 0, NULL, 0 },
 	};
 	int opt;
 
@@ -60,6 +66,9 @@ static int parse(struct options *o, int argc, char **argv)
 			break;
 		case 'j':
 			o->json = true;
+			break;
+		case 'r':
+			o->relay = true;
 			break;
 		case 'b':
 			o->batch = optarg;
@@ -86,8 +95,11 @@ static const char *misfit(const struct options *o)
 		return "too many arguments";
 	if (o->batch && strcmp(o->command, "invite") != 0)
 		return "--batch belongs to invite";
-	if (o->json && strcmp(o->command, "nodes") != 0 && strcmp(o->command, "status") != 0)
-		return "--json belongs to nodes and status";
+	if (o->relay && strcmp(o->command, "invite") != 0)
+		return "--relay belongs to invite";
+	if (o->json && strcmp(o->command, "nodes") != 0 && strcmp(o->command, "relays") != 0 &&
+	    strcmp(o->command, "status") != 0)
+		return "--json belongs to nodes, relays and status";
 	return NULL;
 }
 
@@ -100,10 +112,12 @@ static int run(const struct options *o, const struct ntm_dc_config *config)
 	if (serve)
 		return ntm_serve(o->config_file, config, o->verbose);
 	if (!strcmp(o->command, "invite"))
-		return o->batch ? ntm_cli_invite_batch(config, o->batch) :
-				  ntm_cli_invite(config, o->name);
+		return o->batch ? ntm_cli_invite_batch(config, o->batch, o->relay) :
+				  ntm_cli_invite(config, o->name, o->relay);
 	if (!strcmp(o->command, "nodes"))
 		return ntm_cli_nodes(config, o->json);
+	if (!strcmp(o->command, "relays"))
+		return ntm_cli_relays(config, o->json);
 	if (!strcmp(o->command, "revoke"))
 		return ntm_cli_revoke(config, o->name);
 	return ntm_cli_status(config, o->json);
@@ -111,7 +125,8 @@ static int run(const struct options *o, const struct ntm_dc_config *config)
 
 static bool known(const char *command)
 {
-	static const char *const commands[] = { "serve", "invite", "nodes", "revoke", "status" };
+	static const char *const commands[] = { "serve",  "invite", "nodes",
+						"relays", "revoke", "status" };
 	unsigned int i;
 
 	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "dc/candidates.h"
+#include "dc/relaying.h"
 
 /* Every refusal has a status and a sentence; this holds them until the response is made. */
 struct verdict {
@@ -68,10 +70,31 @@ static void give_back(struct ntm_core *core, const struct ntm_store_node *row,
 		ntm_pool_release(&core->pool4, &row->v4);
 }
 
+static enum ntm_kind claimed(const struct ntm_msg *request)
+{
+	return request->role == NTM_ROLE_RELAY ? NTM_KIND_RELAY : NTM_KIND_NODE;
+}
+
+/* A key and a name are a node's or a relay's for good: neither may speak as the other. */
+static bool check_kind(struct verdict *v, const char *what, enum ntm_kind kind,
+		       const struct ntm_msg *request)
+{
+	char text[NTM_TEXT_MAX + 1];
+
+	if (claimed(request) == kind)
+		return true;
+	snprintf(text, sizeof(text), "this %s is a %s, not a %s", what,
+		 kind == NTM_KIND_RELAY ? "relay's" : "node's",
+		 kind == NTM_KIND_RELAY ? "node's" : "relay's");
+	return refuse(v, NTM_ST_REFUSED, text);
+}
+
 static bool take_addresses(struct ntm_core *core, struct ntm_store_node *row, struct taken *taken,
 			   struct verdict *v)
 {
 	memset(taken, 0, sizeof(*taken));
+	if (row->kind == NTM_KIND_RELAY)
+		return true;
 	if (take_from(core, &core->pool4, &row->v4, &row->has4, &taken->v4, v) &&
 	    take_from(core, &core->pool6, &row->v6, &row->has6, &taken->v6, v))
 		return true;
@@ -119,13 +142,15 @@ static bool bind_key(struct ntm_core *core, struct ntm_peer *peer, struct ntm_st
 	}
 	if (!node)
 		node = ntm_registry_add(&core->registry, name);
+	node->kind = row->kind;
 	copy_addresses(core, node, row, &taken);
 	if (peer->node && peer->node != node)
 		ntm_registry_clear_key(&core->registry, peer->node);
 	ntm_registry_set_key(&core->registry, node, row->key);
 	node->state = NTM_NODE_ACTIVE;
 	node->registered = false;
-	ntm_info("%s is bound to a new node", node->name);
+	ntm_info("%s is bound to a new %s", node->name,
+		 node->kind == NTM_KIND_RELAY ? "relay" : "node");
 	if (peer->node !=
 	    node) /* the session of the key that was revoked must not speak for the new one */
 		ntm_sessions_drop(&core->sessions, node);
@@ -154,6 +179,9 @@ static bool admit(struct ntm_core *core, struct ntm_peer *peer, const struct ntm
 		return storage_failed(core, v, "look up a token", err, now_ms);
 	if (NTM_HAS(request, NAME) && strcmp(request->name, row.name) != 0)
 		return refuse(v, NTM_ST_NAME_TAKEN, "the token is for another name");
+	if (!check_kind(v, "invitation", row.kind, request) ||
+	    (peer->node && !check_kind(v, "key", peer->node->kind, request)))
+		return false;
 	return bind_key(core, peer, &row, token, v, now_ms);
 }
 
@@ -186,6 +214,8 @@ static bool complete_addresses(struct ntm_core *core, struct ntm_node *node, str
 	struct taken taken;
 	int err;
 
+	if (node->kind == NTM_KIND_RELAY)
+		return true;
 	if ((node->has4 || !core->pool4.spec.family) && (node->has6 || !core->pool6.spec.family))
 		return true;
 	if (ntm_registry_reserve(&core->registry))
@@ -204,46 +234,50 @@ static bool complete_addresses(struct ntm_core *core, struct ntm_node *node, str
 	return true;
 }
 
-static bool loopback(const union ntm_addr *addr)
+static struct ntm_candidates_rule rule_for(const struct ntm_core *core, const struct ntm_node *node)
 {
-	if (addr->sa.sa_family == AF_INET)
-		return ntohl(addr->v4.sin_addr.s_addr) >> 24 == 127;
-	return IN6_IS_ADDR_LOOPBACK(&addr->v6.sin6_addr);
+	return (struct ntm_candidates_rule){ &core->pool4.spec, &core->pool6.spec,
+					     &node->session->addr };
 }
 
-static bool virtual(const struct ntm_core *core, const union ntm_addr *addr)
+static bool keep_node(struct ntm_core *core, struct ntm_node *node, const struct ntm_msg *request,
+		      struct verdict *v)
 {
-	if (addr->sa.sa_family == AF_INET)
-		return ntm_pool_contains(&core->pool4.spec, &addr->v4.sin_addr);
-	return ntm_pool_contains(&core->pool6.spec, &addr->v6.sin6_addr);
-}
-
-/* May a peer be told to send there? Loopback only among nodes of this very host, never into the tunnels themselves. */
-static bool worth_telling(const struct ntm_core *core, const struct ntm_candidate *c,
-			  const union ntm_addr *observed)
-{
-	if (c->kind == NTM_CAND_RELAYED || !ntm_addr_usable(&c->addr) || virtual(core, &c->addr))
-		return false;
-	return !loopback(&c->addr) || loopback(observed);
-}
-
-static int keep_candidates(const struct ntm_core *core, struct ntm_node *node,
-			   const struct ntm_msg *request)
-{
+	const struct ntm_candidates_rule rule = rule_for(core, node);
 	struct ntm_candidate kept[NTM_CANDIDATES_MAX];
-	unsigned int count = 0, i, j;
+	unsigned int bad, count = ntm_candidates_keep(&rule, request->candidates,
+						      request->candidate_count, kept, &bad);
 
-	for (i = 0; i < request->candidate_count; i++) {
-		const struct ntm_candidate *c = &request->candidates[i];
+	if (ntm_registry_set_candidates(node, kept, count))
+		return refuse(v, NTM_ST_BUSY, "out of memory");
+	core->counters[NTM_DROP_CANDIDATE] += bad;
+	ntm_relaying_measured(core, node, request);
+	return true;
+}
 
-		for (j = 0; j < count && !ntm_addr_equal(&kept[j].addr, &c->addr); j++)
-			;
-		if (j == count && worth_telling(core, c, &node->session->addr)) {
-			kept[count] = *c;
-			kept[count++].kind = NTM_CAND_HOST;
-		}
-	}
-	return ntm_registry_set_candidates(node, kept, count);
+static bool keep_relay(struct ntm_core *core, const struct ntm_node *node,
+		       const struct ntm_msg *request, struct verdict *v)
+{
+	const struct ntm_candidates_rule rule = rule_for(core, node);
+	union ntm_addr addrs[2];
+
+	if (!request->lifetime)
+		return true;
+	if (!NTM_HAS(request, LOAD))
+		return refuse(v, NTM_ST_REFUSED, "a relay has to tell its load");
+	if (!ntm_candidates_relay(&rule, request->candidates, request->candidate_count, addrs))
+		return refuse(v, NTM_ST_REFUSED, "no address at which nodes could reach the relay");
+	if (ntm_relays_set(&core->relays, node->id, request->load, addrs))
+		return refuse(v, NTM_ST_BUSY, "out of memory");
+	return true;
+}
+
+/* What the request tells of its sender */
+static bool keep(struct ntm_core *core, struct ntm_node *node, const struct ntm_msg *request,
+		 struct verdict *v)
+{
+	return node->kind == NTM_KIND_RELAY ? keep_relay(core, node, request, v) :
+					      keep_node(core, node, request, v);
 }
 
 static void goodbye(struct ntm_core *core, struct ntm_node *node, uint64_t now_ms)
@@ -270,7 +304,7 @@ static void renew(struct ntm_core *core, struct ntm_node *node, const struct ntm
 }
 
 static void grant(const struct ntm_core *core, const struct ntm_node *node, uint32_t lifetime,
-		  struct ntm_msg *response)
+		  uint64_t now_ms, struct ntm_msg *response)
 {
 	snprintf(response->name, sizeof(response->name), "%s", node->name);
 	snprintf(response->zone, sizeof(response->zone), "%s", core->config.zone);
@@ -283,6 +317,12 @@ static void grant(const struct ntm_core *core, const struct ntm_node *node, uint
 	NTM_SET(response, LIFETIME);
 	NTM_SET(response, KEEPALIVE);
 	NTM_SET(response, OBSERVED);
+	if (node->kind == NTM_KIND_RELAY) {
+		response->role = NTM_ROLE_RELAY;
+		NTM_SET(response, ROLE);
+		return;
+	}
+	ntm_relaying_tell(core, node, now_ms, response);
 	if (node->has4) {
 		response->virtual4 = node->v4;
 		response->prefix4 = core->pool4.spec.prefix;
@@ -302,6 +342,8 @@ static bool decide(struct ntm_core *core, struct ntm_peer *peer, const struct nt
 
 	if (!node || node->state != NTM_NODE_ACTIVE)
 		return admit(core, peer, request, v, now_ms);
+	if (!check_kind(v, "key", node->kind, request))
+		return false;
 	if (NTM_HAS(request, NAME) && strcmp(request->name, node->name) != 0)
 		return refuse(v, NTM_ST_NAME_TAKEN, "this key is bound to another name");
 	if (NTM_HAS(request, TOKEN) && !check_token(core, node, request, v, now_ms))
@@ -333,8 +375,8 @@ void ntm_register(struct ntm_core *core, struct ntm_peer *peer, const struct ntm
 	response->type = NTM_MSG_REGISTRATION_RESPONSE;
 	NTM_SET(response, STATUS);
 	good = decide(core, peer, request, &v, now_ms);
-	if (good && keep_candidates(core, peer->node, request))
-		good = refuse(&v, NTM_ST_BUSY, "out of memory");
+	if (good)
+		good = keep(core, peer->node, request, &v);
 	if (!good) {
 		response->status = v.status;
 		memcpy(response->text, v.text, sizeof(response->text));
@@ -346,6 +388,6 @@ void ntm_register(struct ntm_core *core, struct ntm_peer *peer, const struct ntm
 		renew(core, peer->node, request, lifetime, now_ms);
 	else
 		goodbye(core, peer->node, now_ms);
-	grant(core, peer->node, lifetime, response);
+	grant(core, peer->node, lifetime, now_ms, response);
 	core->counters[NTM_COUNT_REGISTRATIONS]++;
 }

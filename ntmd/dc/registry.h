@@ -7,6 +7,7 @@
 #define NTM_DC_REGISTRY_H
 
 #include "common/session.h"
+#include "dc/choice.h"
 #include "dc/hash.h"
 
 enum ntm_node_state { NTM_NODE_ACTIVE, NTM_NODE_REVOKED };
@@ -20,10 +21,13 @@ struct ntm_dc_session {
 /**
  * struct ntm_node - one node
  * @id:		index in the registry
+ * @kind:	enum ntm_kind. A relay server is held as a node is, and has no virtual addresses
  * @state:	enum ntm_node_state
  * @has_key:	no key: the name was revoked and its key was bound elsewhere since
  * @registered:	sent a Registration Request since the DC started, and no goodbye
  * @was_online:	what the last sweep saw, to notice who went offline
+ * @nat:	enum ntm_nat, of the node's last registration
+ * @rtts:	to relay servers, of the node's last registration, @rtt_count of them
  * @tokens:	Direction Requests it may send now, in thousandths (token bucket)
  * @tokens_ms:	when @tokens was brought up to date
  * @heard_ms:	monotonic: last authentic packet; 0: none since the DC started
@@ -33,11 +37,14 @@ struct ntm_dc_session {
  */
 struct ntm_node {
 	uint32_t id;
+	uint8_t kind;
 	uint8_t state;
 	bool has_key, has4, has6;
 	bool registered;
 	bool was_online;
 	uint8_t candidate_count;
+	uint8_t nat;
+	uint8_t rtt_count;
 	struct in_addr v4;
 	struct in6_addr v6;
 	uint8_t key[32];
@@ -48,6 +55,7 @@ struct ntm_node {
 	uint64_t lease_ms;
 	int64_t seen;
 	char *name;
+	struct ntm_node_rtt rtts[NTM_RELAYS_MAX];
 	struct ntm_candidate *candidates;
 	struct ntm_dc_session *session;
 };

@@ -17,6 +17,8 @@
 
 #define NTM_STORE_TOKEN 32 /* bytes of a hashed token */
 
+/* Of a name, from its invitation on, for good. The numbers stand in the store. */
+enum ntm_kind { NTM_KIND_NODE, NTM_KIND_RELAY };
 enum ntm_store_state { NTM_STORE_INVITED, NTM_STORE_ACTIVE, NTM_STORE_REVOKED };
 
 /**
@@ -26,6 +28,7 @@ enum ntm_store_state { NTM_STORE_INVITED, NTM_STORE_ACTIVE, NTM_STORE_REVOKED };
  */
 struct ntm_store_node {
 	char name[NTM_NAME_MAX + 1];
+	enum ntm_kind kind;
 	enum ntm_store_state state;
 	bool has_key, has4, has6, has_token;
 	uint8_t key[32];
@@ -37,6 +40,7 @@ struct ntm_store_node {
 
 struct ntm_store_invite {
 	char name[NTM_NAME_MAX + 1];
+	enum ntm_kind kind;
 	uint8_t token[NTM_STORE_TOKEN];
 	int64_t expires;
 };
@@ -54,9 +58,10 @@ struct ntm_store; /* starts with its ops */
 /**
  * struct ntm_store_ops - one implementation; all return 0 or a negative errno
  * (-ENOSPC disk full, -EBUSY locked by another, -EUCLEAN damaged, -EIO)
- * @list:	up to @limit rows with names after @after, in the order of names
+ * @list:	up to @limit rows of @kind with names after @after, in the order of names
  * @get:	-ENOENT: no such name
- * @invite:	all of them or none. -EEXIST: a name is active, or its invitation still open; its index is in @failed
+ * @invite:	all of them or none. -EEXIST: a name is active, its invitation still open, or it was once of the other kind;
+ *		its index is in @failed
  * @find_token:	-ENOENT: unknown, used or expired at @now
  * @bind:	uses the token up: the row of @node->name becomes active with the key and the addresses of @node. A revoked
  *		row that had the key before loses it. -ENOENT: the token is gone meanwhile
@@ -67,8 +72,8 @@ struct ntm_store; /* starts with its ops */
  */
 struct ntm_store_ops {
 	int (*open)(struct ntm_store **store, const char *path, char *error, size_t size);
-	int (*list)(struct ntm_store *store, const char *after, unsigned int limit,
-		    ntm_store_row_fn *fn, void *ctx);
+	int (*list)(struct ntm_store *store, enum ntm_kind kind, const char *after,
+		    unsigned int limit, ntm_store_row_fn *fn, void *ctx);
 	int (*load)(struct ntm_store *store, ntm_store_row_fn *fn, void *ctx);
 	int (*get)(struct ntm_store *store, const char *name, struct ntm_store_node *node);
 	int (*invite)(struct ntm_store *store, const struct ntm_store_invite *invites, size_t count,

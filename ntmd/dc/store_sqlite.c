@@ -11,24 +11,32 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SCHEMA_VERSION 1
+/*
+ * From one version of the schema to the next; a new file takes all the steps. Each is one transaction with its version
+ * number, so that a step that was interrupted has not begun. Never change one that was released: add another.
+ */
+static const char *const steps[] = {
+	"CREATE TABLE IF NOT EXISTS node ("
+	" name TEXT PRIMARY KEY NOT NULL,"
+	" state INTEGER NOT NULL,"
+	" key BLOB UNIQUE,"
+	" v4 BLOB UNIQUE,"
+	" v6 BLOB UNIQUE,"
+	" token BLOB UNIQUE,"
+	" expires INTEGER NOT NULL DEFAULT 0,"
+	" created INTEGER NOT NULL,"
+	" seen INTEGER NOT NULL DEFAULT 0"
+	") WITHOUT ROWID;"
+	"CREATE TABLE IF NOT EXISTS revoked_key ("
+	" key BLOB PRIMARY KEY NOT NULL,"
+	" name TEXT NOT NULL"
+	") WITHOUT ROWID;",
 
-static const char schema[] = "CREATE TABLE IF NOT EXISTS node ("
-			     " name TEXT PRIMARY KEY NOT NULL,"
-			     " state INTEGER NOT NULL,"
-			     " key BLOB UNIQUE,"
-			     " v4 BLOB UNIQUE,"
-			     " v6 BLOB UNIQUE,"
-			     " token BLOB UNIQUE,"
-			     " expires INTEGER NOT NULL DEFAULT 0,"
-			     " created INTEGER NOT NULL,"
-			     " seen INTEGER NOT NULL DEFAULT 0"
-			     ") WITHOUT ROWID;"
-			     "CREATE TABLE IF NOT EXISTS revoked_key ("
-			     " key BLOB PRIMARY KEY NOT NULL,"
-			     " name TEXT NOT NULL"
-			     ") WITHOUT ROWID;"
-			     "PRAGMA user_version = 1;";
+	/* 2: relay servers */
+	"ALTER TABLE node ADD COLUMN kind INTEGER NOT NULL DEFAULT 0;",
+};
+
+#define SCHEMA_VERSION ((int)(sizeof(steps) / sizeof(steps[0])))
 
 enum statement {
 	BEGIN,
@@ -52,21 +60,23 @@ enum statement {
 	STATEMENTS,
 };
 
-#define COLUMNS "name, state, key, v4, v6, token IS NOT NULL, expires, seen"
+#define COLUMNS "name, state, key, v4, v6, token IS NOT NULL, expires, seen, kind"
 
 static const char *const sql[STATEMENTS] = {
 	[BEGIN] = "BEGIN IMMEDIATE",
 	[COMMIT] = "COMMIT",
 	[ROLLBACK] = "ROLLBACK",
-	[LIST] = "SELECT " COLUMNS " FROM node WHERE name > ?1 ORDER BY name LIMIT ?2",
+	[LIST] = "SELECT " COLUMNS
+		 " FROM node WHERE name > ?1 AND kind = ?3 ORDER BY name LIMIT ?2",
 	[LOAD] = "SELECT " COLUMNS
 		 " FROM node WHERE key IS NOT NULL OR v4 IS NOT NULL OR v6 IS NOT NULL",
 	[GET] = "SELECT " COLUMNS " FROM node WHERE name = ?1",
 	[INVITE_NEW] =
-		"INSERT INTO node (name, state, token, expires, created) VALUES (?1, 0, ?2, ?3, ?4)"
+		"INSERT INTO node (name, state, token, expires, created, kind) VALUES (?1, 0, ?2, ?3, ?4, ?5)"
 		" ON CONFLICT (name) DO NOTHING",
-	[INVITE_AGAIN] = "UPDATE node SET token = ?2, expires = ?3 WHERE name = ?1 AND"
-			 " (state = 2 OR state = 0) AND (token IS NULL OR expires <= ?4)",
+	[INVITE_AGAIN] = "UPDATE node SET token = ?2, expires = ?3, kind = ?5 WHERE name = ?1 AND"
+			 " ((state = 2 AND kind = ?5) OR state = 0)"
+			 " AND (token IS NULL OR expires <= ?4)",
 	[FIND_TOKEN] = "SELECT " COLUMNS " FROM node WHERE token = ?1 AND expires > ?2",
 	[OLD_KEY] = "INSERT OR REPLACE INTO revoked_key SELECT key, name FROM node"
 		    " WHERE name = ?1 AND key IS NOT NULL AND key <> ?2",
@@ -183,6 +193,7 @@ static void read_row(sqlite3_stmt *stmt, struct ntm_store_node *node)
 	node->has_token = sqlite3_column_int(stmt, 5);
 	node->expires = sqlite3_column_int64(stmt, 6);
 	node->seen = sqlite3_column_int64(stmt, 7);
+	node->kind = sqlite3_column_int(stmt, 8);
 }
 
 /* Run a statement with rows, and hand them on. */
@@ -219,13 +230,14 @@ static int one(struct sqlite_store *s, enum statement which, struct ntm_store_no
 	return err || node->name[0] ? err : -ENOENT;
 }
 
-static int op_list(struct ntm_store *store, const char *after, unsigned int limit,
-		   ntm_store_row_fn *fn, void *ctx)
+static int op_list(struct ntm_store *store, enum ntm_kind kind, const char *after,
+		   unsigned int limit, ntm_store_row_fn *fn, void *ctx)
 {
 	struct sqlite_store *s = (struct sqlite_store *)store;
 
 	bind_text(s->stmt[LIST], 1, after);
 	sqlite3_bind_int64(s->stmt[LIST], 2, limit);
+	sqlite3_bind_int(s->stmt[LIST], 3, kind);
 	return walk(s, LIST, fn, ctx);
 }
 
@@ -255,6 +267,7 @@ static int invite_one(struct sqlite_store *s, const struct ntm_store_invite *inv
 		bind_blob(stmt, 2, invite->token, sizeof(invite->token));
 		sqlite3_bind_int64(stmt, 3, invite->expires);
 		sqlite3_bind_int64(stmt, 4, now);
+		sqlite3_bind_int(stmt, 5, invite->kind);
 		err = run(s, tries[i]);
 		if (err || sqlite3_changes(s->db))
 			return err;
@@ -450,6 +463,17 @@ static int user_version(sqlite3 *db, int *version)
 	return rc == SQLITE_ROW ? SQLITE_OK : rc;
 }
 
+static int take_step(sqlite3 *db, int to)
+{
+	char text[1024];
+
+	/* After an error the file is closed, and with it the transaction. */
+	if (snprintf(text, sizeof(text), "BEGIN IMMEDIATE; %s PRAGMA user_version = %d; COMMIT;",
+		     steps[to - 1], to) >= (int)sizeof(text))
+		return SQLITE_TOOBIG;
+	return sqlite3_exec(db, text, NULL, NULL, NULL);
+}
+
 static int set_up(struct sqlite_store *s)
 {
 	int version = 0, rc;
@@ -464,8 +488,8 @@ static int set_up(struct sqlite_store *s)
 		rc = user_version(s->db, &version);
 	if (rc == SQLITE_OK && version > SCHEMA_VERSION)
 		return -EPROTONOSUPPORT;
-	if (rc == SQLITE_OK && version < SCHEMA_VERSION)
-		rc = sqlite3_exec(s->db, schema, NULL, NULL, NULL);
+	while (rc == SQLITE_OK && version < SCHEMA_VERSION)
+		rc = take_step(s->db, ++version);
 	for (i = 0; rc == SQLITE_OK && i < STATEMENTS; i++)
 		rc = sqlite3_prepare_v3(s->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &s->stmt[i],
 					NULL);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "common/relay.h"
 #include "dc/admin.h"
 
 #define INBOX 16
@@ -241,9 +242,10 @@ static json_t *admin(struct world *w, json_t *request)
 	return response;
 }
 
-static bool try_invite(struct world *w, const char *name, struct ntm_join *join)
+static bool try_invite_as(struct world *w, const char *name, bool relay, struct ntm_join *join)
 {
-	json_t *response = admin(w, json_pack("{s:s,s:[s]}", "command", "invite", "names", name));
+	json_t *response = admin(w, json_pack("{s:s,s:[s],s:b}", "command", "invite", "names", name,
+					      "relay", (int)relay));
 	const char *text = json_string_value(json_array_get(json_object_get(response, "joins"), 0));
 	bool ok = json_is_true(json_object_get(response, "ok"));
 
@@ -252,6 +254,11 @@ static bool try_invite(struct world *w, const char *name, struct ntm_join *join)
 		assert_null(ntm_join_parse(join, text));
 	json_decref(response);
 	return ok;
+}
+
+static bool try_invite(struct world *w, const char *name, struct ntm_join *join)
+{
+	return try_invite_as(w, name, false, join);
 }
 
 static struct ntm_join invite(struct world *w, const char *name)
@@ -332,6 +339,48 @@ static bool keep_alive(struct client *c, struct ntm_msg *answer)
 
 	NTM_SET(&msg, TIMESTAMP);
 	return say(c, &msg, answer);
+}
+
+/* What a relay server at @addr says of itself */
+static struct ntm_msg relay_registration(uint32_t load, const char *addr)
+{
+	struct ntm_msg msg = registration(7200);
+
+	msg.role = NTM_ROLE_RELAY;
+	msg.load = load;
+	assert_int_equal(ntm_addr_parse(&msg.candidates[0].addr, addr, 4330), 0);
+	msg.candidate_count = 1;
+	NTM_SET(&msg, ROLE);
+	NTM_SET(&msg, LOAD);
+	NTM_SET(&msg, CANDIDATE);
+	return msg;
+}
+
+static struct client relay_joined(struct world *w, const char *name, const char *addr)
+{
+	struct client c = client(w, name, addr);
+	struct ntm_msg request = relay_registration(0, addr), lease;
+	struct ntm_join join;
+
+	assert_true(try_invite_as(w, name, true, &join));
+	memcpy(request.token, join.token, sizeof(request.token));
+	NTM_SET(&request, TOKEN);
+	connect_node(&c);
+	assert_int_equal(register_on(&c, &request, &lease), NTM_ST_OK);
+	assert_int_equal(lease.role, NTM_ROLE_RELAY);
+	return c;
+}
+
+static void answer_relay_direction(struct client *c, const struct ntm_msg *direction,
+				   uint16_t status)
+{
+	struct ntm_msg msg = { .type = NTM_MSG_RELAY_RESPONSE, .status = status }, answer;
+
+	msg.request_id = direction->request_id;
+	msg.path_id = direction->path_id;
+	NTM_SET(&msg, PATH_ID);
+	NTM_SET(&msg, STATUS);
+	assert_false(say(c, &msg, &answer));
 }
 
 static void pass(struct world *w, uint64_t ms)
@@ -716,6 +765,306 @@ static void a_node_is_followed_where_it_goes(void **state)
 	assert_int_equal(count(w, NTM_DROP_REPLAY), 1);
 }
 
+static void a_relay_registers_as_a_relay_and_as_nothing_else(void **state)
+{
+	struct world *w = *state;
+	struct client r = relay_joined(w, "r", "198.51.100.1"), a = joined(w, "a", "198.51.100.7");
+	struct client b = client(w, "b", "198.51.100.8");
+	struct ntm_msg request = relay_registration(10, "198.51.100.1"), lease;
+	struct ntm_join join;
+	uint64_t used = w->core.pool4.used;
+
+	assert_int_equal(register_on(&r, &request, &lease), NTM_ST_OK);
+	assert_int_equal(lease.role, NTM_ROLE_RELAY);
+	assert_string_equal(lease.name, "r.example.net");
+	assert_string_equal(lease.zone, "example.net");
+	assert_int_equal(lease.lifetime, 7200);
+	assert_false(NTM_HAS(&lease, VIRTUAL4) || NTM_HAS(&lease, VIRTUAL6));
+	assert_int_equal(lease.relay_count, 0);
+	assert_int_equal(w->core.pool4.used, used);
+	/* Each key is of one kind. */
+	request = registration(7200);
+	assert_int_equal(register_on(&r, &request, &lease), NTM_ST_REFUSED);
+	assert_string_equal(lease.text, "this key is a relay's, not a node's");
+	request = relay_registration(10, "198.51.100.7");
+	assert_int_equal(register_on(&a, &request, &lease), NTM_ST_REFUSED);
+	assert_string_equal(lease.text, "this key is a node's, not a relay's");
+	/* And so is each invitation. */
+	connect_node(&b);
+	assert_true(try_invite_as(w, "s", true, &join));
+	request = with_token(&join);
+	assert_int_equal(register_on(&b, &request, &lease), NTM_ST_REFUSED);
+	assert_string_equal(lease.text, "this invitation is a relay's, not a node's");
+	join = invite(w, "b");
+	request = relay_registration(10, "198.51.100.8");
+	memcpy(request.token, join.token, sizeof(request.token));
+	NTM_SET(&request, TOKEN);
+	assert_int_equal(register_on(&b, &request, &lease), NTM_ST_REFUSED);
+	request = with_token(&join); /* it was not used up */
+	assert_int_equal(register_on(&b, &request, &lease), NTM_ST_OK);
+	/* A revoked key stays what it was. */
+	assert_true(try_revoke(w, "b"));
+	assert_true(try_invite_as(w, "t", true, &join));
+	request = relay_registration(10, "198.51.100.8");
+	memcpy(request.token, join.token, sizeof(request.token));
+	NTM_SET(&request, TOKEN);
+	assert_int_equal(register_on(&b, &request, &lease), NTM_ST_REFUSED);
+	/* A relay is nobody's peer, and asks for none. */
+	expect_refusal(&a, "r", NTM_ST_UNKNOWN_NAME);
+	assert_false(ask(&r, "a", &lease));
+	assert_int_equal(count(w, NTM_DROP_UNEXPECTED), 1);
+	/* Names */
+	assert_false(try_invite_as(w, "r", true, &join));
+	assert_false(try_invite_as(w, "b", true, &join));
+	assert_true(try_revoke(w, "r"));
+	assert_false(try_invite_as(w, "r", false, &join));
+	assert_true(try_invite_as(w, "r", true, &join));
+	assert_false(
+		try_invite_as(w, "a123456789.b123456789.c123456789.d123456789.e1234567.example.net",
+			      true, &join)); /* 64 bytes */
+	assert_true(try_invite_as(
+		w, "a123456789.b123456789.c123456789.d123456789.e123456.example.net", true, &join));
+}
+
+static void a_relay_must_be_complete_and_reachable(void **state)
+{
+	struct world *w = *state;
+	struct client r = relay_joined(w, "r", "198.51.100.1");
+	struct ntm_msg request, answer;
+	static const char *const bad[] = { "127.0.0.1:9", "169.254.1.1:9", "[fe80::1]:9",
+					   "224.0.0.1:9", "100.64.0.3:9",  "198.51.100.1:0" };
+	unsigned int i;
+
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		request = relay_registration(10, bad[i]);
+		assert_int_equal(register_on(&r, &request, &answer), NTM_ST_REFUSED);
+	}
+	request = relay_registration(10, "198.51.100.1");
+	request.has &= ~(1u << NTM_TLV_LOAD);
+	assert_int_equal(register_on(&r, &request, &answer), NTM_ST_REFUSED);
+}
+
+static void a_direction_has_relays_that_know_of_it(void **state)
+{
+	struct world *w = *state;
+	struct client a = joined(w, "a", "198.51.100.7"), b = joined(w, "b", "[2001:db8::8]:77");
+	struct client r = relay_joined(w, "r", "198.51.100.1");
+	struct ntm_msg request, route, peers, direction, again, lease;
+	uint8_t key[32];
+	unsigned int i;
+
+	/* Of IPv4 alone, it is no use to b. */
+	assert_true(ask(&a, "b", &route));
+	assert_int_equal(route.relay_count, 0);
+	assert_false(told(&r, &direction));
+	request = relay_registration(10, "198.51.100.1");
+	assert_int_equal(ntm_addr_parse(&request.candidates[1].addr, "[2001:db8::1]:9", 0), 0);
+	assert_int_equal(ntm_addr_parse(&request.candidates[2].addr, "[2001:db8::2]:9", 0), 0);
+	request.candidate_count = 3;
+	assert_int_equal(register_on(&r, &request, &lease), NTM_ST_OK);
+	assert_true(ask_as(&a, "b", 100, &route));
+	assert_int_equal(route.relay_count, 1);
+	assert_memory_equal(route.relays[0].key, r.key.public, 32);
+	assert_string_equal(route.relays[0].name, "r.example.net");
+	assert_true(ntm_addr_equal(&route.relays[0].addrs[0], &request.candidates[0].addr));
+	assert_true(ntm_addr_equal(&route.relays[0].addrs[1], &request.candidates[1].addr));
+	assert_true(route.relays[0].at_once); /* no family in common */
+	assert_true(told(&b, &peers));
+	assert_int_equal(peers.relay_count, 1);
+	assert_memory_equal(&peers.relays[0], &route.relays[0], sizeof(peers.relays[0]));
+	assert_true(told(&r, &direction));
+	assert_int_equal(direction.type, NTM_MSG_RELAY_DIRECTION);
+	assert_int_equal(direction.path_id, route.path_id);
+	assert_int_equal(direction.lifetime, 60);
+	for (i = 0; i < 2; i++) {
+		ntm_relay_end_key(key, route.path_psk, r.key.public, direction.ends[i].role);
+		assert_memory_equal(direction.ends[i].key, key, 32);
+	}
+	assert_memory_not_equal(direction.ends[0].node, direction.ends[1].node, 8);
+	/* Repeated: the same relays, and the RS hears nothing of it. */
+	assert_true(ask_as(&a, "b", 100, &again));
+	assert_int_equal(again.relay_count, 1);
+	assert_memory_equal(&again.relays[0], &route.relays[0], sizeof(again.relays[0]));
+	assert_false(told(&r, &peers));
+	assert_true(ask(&b, "a", &again));
+	assert_int_equal(again.path_id, route.path_id);
+	assert_memory_equal(&again.relays[0], &route.relays[0], sizeof(again.relays[0]));
+	/* b, asking for another path, is the same node to the relay. */
+	w->now += 1000;
+	assert_true(ask_as(&b, "a", 101, &again));
+	assert_true(told(&r, &peers));
+	assert_int_equal(peers.ends[0].role, NTM_ROLE_INITIATOR);
+	assert_memory_equal(peers.ends[0].node, direction.ends[1].node, 8);
+	assert_memory_equal(peers.ends[1].node, direction.ends[0].node, 8);
+	/* Goodbye: no new path has it. */
+	w->now += 1000;
+	request.lifetime = 0;
+	assert_int_equal(register_on(&r, &request, &lease), NTM_ST_OK);
+	assert_true(ask_as(&a, "b", 102, &route));
+	assert_int_equal(route.relay_count, 0);
+	request.lifetime = 7200;
+	request.load = 950;
+	assert_int_equal(register_on(&r, &request, &lease), NTM_ST_OK);
+	assert_true(ask_as(&a, "b", 103, &route));
+	assert_int_equal(route.relay_count, 0);
+	request.load = 949;
+	assert_int_equal(register_on(&r, &request, &lease), NTM_ST_OK);
+	assert_true(ask_as(&a, "b", 104, &route));
+	assert_int_equal(route.relay_count, 1);
+	assert_true(try_revoke(w, "r"));
+	assert_true(ask_as(&a, "b", 104, &again));
+	assert_int_equal(again.path_id, route.path_id);
+	assert_int_equal(again.relay_count, 0);
+}
+
+static void a_silent_relay_is_told_again_and_then_left_out(void **state)
+{
+	struct world *w = *state;
+	struct client a = joined(w, "a", "198.51.100.7"), b = joined(w, "b", "198.51.100.8");
+	struct client r = relay_joined(w, "r", "198.51.100.1");
+	struct ntm_msg route, first, next;
+
+	assert_true(ask(&a, "b", &route));
+	assert_true(told(&r, &first));
+	confirm(&b, &route);
+	pass(w, 199);
+	assert_false(told(&r, &next));
+	pass(w, 1);
+	assert_true(told(&r, &next));
+	assert_int_equal(next.request_id, first.request_id);
+	assert_memory_equal(next.ends, first.ends, sizeof(next.ends));
+	assert_false(told(&b, &next));
+	pass(w, 400);
+	assert_true(told(&r, &next));
+	answer_relay_direction(&a, &first, NTM_ST_OK); /* not for it to answer */
+	assert_true(ask_as(&a, "b", 1, &route));
+	assert_int_equal(route.relay_count, 1);
+	pass(w, 1400);
+	assert_true(told(&r, &next));
+	assert_int_equal(count(w, NTM_COUNT_RELAY_RESENT), 5);
+	assert_int_equal(count(w, NTM_COUNT_RELAY_SILENT), 1);
+	assert_true(ask_as(&a, "b", 2, &route));
+	assert_int_equal(route.relay_count, 0);
+	pass(w, 9999);
+	assert_false(told(&r, &next));
+	assert_true(ask_as(&a, "b", 3, &route));
+	assert_int_equal(route.relay_count, 0);
+	pass(w, 1);
+	assert_true(ask_as(&a, "b", 4, &route));
+	assert_int_equal(route.relay_count, 1);
+	assert_true(told(&r, &first));
+	/* It answers late: taken, and told no more. */
+	pass(w, 1400);
+	assert_int_equal(count(w, NTM_COUNT_RELAY_SILENT), 2);
+	answer_relay_direction(&r, &first, NTM_ST_OK);
+	assert_int_equal(count(w, NTM_COUNT_RELAY_RESPONSES), 1);
+	assert_true(ask_as(&a, "b", 5, &route));
+	assert_int_equal(route.relay_count, 1);
+	assert_true(told(&r, &first));
+	answer_relay_direction(&r, &first, NTM_ST_BUSY);
+	assert_int_equal(count(w, NTM_COUNT_RELAY_REFUSED), 1);
+	pass(w, 5000);
+	assert_false(told(&r, &next));
+	answer_relay_direction(&r, &first, NTM_ST_OK);
+	assert_int_equal(count(w, NTM_COUNT_RELAY_RESPONSES), 3);
+}
+
+static void nodes_are_told_of_relays_and_tell_how_far_they_are(void **state)
+{
+	struct world *w = *state;
+	struct client a = joined(w, "a", "198.51.100.7"), b = joined(w, "b", "198.51.100.8");
+	struct ntm_msg request = registration(7200), lease, route;
+	struct client r[6];
+	unsigned int i, round;
+	char name[16], addr[32];
+
+	assert_int_equal(register_on(&a, &request, &lease), NTM_ST_OK);
+	assert_int_equal(lease.relay_count, 0);
+	for (i = 0; i < 6; i++) {
+		snprintf(name, sizeof(name), "r%u", i);
+		snprintf(addr, sizeof(addr), "192.0.2.%u", i + 1);
+		r[i] = relay_joined(w, name, addr);
+	}
+	assert_int_equal(register_on(&a, &request, &lease), NTM_ST_OK);
+	assert_int_equal(lease.relay_count, 4);
+	assert_false(lease.relays[0].at_once);
+	/* What it measured decides; what it says of a relay that nobody knows does not. */
+	for (i = 0; i < 4; i++)
+		memcpy(request.rtts[i].relay, r[i].key.public, 8);
+	request.rtts[0].rtt_us = 60000;
+	request.rtts[1].rtt_us = 5000;
+	request.rtts[2].rtt_us = 4000;
+	request.rtts[3].relay[0] ^= 1;
+	request.rtts[3].rtt_us = 1;
+	request.rtt_count = 4;
+	request.nat = NTM_NAT_DEPENDENT;
+	NTM_SET(&request, RELAY_RTT);
+	NTM_SET(&request, NAT);
+	assert_int_equal(register_on(&a, &request, &lease), NTM_ST_OK);
+	assert_int_equal(lease.relay_count, 4);
+	assert_memory_equal(lease.relays[0].key, r[2].key.public, 32);
+	assert_memory_equal(lease.relays[1].key, r[1].key.public, 32);
+	for (round = 0; round < 5; round++) {
+		assert_true(ask_as(&b, "a", round, &route));
+		assert_int_equal(route.nat, NTM_NAT_DEPENDENT);
+		assert_int_equal(route.relay_count, 2);
+		assert_memory_equal(route.relays[0].key, r[2].key.public, 32);
+		assert_memory_equal(route.relays[1].key, r[1].key.public, 32);
+		assert_true(route.relays[0].at_once); /* NATed both, as far as can be seen */
+	}
+	/* The next registration says nothing of all that. */
+	request = registration(7200);
+	assert_int_equal(register_on(&a, &request, &lease), NTM_ST_OK);
+	assert_true(ask_as(&b, "a", 99, &route));
+	assert_false(NTM_HAS(&route, NAT));
+}
+
+static void relays_are_listed_and_outlive_the_coordinator(void **state)
+{
+	struct world *w = *state;
+	struct client a = joined(w, "a", "198.51.100.7"), b = joined(w, "b", "198.51.100.8");
+	struct client r = relay_joined(w, "r", "198.51.100.1");
+	struct ntm_msg request = relay_registration(77, "198.51.100.1"), lease, route, direction;
+	struct ntm_join join;
+	json_t *response, *list, *row;
+
+	assert_true(try_invite_as(w, "s", true, &join));
+	assert_int_equal(register_on(&r, &request, &lease), NTM_ST_OK);
+	assert_true(ask(&a, "b", &route));
+	assert_true(told(&b, &direction));
+	assert_true(told(&r, &direction));
+	w->now += 3;
+	answer_relay_direction(&r, &direction, NTM_ST_OK);
+	response = admin(w, json_pack("{s:s}", "command", "nodes"));
+	assert_int_equal(json_array_size(json_object_get(response, "nodes")), 2);
+	json_decref(response);
+	response = admin(w, json_pack("{s:s}", "command", "relays"));
+	list = json_object_get(response, "relays");
+	assert_int_equal(json_array_size(list), 2);
+	row = json_array_get(list, 0);
+	assert_string_equal(json_string_value(json_object_get(row, "name")), "r.example.net");
+	assert_string_equal(json_string_value(json_object_get(row, "state")), "online");
+	assert_string_equal(json_string_value(json_array_get(json_object_get(row, "addresses"), 0)),
+			    "198.51.100.1:4330");
+	assert_int_equal(json_integer_value(json_object_get(row, "load")), 77);
+	assert_int_equal(json_integer_value(json_object_get(row, "paths_last_minute")), 1);
+	assert_int_equal(json_integer_value(json_object_get(row, "rtt_ms")), 3);
+	row = json_array_get(list, 1);
+	assert_string_equal(json_string_value(json_object_get(row, "state")), "invited");
+	json_decref(response);
+	response = admin(w, json_pack("{s:s}", "command", "status"));
+	assert_int_equal(json_integer_value(json_object_get(response, "nodes")), 2);
+	assert_int_equal(json_integer_value(json_object_get(response, "relays")), 1);
+	assert_int_equal(json_integer_value(json_object_get(response, "relays_online")), 1);
+	json_decref(response);
+	restart(w);
+	connect_node(&r);
+	assert_int_equal(register_on(&r, &request, &lease), NTM_ST_OK);
+	assert_int_equal(lease.role, NTM_ROLE_RELAY);
+	request = registration(7200);
+	assert_int_equal(register_on(&r, &request, &lease), NTM_ST_REFUSED);
+}
+
 static void hostile_bytes_are_dropped_and_counted(void **state)
 {
 	struct world *w = *state;
@@ -965,6 +1314,12 @@ int main(void)
 		TEST(a_family_that_comes_later_is_given_to_old_nodes),
 		TEST(a_full_disk_is_said_and_others_are_served),
 		TEST(the_list_and_the_status_say_what_is),
+		TEST(a_relay_registers_as_a_relay_and_as_nothing_else),
+		TEST(a_relay_must_be_complete_and_reachable),
+		TEST(a_direction_has_relays_that_know_of_it),
+		TEST(a_silent_relay_is_told_again_and_then_left_out),
+		TEST(nodes_are_told_of_relays_and_tell_how_far_they_are),
+		TEST(relays_are_listed_and_outlive_the_coordinator),
 	};
 
 	if (sodium_init() < 0)

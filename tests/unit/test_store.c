@@ -64,14 +64,19 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static int invite(struct ntm_store *store, const char *name, uint8_t token)
+static int invite_as(struct ntm_store *store, const char *name, enum ntm_kind kind, uint8_t token)
 {
-	struct ntm_store_invite i = { .expires = NOW + 100 };
+	struct ntm_store_invite i = { .kind = kind, .expires = NOW + 100 };
 	size_t failed;
 
 	snprintf(i.name, sizeof(i.name), "%s", name);
 	memset(i.token, token, sizeof(i.token));
 	return store->ops->invite(store, &i, 1, NOW, &failed);
+}
+
+static int invite(struct ntm_store *store, const char *name, uint8_t token)
+{
+	return invite_as(store, name, NTM_KIND_NODE, token);
 }
 
 static int bind_node(struct ntm_store *store, const char *name, uint8_t key, uint8_t token,
@@ -124,8 +129,8 @@ static void a_token_works_once(void **state)
 static void names_are_invited_once(void **state)
 {
 	struct fixture *f = *state;
-	struct ntm_store_invite two[2] = { { "b.example.net", { 3 }, NOW + 9 },
-					   { "a.example.net", { 4 }, NOW + 9 } };
+	struct ntm_store_invite two[2] = { { "b.example.net", NTM_KIND_NODE, { 3 }, NOW + 9 },
+					   { "a.example.net", NTM_KIND_NODE, { 4 }, NOW + 9 } };
 	struct ntm_store_node node;
 	size_t failed;
 
@@ -259,14 +264,152 @@ static void list_goes_by_pages(void **state)
 	assert_int_equal(invite(f->store, "c.example.net", 1), 0);
 	assert_int_equal(invite(f->store, "a.example.net", 2), 0);
 	assert_int_equal(invite(f->store, "b.example.net", 3), 0);
-	assert_int_equal(f->store->ops->list(f->store, "", 2, count_row, &count), 0);
+	assert_int_equal(f->store->ops->list(f->store, NTM_KIND_NODE, "", 2, count_row, &count), 0);
 	assert_int_equal(count, 2);
 	count = 0;
-	assert_int_equal(f->store->ops->list(f->store, "b.example.net", 2, count_row, &count), 0);
+	assert_int_equal(f->store->ops->list(f->store, NTM_KIND_NODE, "b.example.net", 2, count_row,
+					     &count),
+			 0);
 	assert_int_equal(count, 1);
 	count = 0;
 	assert_int_equal(f->store->ops->load(f->store, count_row, &count), 0);
 	assert_int_equal(count, 0); /* invitations are no nodes yet */
+}
+
+static void a_name_is_of_one_kind_for_good(void **state)
+{
+	struct fixture *f = *state;
+	struct ntm_store_node node;
+	unsigned int count = 0;
+
+	assert_int_equal(invite_as(f->store, "r.example.net", NTM_KIND_RELAY, 1), 0);
+	assert_int_equal(invite(f->store, "a.example.net", 2), 0);
+	assert_int_equal(find(f->store, 1, NOW, &node), 0);
+	assert_int_equal(node.kind, NTM_KIND_RELAY);
+	assert_int_equal(find(f->store, 2, NOW, &node), 0);
+	assert_int_equal(node.kind, NTM_KIND_NODE);
+	assert_int_equal(bind_node(f->store, "r.example.net", 9, 1, 1), 0);
+	assert_int_equal(f->store->ops->revoke(f->store, "r.example.net"), 0);
+	assert_int_equal(invite_as(f->store, "r.example.net", NTM_KIND_NODE, 3), -EEXIST);
+	assert_int_equal(invite_as(f->store, "r.example.net", NTM_KIND_RELAY, 3), 0);
+	assert_int_equal(f->store->ops->list(f->store, NTM_KIND_RELAY, "", 9, count_row, &count),
+			 0);
+	assert_int_equal(count, 1);
+	count = 0;
+	assert_int_equal(f->store->ops->list(f->store, NTM_KIND_NODE, "", 9, count_row, &count), 0);
+	assert_int_equal(count, 1);
+	/* An invitation that nobody used is not for good. */
+	assert_int_equal(f->store->ops->revoke(f->store, "a.example.net"), 0);
+	assert_int_equal(invite_as(f->store, "a.example.net", NTM_KIND_RELAY, 4), 0);
+}
+
+/* A store as the first version of ntm-dc made it: a node, a revoked one and an invitation. */
+static void write_version_1(const char *path)
+{
+	static const char text[] =
+		"PRAGMA journal_mode=WAL;"
+		"CREATE TABLE node (name TEXT PRIMARY KEY NOT NULL, state INTEGER NOT NULL, key BLOB UNIQUE,"
+		" v4 BLOB UNIQUE, v6 BLOB UNIQUE, token BLOB UNIQUE, expires INTEGER NOT NULL DEFAULT 0,"
+		" created INTEGER NOT NULL, seen INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;"
+		"CREATE TABLE revoked_key (key BLOB PRIMARY KEY NOT NULL, name TEXT NOT NULL) WITHOUT ROWID;"
+		"INSERT INTO node VALUES ('a.example.net', 1, zeroblob(32), x'64400002', NULL, NULL, 0, 1, 5);"
+		"INSERT INTO node VALUES ('b.example.net', 2, NULL, x'64400003', NULL, NULL, 0, 1, 6);"
+		"INSERT INTO node VALUES ('c.example.net', 0, NULL, NULL, NULL,"
+		" x'0707070707070707070707070707070707070707070707070707070707070707', 1700000099, 1, 0);"
+		"INSERT INTO revoked_key VALUES"
+		" (x'0909090909090909090909090909090909090909090909090909090909090909', 'b.example.net');"
+		"PRAGMA user_version = 1;";
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+static void check_version_1(struct ntm_store *store)
+{
+	struct ntm_store_node node;
+	unsigned int count = 0;
+
+	assert_int_equal(store->ops->list(store, NTM_KIND_NODE, "", 9, count_row, &count), 0);
+	assert_int_equal(count, 3);
+	assert_int_equal(store->ops->get(store, "a.example.net", &node), 0);
+	assert_int_equal(node.kind, NTM_KIND_NODE);
+	assert_int_equal(node.state, NTM_STORE_ACTIVE);
+	assert_true(node.has_key && node.has4 && !node.has6 && !node.has_token);
+	assert_int_equal(node.v4.s_addr, htonl(0x64400002));
+	assert_int_equal(node.seen, 5);
+	assert_int_equal(store->ops->get(store, "b.example.net", &node), 0);
+	assert_int_equal(node.state, NTM_STORE_REVOKED);
+	assert_int_equal(find(store, 7, NOW, &node), 0);
+	assert_string_equal(node.name, "c.example.net");
+	assert_int_equal(key_revoked(store, 9), 1);
+}
+
+static void fresh_file(struct fixture *f)
+{
+	char path[128];
+	int i;
+
+	f->store->ops->close(f->store);
+	f->store = NULL;
+	for (i = 0; i < 3; i++) {
+		snprintf(path, sizeof(path), "%s%s", f->path, i ? i > 1 ? "-shm" : "-wal" : "");
+		unlink(path);
+	}
+	write_version_1(f->path);
+}
+
+static void an_old_store_opens_and_keeps_everything(void **state)
+{
+	struct fixture *f = *state;
+	int i;
+
+	fresh_file(f);
+	for (i = 0; i < 3; i++) {
+		f->store = open_store(f);
+		check_version_1(f->store);
+		if (i < 2)
+			f->store->ops->close(f->store);
+	}
+	assert_int_equal(invite_as(f->store, "r.example.net", NTM_KIND_RELAY, 3), 0);
+}
+
+/* Killed at any moment of the migration: the next start finishes it. */
+static void a_migration_survives_kill_minus_nine(void **state)
+{
+	struct fixture *f = *state;
+	int round;
+
+	for (round = 0; round < 30; round++) {
+		pid_t pid;
+
+		fresh_file(f);
+		pid = fork();
+		if (!pid) {
+			open_store(f);
+			_exit(0);
+		}
+		usleep(rand() % 4000);
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+		f->store = open_store(f);
+		check_version_1(f->store);
+	}
+}
+
+static void a_newer_store_is_left_alone(void **state)
+{
+	struct fixture *f = *state;
+	struct ntm_store *store;
+	char error[256] = "";
+
+	assert_int_equal(sqlite3_exec(((sqlite3 **)(f->store + 1))[0], "PRAGMA user_version = 99",
+				      NULL, NULL, NULL),
+			 0);
+	assert_int_equal(ntm_store_sqlite.open(&store, f->path, error, sizeof(error)),
+			 -EPROTONOSUPPORT);
+	assert_non_null(strstr(error, "newer version"));
 }
 
 /* A child binds nodes, tells each one that is done, and is killed in the midst of it. */
@@ -376,6 +519,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_full_disk_costs_the_request_and_nothing_else,
 						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(list_goes_by_pages, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_name_is_of_one_kind_for_good, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(an_old_store_opens_and_keeps_everything, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(a_migration_survives_kill_minus_nine, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(a_newer_store_is_left_alone, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(kill_minus_nine_loses_nothing, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(only_one_may_have_the_directory, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(garbage_is_not_opened, set_up, tear_down),
