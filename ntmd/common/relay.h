@@ -14,11 +14,14 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "common/addr.h"
+#include "common/session.h"
 
 #define NTM_RELAY_KEY 32
 #define NTM_RELAY_BIND_LEN 84
 #define NTM_RELAY_PROBE_LEN 64
 #define NTM_RELAY_HDR_LEN 8 /* of a relayed signalling packet */
+#define NTM_RELAYED_MAX \
+	(NTM_SEALED_MAX + NTM_RELAY_HDR_LEN) /* no datagram of signalling is longer */
 
 enum ntm_relay_status {
 	NTM_RELAY_BOUND,  /* this address is the end of the path now */

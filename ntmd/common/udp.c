@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/relay.h"
 
 #ifndef UDP_GRO
 #define UDP_GRO 104
@@ -25,7 +26,7 @@
 
 #define BATCH 16
 #define BATCHES 8 /* a callback: others on the loop get their turn */
-#define PLAIN_SIZE 2048
+#define PLAIN_SIZE NTM_RELAYED_MAX
 #define GRO_SIZE 65535
 #define SOCKET_BUFFER (4 << 20)
 #define PORT_TRIES 16
@@ -432,24 +433,35 @@ static int send_datagram(int fd, const union ntm_addr *to, const uint8_t *packet
 }
 
 /*
- * The user-space data path has DF set on these sockets. A message of ours that is too big for the path goes out in fragments
- * instead: what another thread sends meanwhile may go without DF, which does no harm.
+ * One datagram with another IP_MTU_DISCOVER than the socket's. There is one socket only, because there is one port: what another
+ * thread of the user-space data path, or the kernel module, sends by it meanwhile goes the same way, which does no harm. Such a
+ * packet is no bigger than its path's MTU. Without DF it may be cut on its way once; with IP_PMTUDISC_PROBE one that is too big for
+ * what the kernel has just learnt of a route is lost on its way, and not here, and its sender hears of it by ICMP all the same.
  */
-static int send_fragments(int fd, const union ntm_addr *to, const uint8_t *packet, size_t len)
+static int send_as(int fd, const union ntm_addr *to, const uint8_t *packet, size_t len, int how)
 {
 	const bool v4 = to->sa.sa_family == AF_INET || IN6_IS_ADDR_V4MAPPED(&to->v6.sin6_addr);
 	const int level = v4 ? IPPROTO_IP : IPPROTO_IPV6,
 		  name = v4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER;
-	int old, dont = IP_PMTUDISC_DONT, err;
-	socklen_t size = sizeof(old);
+	socklen_t size = sizeof(how);
+	int old, err;
 
 	if (getsockopt(fd, level, name, &old, &size) ||
-	    setsockopt(fd, level, name, &dont, sizeof(dont)))
+	    setsockopt(fd, level, name, &how, sizeof(how)))
 		return -errno;
 	err = send_datagram(fd, to, packet, len);
 	if (setsockopt(fd, level, name, &old, sizeof(old)))
 		return -errno;
 	return err;
+}
+
+/* A full socket buffer is a loss, as one on the way is */
+static int settle(struct ntm_udp *udp, int err)
+{
+	if (err != -EAGAIN && err != -ENOBUFS)
+		return err;
+	udp->dropped++;
+	return 0;
 }
 
 int ntm_udp_send(struct ntm_udp *udp, const union ntm_addr *to, const uint8_t *packet, size_t len)
@@ -461,12 +473,23 @@ int ntm_udp_send(struct ntm_udp *udp, const union ntm_addr *to, const uint8_t *p
 	if (fd < 0)
 		return -EAFNOSUPPORT;
 	err = send_datagram(fd, &said, packet, len);
-	if (err == -EMSGSIZE)
-		err = send_fragments(fd, &said, packet, len);
-	if (err != -EAGAIN && err != -ENOBUFS)
-		return err;
-	udp->dropped++;
-	return 0;
+	if (err == -EMSGSIZE) /* the user-space data path has DF set: in fragments, then */
+		err = send_as(fd, &said, packet, len, IP_PMTUDISC_DONT);
+	return settle(udp, err);
+}
+
+_Static_assert(IPV6_PMTUDISC_DONT == IP_PMTUDISC_DONT && IPV6_PMTUDISC_PROBE == IP_PMTUDISC_PROBE,
+	       "the same in both families");
+
+int ntm_udp_send_df(struct ntm_udp *udp, const union ntm_addr *to, const uint8_t *packet,
+		    size_t len)
+{
+	union ntm_addr said;
+	int fd = way_to(udp, to, &said);
+
+	if (fd < 0)
+		return -EAFNOSUPPORT;
+	return settle(udp, send_as(fd, &said, packet, len, IP_PMTUDISC_PROBE));
 }
 
 void ntm_udp_pause(struct ntm_udp *udp)

@@ -32,6 +32,14 @@ int ntm_udp_adopt(struct ntm_udp **udp, uv_loop_t *loop, int fd4, int fd6, bool 
 /** ntm_udp_send() - 0 or a negative errno; a full socket buffer drops (0 all the same: this is UDP), counted */
 int ntm_udp_send(struct ntm_udp *udp, const union ntm_addr *to, const uint8_t *packet, size_t len);
 /**
+ * ntm_udp_send_df() - the same for a datagram that may not be fragmented, here or on its way, to find out what a way carries
+ *
+ * It leaves whatever the kernel has learnt of the route's MTU. -EMSGSIZE: the link that it would leave by is smaller. It costs three
+ * system calls more.
+ */
+int ntm_udp_send_df(struct ntm_udp *udp, const union ntm_addr *to, const uint8_t *packet,
+		    size_t len);
+/**
  * ntm_udp_pause() / _resume() - somebody else reads the sockets (the user-space data path, in threads of its own), and gives
  * the owner what is signalling by ntm_udp_deliver()
  */

@@ -4,7 +4,7 @@
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
-#include "common/msg.h"
+#include "common/relay.h"
 
 #define EVENTS_MAX 1024u
 #define BYTES_MAX (4u << 20)
@@ -99,7 +99,7 @@ bool ntm_pipe_signal(struct ntm_pipe_queue *queue, const union ntm_addr *from,
 {
 	struct ntm_pipe_event *event = NULL;
 
-	if (len <= NTM_DATAGRAM_MAX)
+	if (len <= NTM_RELAYED_MAX)
 		event = ntm_pipe_event(queue, NTM_PIPE_SIGNAL, 0, packet, len);
 	if (!event)
 		return false;

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/relay.h"
 #include "common/udp.h"
 
 #ifndef UDP_SEGMENT
@@ -158,9 +159,9 @@ static void test_many(void **state)
 	/* Empty and over-long datagrams reach nobody; the next one does. */
 	assert_int_equal(ntm_udp_send(udp, &to, packet, 0), 0);
 	{
-		uint8_t *big = calloc(1, 9000);
+		uint8_t *big = calloc(1, 9300);
 
-		assert_int_equal(ntm_udp_send(udp, &to, big, 9000), 0);
+		assert_int_equal(ntm_udp_send(udp, &to, big, 9300), 0);
 		free(big);
 	}
 	assert_int_equal(ntm_udp_send(udp, &to, packet, 7), 0);
@@ -169,6 +170,44 @@ static void test_many(void **state)
 }
 
 /* One send of ten segments, received whole by GRO, delivered one by one. */
+static int discover(int family)
+{
+	const bool v4 = family == AF_INET;
+	int value = -1;
+	socklen_t len = sizeof(value);
+
+	assert_int_equal(getsockopt(ntm_udp_fd(udp, family), v4 ? IPPROTO_IP : IPPROTO_IPV6,
+				    v4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER, &value, &len),
+			 0);
+	return value;
+}
+
+/* The longest datagram that there is arrives, with or without DF; a longer one does not. The socket is as before. */
+static void test_big(void **state)
+{
+	static uint8_t packet[NTM_RELAYED_MAX + 1];
+	const int families[] = { AF_INET, AF_INET6 };
+	union ntm_addr to;
+
+	(void)state;
+	assert_true(open_port(&any4, have_ipv6() ? &any6 : &none, false));
+	for (int i = 0; i < (have_ipv6() ? 2 : 1); i++) {
+		const int before = discover(families[i]);
+
+		to = self(families[i]);
+		received = 0;
+		assert_int_equal(ntm_udp_send_df(udp, &to, packet, sizeof(packet)), 0);
+		assert_int_equal(ntm_udp_send(udp, &to, packet, sizeof(packet) - 1), 0);
+		assert_int_equal(ntm_udp_send_df(udp, &to, packet, sizeof(packet) - 1), 0);
+		wait_for(2);
+		assert_int_equal(last_len, 9216 + 8);
+		assert_true(ntm_addr_equal(&last_from, &to));
+		assert_int_equal(discover(families[i]), before);
+	}
+	to.sa.sa_family = 0;
+	assert_int_equal(ntm_udp_send_df(udp, &to, packet, 1), -EAFNOSUPPORT);
+}
+
 static void test_gro(void **state)
 {
 	uint8_t packets[9 * 1000 + 300];
@@ -337,7 +376,7 @@ int main(void)
 		TEST(test_one_port),	TEST(test_one_family), TEST(test_cannot_open),
 		TEST(test_many),	TEST(test_gro),	       TEST(test_close_inside),
 		TEST(test_icmp_errors), TEST(test_pause),      TEST(test_pause_close),
-		TEST(test_mapped),
+		TEST(test_mapped),	TEST(test_big),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
