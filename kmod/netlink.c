@@ -257,6 +257,8 @@ static int ntm_dev_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
  * @v6:		virtual IPv6 address, NULL if not given
  * @mtu:	0 if not given
  * @ep:		new endpoint or NULL
+ * @relays:	new relays, or NULL for none
+ * @has_relays:	@relays is given
  * @key:	new key or NULL
  * @confirmed:	@key is the sending key at once
  */
@@ -266,6 +268,8 @@ struct ntm_path_req {
 	const struct in6_addr *v6;
 	u32 mtu;
 	struct ntm_endpoint *ep;
+	struct ntm_relays *relays;
+	bool has_relays;
 	struct ntm_key *key;
 	bool confirmed;
 };
@@ -356,6 +360,35 @@ static int ntm_get_endpoint(struct genl_info *info, struct ntm_endpoint **ep)
 	return *ep ? 0 : ntm_no_memory(info);
 }
 
+/* Those that are given and not empty, in their places; NULL if there is none. */
+static int ntm_get_relays(struct genl_info *info, struct ntm_path_req *req)
+{
+	union ntm_addr addr[NTM_RELAYS] = {};
+	bool any = false;
+	int err, i;
+
+	for (i = 0; i < NTM_RELAYS; i++) {
+		struct nlattr *nla = info->attrs[NTM_A_RELAY0 + i];
+
+		if (!nla)
+			continue;
+		req->has_relays = true;
+		if (!nla_len(nla))
+			continue;
+		any = true;
+		err = ntm_get_addr(info, nla, &addr[i]);
+		if (err)
+			return err;
+	}
+	if (!any)
+		return 0;
+	req->relays = kzalloc(sizeof(*req->relays), GFP_KERNEL);
+	if (!req->relays)
+		return ntm_no_memory(info);
+	memcpy(req->relays->addr, addr, sizeof(addr));
+	return 0;
+}
+
 static int ntm_parse_key(struct genl_info *info, struct nlattr *nest,
 			 struct ntm_path_req *req)
 {
@@ -403,6 +436,7 @@ static void ntm_path_req_release(struct ntm_path_req *req)
 {
 	if (req->ep)
 		ntm_endpoint_free(req->ep);
+	kfree(req->relays);
 	if (req->key)
 		ntm_key_put(req->key);
 }
@@ -422,6 +456,8 @@ static int ntm_path_req_parse(struct genl_info *info, struct ntm_path_req *req)
 		err = ntm_get_virtual(info, &req->v4, &req->v6);
 	if (!err)
 		err = ntm_get_endpoint(info, &req->ep);
+	if (!err)
+		err = ntm_get_relays(info, req);
 	if (!err && info->attrs[NTM_A_MTU])
 		req->mtu = nla_get_u32(info->attrs[NTM_A_MTU]);
 	return err;
@@ -438,6 +474,10 @@ static int ntm_path_apply(struct ntm_path *path, struct ntm_path_req *req,
 		if (err)
 			return err;
 		req->key = NULL;
+	}
+	if (req->has_relays) {
+		ntm_path_set_relays(path, req->relays);
+		req->relays = NULL;
 	}
 	if (req->ep) {
 		ntm_path_set_endpoint(path, req->ep);
@@ -625,7 +665,17 @@ static int ntm_put_path_stats(struct sk_buff *msg, struct ntm_path *path)
 	return 0;
 }
 
-/* What changes under RCU: the endpoint and the sending key's epoch. */
+static int ntm_put_relays(struct sk_buff *msg, const struct ntm_relays *relays)
+{
+	int err = 0, i;
+
+	for (i = 0; !err && relays && i < NTM_RELAYS; i++)
+		if (relays->addr[i].sa.sa_family)
+			err = ntm_event_put_addr(msg, NTM_A_RELAY0 + i, &relays->addr[i]);
+	return err;
+}
+
+/* What changes under RCU: the endpoint, the relays and the sending key's epoch. */
 static int ntm_put_path_state(struct sk_buff *msg, struct ntm_path *path)
 {
 	const struct ntm_endpoint *ep;
@@ -636,6 +686,8 @@ static int ntm_put_path_state(struct sk_buff *msg, struct ntm_path *path)
 	ep = rcu_dereference(path->endpoint);
 	if (ep)
 		err = ntm_event_put_addr(msg, NTM_A_PEER_ADDR, &ep->addr);
+	if (!err)
+		err = ntm_put_relays(msg, rcu_dereference(path->relays));
 	tx = rcu_dereference(path->tx);
 	if (!err && tx)
 		err = nla_put_u32(msg, NTM_A_EPOCH, tx->epoch);

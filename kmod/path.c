@@ -245,6 +245,7 @@ static void ntm_path_free_rcu(struct rcu_head *rcu)
 
 	if (ep)
 		ntm_endpoint_free(ep);
+	kfree(rcu_dereference_protected(path->relays, true));
 	free_percpu(path->stats);
 	kfree(path);
 }
@@ -345,6 +346,28 @@ int ntm_path_move(struct ntm_path *path, const union ntm_addr *addr,
 		return -ENOMEM;
 	ntm_path_set_endpoint(path, ep);
 	return 0;
+}
+
+void ntm_path_set_relays(struct ntm_path *path, struct ntm_relays *relays)
+{
+	struct ntm_relays *old;
+
+	spin_lock_bh(&path->lock);
+	old = rcu_replace_pointer(path->relays, relays, lockdep_is_held(&path->lock));
+	spin_unlock_bh(&path->lock);
+	if (old)
+		kfree_rcu(old, rcu);
+}
+
+bool ntm_path_is_relay(const struct ntm_path *path, const union ntm_addr *addr)
+{
+	const struct ntm_relays *relays = rcu_dereference(path->relays);
+	int i;
+
+	for (i = 0; relays && i < NTM_RELAYS; i++)
+		if (ntm_addr_equal(&relays->addr[i], addr))
+			return true;
+	return false;
 }
 
 #define ntm_path_slot(path, i) \

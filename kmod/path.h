@@ -48,6 +48,18 @@ struct ntm_endpoint {
 	struct rcu_head rcu;
 };
 
+#define NTM_RELAYS 2
+
+/**
+ * struct ntm_relays - where a path's relay servers are; immutable, RCU
+ * @addr:	real addresses, family 0 for none
+ * @rcu:	for kfree_rcu()
+ */
+struct ntm_relays {
+	union ntm_addr addr[NTM_RELAYS];
+	struct rcu_head rcu;
+};
+
 /**
  * struct ntm_path - one tunnel
  * @by_id, @by_v4, @by_v6: nodes of the device's tables
@@ -59,10 +71,11 @@ struct ntm_endpoint {
  *		since they are hashed by words
  * @mtu:	largest inner packet in bytes; READ_ONCE
  * @endpoint:	RCU; NULL until the first PEER_ADDR
+ * @relays:	RCU; NULL for none
  * @tx:		sending key, RCU, NULL until one is confirmed
  * @rx:		receiving keys by epoch modulo NTM_WIRE_EPOCHS, RCU; holds the
  *		references (a key stands in rx as long as it is valid; tx borrows)
- * @lock:	BH spinlock around changes of @endpoint, @tx and @rx
+ * @lock:	BH spinlock around changes of @endpoint, @relays, @tx and @rx
  * @last_rx, @last_tx: jiffies64 of the newest authenticated packet received
  *		and of the last inner packet sent, 0 for never
  * @mtu_told:	what ntmd knows to fit: @mtu as it was set, or of the last NTM_EV_MTU
@@ -80,6 +93,7 @@ struct ntm_path {
 	struct ntm_inner_peer peer __aligned(4);
 	u32 mtu;
 	struct ntm_endpoint __rcu *endpoint;
+	struct ntm_relays __rcu *relays;
 	struct ntm_key __rcu *tx;
 	struct ntm_key __rcu *rx[NTM_WIRE_EPOCHS];
 	spinlock_t lock;
@@ -166,6 +180,12 @@ struct ntm_endpoint *ntm_endpoint_new(const union ntm_addr *addr,
 void ntm_endpoint_free(struct ntm_endpoint *ep);
 void ntm_endpoint_free_rcu(struct ntm_endpoint *ep);	/* one that was published */
 void ntm_path_set_endpoint(struct ntm_path *path, struct ntm_endpoint *ep);
+
+/* The path's relays from now on, which it owns; NULL for none. ndev->lock held. */
+void ntm_path_set_relays(struct ntm_path *path, struct ntm_relays *relays);
+
+/* Is it the address of one of the path's relays? Under RCU. */
+bool ntm_path_is_relay(const struct ntm_path *path, const union ntm_addr *addr);
 
 /**
  * ntm_path_add_key() - give a path the keys of its next epoch

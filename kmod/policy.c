@@ -22,6 +22,7 @@ static struct netlink_range_validation ntm_mtu_range = {
 #define NTM_P_VIRTUAL6	NLA_POLICY_EXACT_LEN(sizeof(struct in6_addr))
 #define NTM_P_SOCKADDR	NLA_POLICY_RANGE(NLA_BINARY, sizeof(struct sockaddr_in), \
 					 sizeof(struct sockaddr_in6))
+#define NTM_P_RELAY	{ .type = NLA_BINARY, .len = sizeof(struct sockaddr_in6) }
 #define NTM_P_MTU	NLA_POLICY_FULL_RANGE(NLA_U32, &ntm_mtu_range)
 #define NTM_P_DNS	NLA_POLICY_RANGE(NLA_BINARY, 12, 1232)
 
@@ -59,6 +60,8 @@ const struct nla_policy ntm_path_set_policy[NTM_A_MAX + 1] = {
 	[NTM_A_PEER_ADDR]	= NTM_P_SOCKADDR,
 	[NTM_A_MTU]		= NTM_P_MTU,
 	[NTM_A_KEY]		= NLA_POLICY_NESTED(ntm_key_policy),
+	[NTM_A_RELAY0]		= NTM_P_RELAY,
+	[NTM_A_RELAY1]		= NTM_P_RELAY,
 };
 
 const struct nla_policy ntm_path_del_policy[NTM_A_MAX + 1] = {

@@ -180,7 +180,11 @@ static bool ntm_recv_same_local(const struct ntm_endpoint *ep, const union ntm_a
 	return ipv6_addr_equal(&ep->src6, &to->v6.sin6_addr);
 }
 
-/* The newest packet of a path says where its peer is, and which of our addresses it knows. */
+/*
+ * The newest packet of a path says where its peer is, and which of our addresses
+ * it knows. One by way of a relay says nothing of the first: whether the path
+ * goes by a relay is ntmd's to decide.
+ */
 static void ntm_recv_moved(struct ntm_rx *rx)
 {
 	const struct ntm_endpoint *ep = rcu_dereference(rx->path->endpoint);
@@ -191,6 +195,8 @@ static void ntm_recv_moved(struct ntm_rx *rx)
 	ntm_recv_to(rx->skb, &to);
 	same = ep && ntm_addr_equal(&ep->addr, &from);
 	if (likely(same && ntm_recv_same_local(ep, &to)))
+		return;
+	if (!same && ntm_path_is_relay(rx->path, &from))
 		return;
 	if (!ntm_path_move(rx->path, &from, &to) && !same)
 		ntm_event_peer_moved(rx->path, &from);

@@ -40,9 +40,11 @@
  * @NTM_CMD_PATH_SET: create or change a path: IFINDEX, PATH_ID; on creation
  *	VIRTUAL4 and/or VIRTUAL6 (the peer's) are needed; they cannot change
  *	later. MTU is the device's if not given. PEER_ADDR (a struct
- *	sockaddr_in or sockaddr_in6) moves the peer's endpoint. Any of MTU,
- *	KEY (nest) may be given. NLM_F_EXCL refuses an existing path,
- *	NLM_F_CREATE allows a new one, as in rtnetlink.
+ *	sockaddr_in or sockaddr_in6) moves the peer's endpoint. RELAY0 and RELAY1
+ *	are the path's relays: a packet from there never moves the endpoint. If one
+ *	of the two is given, both take the place of what was; one that is empty or
+ *	not given is none. Any of MTU, KEY (nest) may be given. NLM_F_EXCL refuses
+ *	an existing path, NLM_F_CREATE allows a new one, as in rtnetlink.
  * @NTM_CMD_PATH_DEL: IFINDEX, PATH_ID. Keys are wiped, counters are gone.
  * @NTM_CMD_PATH_GET: IFINDEX, PATH_ID -> the path; dump: all of a device.
  *	Keys are never read back.
@@ -62,7 +64,8 @@
  * @NTM_EV_MISS: event: IFINDEX, VIRTUAL4 or VIRTUAL6: a packet to an address
  *	without a path. At most one per address and second.
  * @NTM_EV_PEER_MOVED: event: PATH_ID, PEER_ADDR: an authenticated packet, newer
- *	than any before, came from a new source; the path already uses it.
+ *	than any before, came from a new source that is none of the path's relays;
+ *	the path already uses it.
  * @NTM_EV_REKEY: event: PATH_ID, EPOCH: the sending key passed 2^31 packets,
  *	or a packet wants to leave and no key is valid.
  * @NTM_EV_KEY_CONFIRMED: event: PATH_ID, EPOCH: first authenticated packet
@@ -130,6 +133,8 @@ enum ntm_attr {
 	NTM_A_END1,		/* nest of enum ntm_end_attr: its responder */
 	NTM_A_RATE,		/* u64, bytes a second through a relay entry, 0 for any */
 	NTM_A_RELAYS,		/* u32, number of relay entries, out only */
+	NTM_A_RELAY0,		/* binary, as PEER_ADDR, or empty: a relay of a path */
+	NTM_A_RELAY1,		/* the same: another one */
 	__NTM_A_MAX,
 };
 #define NTM_A_MAX (__NTM_A_MAX - 1)

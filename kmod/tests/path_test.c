@@ -276,6 +276,62 @@ static void ntm_path_keys_removed(struct kunit *test)
 	ntm_path_put(path);
 }
 
+static struct ntm_relays *ntm_test_relays(struct kunit *test, u32 addr0, u32 addr1)
+{
+	struct ntm_relays *relays = kzalloc(sizeof(*relays), GFP_KERNEL);
+	const u32 addr[NTM_RELAYS] = { addr0, addr1 };
+	int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, relays);
+	for (i = 0; i < NTM_RELAYS; i++) {
+		if (!addr[i])
+			continue;
+		relays->addr[i].v4.sin_family = AF_INET;
+		relays->addr[i].v4.sin_port = htons(4330);
+		relays->addr[i].v4.sin_addr.s_addr = cpu_to_be32(addr[i]);
+	}
+	return relays;
+}
+
+static bool ntm_test_is_relay(struct ntm_path *path, u32 addr, u16 port)
+{
+	union ntm_addr from = { .v4 = { AF_INET, htons(port), { cpu_to_be32(addr) } } };
+	bool is;
+
+	rcu_read_lock();
+	is = ntm_path_is_relay(path, &from);
+	rcu_read_unlock();
+	return is;
+}
+
+/* A relay is an address and a port, of one family; both are replaced together. */
+static void ntm_path_relays(struct kunit *test)
+{
+	struct ntm_path *path = ntm_test_insert(test, 1, 1, 1);
+	union ntm_addr from6 = { .v6 = { .sin6_family = AF_INET6, .sin6_port = htons(4330) } };
+
+	KUNIT_EXPECT_FALSE(test, ntm_test_is_relay(path, 1, 4330));
+	ntm_path_set_relays(path, ntm_test_relays(test, 1, 2));
+	KUNIT_EXPECT_TRUE(test, ntm_test_is_relay(path, 1, 4330));
+	KUNIT_EXPECT_TRUE(test, ntm_test_is_relay(path, 2, 4330));
+	KUNIT_EXPECT_FALSE(test, ntm_test_is_relay(path, 3, 4330));
+	KUNIT_EXPECT_FALSE(test, ntm_test_is_relay(path, 1, 4331));
+
+	ntm_path_set_relays(path, ntm_test_relays(test, 0, 3));
+	KUNIT_EXPECT_FALSE(test, ntm_test_is_relay(path, 1, 4330));
+	KUNIT_EXPECT_TRUE(test, ntm_test_is_relay(path, 3, 4330));
+	/* A place where none is stands for no address of either family. */
+	KUNIT_EXPECT_FALSE(test, ntm_test_is_relay(path, 0, 0));
+	rcu_read_lock();
+	KUNIT_EXPECT_FALSE(test, ntm_path_is_relay(path, &from6));
+	rcu_read_unlock();
+
+	ntm_path_set_relays(path, NULL);
+	KUNIT_EXPECT_FALSE(test, ntm_test_is_relay(path, 3, 4330));
+	/* Those it has when it goes are freed with it. */
+	ntm_path_set_relays(path, ntm_test_relays(test, 1, 0));
+}
+
 static struct kunit_case ntm_path_cases[] = {
 	KUNIT_CASE(ntm_path_lookup),
 	KUNIT_CASE(ntm_path_conflict),
@@ -285,6 +341,7 @@ static struct kunit_case ntm_path_cases[] = {
 	KUNIT_CASE(ntm_path_keys_pending),
 	KUNIT_CASE(ntm_path_keys_wrap),
 	KUNIT_CASE(ntm_path_keys_removed),
+	KUNIT_CASE(ntm_path_relays),
 	{}
 };
 

@@ -44,6 +44,8 @@ static const struct ntm_nl_rule attr_rules[NTM_A_MAX + 1] = {
 	[NTM_A_DNS_PACKET] = { 1, NTM_DNS_MAX },
 	[NTM_A_EPOCH] = { 4, 4 },
 	[NTM_A_DROPS] = { 4, 4 },
+	[NTM_A_RELAY0] = { sizeof(struct sockaddr_in), sizeof(struct sockaddr_in6) },
+	[NTM_A_RELAY1] = { sizeof(struct sockaddr_in), sizeof(struct sockaddr_in6) },
 };
 
 static const struct ntm_nl_rule stats_rules[NTM_STATS_MAX + 1] = {
@@ -103,9 +105,10 @@ static int call(struct ntm_datapath *dp, const char *what, struct nlmsghdr *nlh,
 	return err;
 }
 
-static void put_addr(struct nlmsghdr *nlh, const union ntm_addr *addr)
+/* One without a family is put as an empty attribute */
+static void put_addr(struct nlmsghdr *nlh, uint16_t attr, const union ntm_addr *addr)
 {
-	mnl_attr_put(nlh, NTM_A_PEER_ADDR, ntm_addr_len(addr), addr);
+	mnl_attr_put(nlh, attr, addr->sa.sa_family ? ntm_addr_len(addr) : 0, addr);
 }
 
 static void put_keys(struct nlmsghdr *nlh, const struct ntm_dp_keys *keys)
@@ -136,7 +139,9 @@ static int kernel_path_set(struct ntm_datapath *dp, const struct ntm_dp_path *pa
 	if (path->virtual6)
 		mnl_attr_put(nlh, NTM_A_VIRTUAL6, sizeof(*path->virtual6), path->virtual6);
 	if (path->peer && path->peer->sa.sa_family)
-		put_addr(nlh, path->peer);
+		put_addr(nlh, NTM_A_PEER_ADDR, path->peer);
+	for (uint16_t i = 0; path->relays && i < NTM_DP_RELAYS; i++)
+		put_addr(nlh, NTM_A_RELAY0 + i, &path->relays[i]);
 	if (path->mtu)
 		mnl_attr_put_u32(nlh, NTM_A_MTU, path->mtu);
 	if (path->keys)

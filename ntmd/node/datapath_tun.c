@@ -179,6 +179,8 @@ static int path_keys(struct ntm_datapath *dp, struct ntm_path *path, const struc
 
 static void collect(struct ntm_datapath *dp);
 
+_Static_assert(NTM_PIPE_RELAYS == NTM_DP_RELAYS, "as many relays");
+
 static int tun_path_set(struct ntm_datapath *dp, const struct ntm_dp_path *set)
 {
 	struct ntm_path *path;
@@ -186,6 +188,8 @@ static int tun_path_set(struct ntm_datapath *dp, const struct ntm_dp_path *set)
 
 	if (!err && set->peer && set->peer->sa.sa_family)
 		err = path_peer(dp, path, set->peer);
+	if (!err && set->relays)
+		err = ntm_path_relays(&dp->pipe.paths, path, set->relays);
 	if (!err && set->keys)
 		err = path_keys(dp, path, set->keys);
 	collect(dp);

@@ -260,7 +260,10 @@ static void count_received(const struct in_seg *seg, uint64_t packets, uint64_t 
 	atomic_fetch_add_explicit(&seg->path->rx_bytes, bytes, memory_order_relaxed);
 }
 
-/* The peer sends from elsewhere, or to another address of ours: the path follows at once (its owner is told) */
+/*
+ * The peer sends from elsewhere, or to another address of ours: the path follows at once (its owner is told), but never to a relay:
+ * whether it goes by one is the owner's to decide.
+ */
 static void follow(struct ntm_pipe *pipe, struct ntm_path *path, const struct ntm_sock_meta *meta)
 {
 	const struct ntm_endpoint *endpoint = atomic_load(&path->endpoint);
@@ -269,6 +272,8 @@ static void follow(struct ntm_pipe *pipe, struct ntm_path *path, const struct nt
 	struct ntm_pipe_event *event;
 
 	if (!moved && (!meta->local.sa.sa_family || ntm_addr_equal(&endpoint->local, &meta->local)))
+		return;
+	if (moved && ntm_path_is_relay(path, &meta->from))
 		return;
 	if ((net && ntm_pipe_is_virtual(net, &meta->from)) ||
 	    ntm_path_move(&pipe->paths, path, &meta->from, &meta->local) || !moved)

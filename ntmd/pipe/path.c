@@ -15,6 +15,7 @@ static void destroy_path(struct ntm_garbage *garbage)
 	struct ntm_path *path = (struct ntm_path *)garbage;
 
 	free(atomic_load(&path->endpoint));
+	free(atomic_load(&path->relays));
 	for (unsigned int i = 0; i < NTM_WIRE_EPOCHS; i++)
 		ntm_pipe_key_free(atomic_load(&path->rx[i]));
 	pthread_mutex_destroy(&path->lock);
@@ -194,6 +195,29 @@ int ntm_path_move(struct ntm_paths *paths, struct ntm_path *path, const union nt
 	if (old)
 		ntm_garbage_discard(&paths->bin, &old->garbage, ntm_garbage_free);
 	return 0;
+}
+
+int ntm_path_relays(struct ntm_paths *paths, struct ntm_path *path, const union ntm_addr *addr)
+{
+	struct ntm_relays *relays = calloc(1, sizeof(*relays)), *old;
+
+	if (!relays)
+		return -ENOMEM;
+	memcpy(relays->addr, addr, sizeof(relays->addr));
+	old = atomic_exchange(&path->relays, relays);
+	if (old)
+		ntm_garbage_discard(&paths->bin, &old->garbage, ntm_garbage_free);
+	return 0;
+}
+
+bool ntm_path_is_relay(const struct ntm_path *path, const union ntm_addr *addr)
+{
+	const struct ntm_relays *relays = atomic_load(&path->relays);
+
+	for (unsigned int i = 0; relays && i < NTM_PIPE_RELAYS; i++)
+		if (relays->addr[i].sa.sa_family && ntm_addr_equal(&relays->addr[i], addr))
+			return true;
+	return false;
 }
 
 int ntm_paths_init(struct ntm_paths *paths)

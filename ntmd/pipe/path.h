@@ -42,9 +42,18 @@ struct ntm_endpoint {
 	union ntm_addr peer, local;
 };
 
+#define NTM_PIPE_RELAYS 2
+
+/** struct ntm_relays - where a path's relay servers are, family 0: none; immutable */
+struct ntm_relays {
+	struct ntm_garbage garbage;
+	union ntm_addr addr[NTM_PIPE_RELAYS];
+};
+
 /**
  * struct ntm_path - one tunnel
  * @id:		Path ID, network order; @peer: virtual addresses; both never change
+ * @relays:	a packet from one of them does not move the path; NULL: none
  * @mtu:	largest inner packet in bytes
  * @tx:		sending key; NULL until one is confirmed
  * @rx:		receiving keys by epoch modulo NTM_WIRE_EPOCHS
@@ -59,6 +68,7 @@ struct ntm_path {
 	atomic_uint mtu;
 	pthread_mutex_t lock;
 	struct ntm_endpoint *_Atomic endpoint;
+	struct ntm_relays *_Atomic relays;
 	struct ntm_pipe_key *_Atomic tx;
 	struct ntm_pipe_key *_Atomic rx[NTM_WIRE_EPOCHS];
 	_Atomic uint64_t tx_packets, tx_bytes, rx_packets, rx_bytes;
@@ -95,6 +105,11 @@ void ntm_paths_each(struct ntm_paths *paths, void (*fn)(void *ctx, struct ntm_pa
  */
 int ntm_path_key(struct ntm_paths *paths, struct ntm_path *path, struct ntm_pipe_key *key,
 		 bool confirmed);
+
+/** ntm_path_relays() - NTM_PIPE_RELAYS addresses that take the place of those before; copied. 0 or -ENOMEM */
+int ntm_path_relays(struct ntm_paths *paths, struct ntm_path *path, const union ntm_addr *addr);
+/** ntm_path_is_relay() - as for lookups: is it the address of one of the path's relays? */
+bool ntm_path_is_relay(const struct ntm_path *path, const union ntm_addr *addr);
 
 struct ntm_pipe_key *ntm_pipe_key_new(uint8_t suite, uint32_t epoch, const uint8_t *tx,
 				      const uint8_t *rx, unsigned int threads);

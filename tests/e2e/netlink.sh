@@ -58,6 +58,14 @@ refused "path: no such" 'ENOENT: no such path' path set ntm0 8 v4 10.9.0.9
 refused "path: no such to get" 'ENOENT: no such path' path get ntm0 8
 refused "path: no such to delete" 'ENOENT: no such path' path del ntm0 8
 refused "path: without virtual address" 'EINVAL: a new path needs VIRTUAL4 or VIRTUAL6' path set ntm0 8 create peer 192.0.2.9 1
+for relay in "relay0 192.0.2.9 0" "relay1 192.0.2.9 0"; do
+	# shellcheck disable=SC2086
+	refused "path: a relay with port 0" 'EINVAL: address: port is 0.*at' path set ntm0 7 $relay
+done
+refused "path: a relay of no family" 'EINVAL: address: family is neither.*at' path set ntm0 7 relay-hex "$(printf '00%.0s' {1..16})"
+refused "path: a relay cut short" 'EINVAL: address: length does not fit.*at' path set ntm0 7 relay-hex 020010ea
+refused "path: a relay too long" '(EINVAL|ERANGE): ' path set ntm0 7 relay-hex "02$(printf '00%.0s' {1..28})"
+refused "path: a good relay and a bad one" 'EINVAL: address: not a unicast' path set ntm0 7 relay0 192.0.2.9 4330 relay1 224.0.0.1 4330
 refused "path: exists" 'EEXIST: path exists' path set ntm0 7 create excl v4 10.9.0.2
 refused "path: another virtual IPv4" 'EINVAL: virtual addresses of a path cannot change' path set ntm0 7 v4 10.9.0.3
 refused "path: another virtual IPv6" 'EINVAL: virtual addresses of a path cannot change' path set ntm0 7 v6 fd09::3

@@ -147,7 +147,7 @@ def policy_of(text):
         return policy_of(macros[text])
     call = re.fullmatch(r"NLA_POLICY_(\w+)\((.*)\)", text)
     if not call:
-        fields = dict(re.findall(r"\.(\w+) = (\w+)", text))
+        fields = dict(re.findall(r"\.(\w+) = (sizeof\(.*?\)|\w+)", text))
         kind = {"NLA_NUL_STRING": "string"}.get(fields["type"], fields["type"][4:].lower())
         return kind, {"max-len": number(fields["len"])} if "len" in fields else {}
     what, args = call.group(1), [a.strip() for a in re.split(r",(?![^(]*\))", call.group(2))]

@@ -15,7 +15,7 @@
  *   dev get IF
  *   dev dump
  *   path set IF ID [create] [excl] [v4 ADDR] [v6 ADDR] [peer ADDR PORT] [mtu N]
- *            [key EPOCH SUITE TXHEX RXHEX] [pending]
+ *            [relay0 ADDR PORT|none] [relay1 ADDR PORT|none] [key EPOCH SUITE TXHEX RXHEX] [pending]
  *       a key of fewer than 32 bytes is filled up by repeating it
  *   path many IF FIRST COUNT BASE4     COUNT paths with consecutive IDs and addresses
  *   path del IF ID
@@ -39,7 +39,7 @@
  *   fail-nth N COMMAND...     the command, while the kernel fails the Nth allocation for it
  *                             (CONFIG_FAULT_INJECTION); exit status 3 if it needs fewer
  * and some words that make a wrong request: key-without-suite EPOCH TXHEX RXHEX,
- * peer-hex HEX, dns nothing IF TAG.
+ * peer-hex HEX, relay-hex HEX, dns nothing IF TAG.
  *   sleep SECONDS
  *
  * Exit: 0 (3: see fail-nth), or 1 with "error: NAME: extack text (attribute N)" on stderr.
@@ -404,6 +404,12 @@ static void print_attr(const struct nlattr *a)
 	case NTM_A_RELAYS:
 		printf(" relays=%u", mnl_attr_get_u32(a));
 		break;
+	case NTM_A_RELAY0:
+		print_addr("relay0", a);
+		break;
+	case NTM_A_RELAY1:
+		print_addr("relay1", a);
+		break;
 	case NTM_A_STATS:
 		print_stats(a);
 		break;
@@ -594,6 +600,14 @@ static void put_key(struct nlmsghdr *nlh, bool suite)
 	mnl_attr_nest_end(nlh, nest);
 }
 
+static void put_relay(struct nlmsghdr *nlh, int attr)
+{
+	if (have_word("none"))
+		mnl_attr_put(nlh, attr, 0, NULL);
+	else
+		put_addr(nlh, attr);
+}
+
 static int cmd_path_set(void)
 {
 	struct nlmsghdr *nlh = request(NTM_CMD_PATH_SET, 0);
@@ -615,8 +629,14 @@ static int cmd_path_set(void)
 			put_key(nlh, true);
 		else if (have_word("key-without-suite"))
 			put_key(nlh, false);
+		else if (have_word("relay0"))
+			put_relay(nlh, NTM_A_RELAY0);
+		else if (have_word("relay1"))
+			put_relay(nlh, NTM_A_RELAY1);
 		else if (have_word("peer-hex"))
 			put_hex(nlh, NTM_A_PEER_ADDR);
+		else if (have_word("relay-hex"))
+			put_hex(nlh, NTM_A_RELAY0);
 		else
 			fail("path set: unknown word");
 	}

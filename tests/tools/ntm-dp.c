@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
+// with: ntmd/node/datapath*.c ntmd/node/held.c ntmd/node/resolver.c ntmd/node/stubnet.c ntmd/pipe/*.c
 /*
- * ntm-dp: the node's kernel data path and resolver with a script instead of a daemon, for tests.
+ * ntm-dp: the node's data paths and resolver with a script instead of a daemon, for tests.
  *
- * with: ntmd/node/datapath.c ntmd/node/datapath_kernel.c
- * with: ntmd/node/resolver.c
- *
- *   ntm-dp IF ADDRESS4 ADDRESS6 ZONE PATH-ID PEER4 PEER6 REAL-ADDRESS TXHEX RXHEX
+ *   ntm-dp [--tun] [--orders FILE] IF ADDRESS4 ADDRESS6 ZONE PATH-ID PEER4 PEER6 REAL-ADDRESS TXHEX RXHEX
  *
  * Makes the interface, gives it its addresses and a path with the two keys, and prints each event
  * in a line. Names that begin with "cn." are answered with the peer's addresses, "slow." after a
  * second, "pass." is let go, all others are NXDOMAIN; misses fail. SIGUSR1 prints counters;
- * SIGTERM ends.
+ * SIGUSR2 does what stands in FILE, line by line; SIGTERM ends.
+ *
+ *   path [peer ADDRESS] [relays ADDRESS|- ADDRESS|-] [mtu N]     changes the path
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -29,7 +29,8 @@
 #define PREFIX4 24
 #define PREFIX6 64
 
-static const struct ntm_datapath_ops *const ops = &ntm_datapath_kernel;
+static const struct ntm_datapath_ops *ops = &ntm_datapath_kernel;
+static const char *orders;
 static struct ntm_datapath *dp;
 static uv_loop_t *loop;
 static struct ntm_udp *udp;
@@ -37,7 +38,7 @@ static struct ntm_dp_lease lease;
 static uint32_t path;
 static struct in_addr peer4;
 static struct in6_addr peer6;
-static uv_signal_t on_usr1, on_term;
+static uv_signal_t on_usr1, on_usr2, on_term;
 
 /** struct slow - an answer that waits */
 struct slow {
@@ -86,7 +87,7 @@ static void ev_dns(void *ctx, uint64_t tag, const uint8_t *msg, size_t len)
 	}
 	printf("dns %s type %u\n", q.name, q.qtype);
 	if (!strncmp(q.name, "pass.", 5))
-		printf("passed %d\n", ops->dns_pass(dp, tag));
+		printf("passed %d\n", ops->dns_pass ? ops->dns_pass(dp, tag) : -EOPNOTSUPP);
 	else
 		answer(&q, tag, !strncmp(q.name, "slow.", 5));
 }
@@ -137,6 +138,7 @@ static void end(void)
 	ops->close(dp);
 	ntm_udp_close(udp);
 	uv_close((uv_handle_t *)&on_usr1, NULL);
+	uv_close((uv_handle_t *)&on_usr2, NULL);
 	uv_close((uv_handle_t *)&on_term, NULL);
 }
 
@@ -182,6 +184,71 @@ static void terminate(uv_signal_t *handle, int signum)
 	(void)handle;
 	(void)signum;
 	end();
+}
+
+/* Orders */
+
+static void fail(const char *what, int err);
+
+static const char *word(char **rest)
+{
+	const char *w = strtok_r(NULL, " \n", rest);
+
+	if (!w)
+		fail("an order lacks a word", -EINVAL);
+	return w;
+}
+
+static void address(union ntm_addr *addr, char **rest)
+{
+	const char *w = word(rest);
+
+	memset(addr, 0, sizeof(*addr));
+	if (strcmp(w, "-") && ntm_addr_parse(addr, w, NTM_WIRE_PORT))
+		fail("an order's address", -EINVAL);
+}
+
+static void order_path(char **rest)
+{
+	union ntm_addr peer, relays[NTM_DP_RELAYS];
+	struct ntm_dp_path set = { .path_id = path };
+	const char *w;
+
+	while ((w = strtok_r(NULL, " \n", rest))) {
+		if (!strcmp(w, "peer")) {
+			address(&peer, rest);
+			set.peer = &peer;
+		} else if (!strcmp(w, "relays")) {
+			for (int i = 0; i < NTM_DP_RELAYS; i++)
+				address(&relays[i], rest);
+			set.relays = relays;
+		} else if (!strcmp(w, "mtu")) {
+			set.mtu = (uint32_t)strtoul(word(rest), NULL, 10);
+		} else {
+			fail("an order of path", -EINVAL);
+		}
+	}
+	printf("ordered: %d\n", ops->path_set(dp, &set));
+}
+
+static void obey(uv_signal_t *handle, int signum)
+{
+	FILE *f = fopen(orders, "re");
+	char line[512], *rest;
+	const char *w;
+
+	(void)handle;
+	(void)signum;
+	if (!f)
+		fail("open the orders", -errno);
+	while (fgets(line, sizeof(line), f)) {
+		w = strtok_r(line, " \n", &rest);
+		if (w && !strcmp(w, "path"))
+			order_path(&rest);
+		else
+			fail("an unknown order", -EINVAL);
+	}
+	fclose(f);
 }
 
 static void ignore_packet(void *ctx, const uint8_t *packet, size_t len, const union ntm_addr *from)
@@ -236,11 +303,28 @@ static void set_path(char **argv)
 	       ops->path_set(dp, &(struct ntm_dp_path){ .path_id = path + 1, .peer = &real }));
 }
 
+/* The options; what follows them as if there were none */
+static char **options(int *argc, char **argv)
+{
+	for (; *argc > 1 && argv[1][0] == '-'; argv++, --*argc) {
+		if (!strcmp(argv[1], "--tun")) {
+			ops = &ntm_datapath_tun;
+		} else if (!strcmp(argv[1], "--orders") && *argc > 2) {
+			orders = argv[2];
+			argv++, --*argc;
+		} else {
+			break;
+		}
+	}
+	return argv;
+}
+
 int main(int argc, char **argv)
 {
 	char why[256];
 	int err;
 
+	argv = options(&argc, argv);
 	if (argc != 11)
 		return 2;
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -273,6 +357,9 @@ int main(int argc, char **argv)
 	set_path(argv);
 	uv_signal_init(loop, &on_usr1);
 	uv_signal_start(&on_usr1, show, SIGUSR1);
+	uv_signal_init(loop, &on_usr2);
+	if (orders)
+		uv_signal_start(&on_usr2, obey, SIGUSR2);
 	uv_signal_init(loop, &on_term);
 	uv_signal_start(&on_term, terminate, SIGTERM);
 	puts("ready");

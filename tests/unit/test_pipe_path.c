@@ -294,6 +294,27 @@ static void test_move(void **state)
 	assert_true(ntm_addr_equal(&path->endpoint->local, &b));
 }
 
+/* A relay is an address with its port; both are replaced together, and none is no address */
+static void test_relays(void **state)
+{
+	const union ntm_addr a = test_addr("192.0.2.1:1"), b = test_addr("[2001:db8::1]:1"),
+			     other = test_addr("192.0.2.1:2"), none = { 0 };
+	struct ntm_path *path = add(1);
+
+	(void)state;
+	assert_false(ntm_path_is_relay(path, &a));
+	assert_int_equal(ntm_path_relays(&paths, path, (union ntm_addr[]){ a, b }), 0);
+	assert_true(ntm_path_is_relay(path, &a));
+	assert_true(ntm_path_is_relay(path, &b));
+	assert_false(ntm_path_is_relay(path, &other));
+	assert_false(ntm_path_is_relay(path, &none));
+	assert_int_equal(ntm_path_relays(&paths, path, (union ntm_addr[]){ none, other }), 0);
+	assert_false(ntm_path_is_relay(path, &a));
+	assert_false(ntm_path_is_relay(path, &b));
+	assert_true(ntm_path_is_relay(path, &other));
+	assert_false(ntm_path_is_relay(path, &none));
+}
+
 /* Threads that read as lanes do, while the owner adds, moves, rekeys, removes and collects */
 #define IDS 64u
 
@@ -328,6 +349,8 @@ static void *reader(void *arg)
 			if (lane == &lanes[0] && n % 11 == 0 &&
 			    ntm_path_move(&paths, path, &from, NULL))
 				abort();
+			if (ntm_path_is_relay(path, &from))
+				abort();
 			hits++;
 		}
 		atomic_store(&lane->tail, n + 1);
@@ -352,6 +375,7 @@ static void owner_step(uint32_t n)
 	}
 	if (path) {
 		assert_int_equal(ntm_path_move(&paths, path, &to, NULL), 0);
+		assert_int_equal(ntm_path_relays(&paths, path, (union ntm_addr[]){ to, to }), 0);
 		tx = atomic_load(&path->tx);
 		key = new_key(tx ? tx->epoch + 1 : n);
 		if (ntm_path_key(&paths, path, key, n % 2)) /* a reader has confirmed the next */
@@ -384,7 +408,7 @@ int main(void)
 		TEST(test_first_key),  TEST(test_pending_replaced), TEST(test_rekey),
 		TEST(test_key_suites), TEST(test_exists),	    TEST(test_many),
 		TEST(test_churn),      TEST(test_garbage),	    TEST(test_move),
-		TEST(test_readers),
+		TEST(test_relays),     TEST(test_readers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,8 @@
 
 #include <errno.h>
 
+#include "common/relay.h"
+
 static void test_out(void **state)
 {
 	struct ntm_wire_hdr header = { 0 };
@@ -408,6 +410,44 @@ static void test_flapping(void **state)
 	teardown(state);
 }
 
+static const union ntm_addr *endpoint(void)
+{
+	return &atomic_load(&w.path->endpoint)->peer;
+}
+
+/* What comes by a relay is heard, and moves nothing; from anywhere else it moves the path, away from a relay too */
+static void test_relays(void **state)
+{
+	const size_t len = from_peer(&to_peer, inner);
+	union ntm_addr relays[NTM_PIPE_RELAYS] = { [1] = w.far6_addr };
+	struct virtio_net_hdr vnet;
+
+	(void)state;
+	assert_int_equal(ntm_path_relays(&w.pipe.paths, w.path, relays), 0);
+	peer_send(w.far6, 5, inner, len);
+	assert_int_equal(host_read(&vnet, 3000), len);
+	assert_true(ntm_addr_equal(endpoint(), &w.far4_addr));
+	assert_null(ntm_pipe_take(&w.pipe.events));
+
+	assert_int_equal(ntm_path_move(&w.pipe.paths, w.path, &w.far6_addr, NULL), 0);
+	peer_send(w.far6, 6, inner, len); /* on the relay: our own address is learnt, as ever */
+	assert_int_equal(host_read(&vnet, 3000), len);
+	assert_true(ntm_addr_equal(endpoint(), &w.far6_addr));
+	assert_int_equal(atomic_load(&w.path->endpoint)->local.sa.sa_family, AF_INET6);
+	peer_send(w.far4, 7, inner, len);
+	assert_int_equal(host_read(&vnet, 3000), len);
+	free(next_event(NTM_PIPE_MOVED));
+	assert_true(ntm_addr_equal(endpoint(), &w.far4_addr));
+
+	relays[1] = w.far4_addr;
+	assert_int_equal(ntm_path_relays(&w.pipe.paths, w.path, relays), 0);
+	peer_send(w.far6, 8, inner, len);
+	assert_int_equal(host_read(&vnet, 3000), len);
+	free(next_event(NTM_PIPE_MOVED));
+	assert_true(ntm_addr_equal(endpoint(), &w.far6_addr));
+	ntm_paths_collect(&w.pipe.paths);
+}
+
 static void test_confirm(void **state)
 {
 	const size_t len = from_peer(&to_peer, inner);
@@ -575,11 +615,13 @@ static void test_flood(void **state)
 		n++;
 	}
 	assert_int_equal(n, 513);
-	peer_raw(w.far4, buf, 1233);
+	peer_raw(w.far4, buf, NTM_RELAYED_MAX + 1);
 	drops_reach(NTM_PIPE_DROP_NO_MEM, 2001 - 512);
-	peer_raw(w.far4, buf, 1232);
+	buf[NTM_RELAYED_MAX - 1] = 2;
+	peer_raw(w.far4, buf, NTM_RELAYED_MAX);
 	event = next_event(NTM_PIPE_SIGNAL);
-	assert_int_equal(event->len, 1232);
+	assert_int_equal(event->len, 9216 + 8);
+	assert_int_equal(event->data[NTM_RELAYED_MAX - 1], 2);
 	free(event);
 }
 
@@ -756,6 +798,7 @@ int main(void)
 		ALONE(test_replay),
 		ALONE(test_moves),
 		cmocka_unit_test(test_flapping),
+		ALONE(test_relays),
 		ALONE(test_confirm),
 		ALONE(test_held),
 		ALONE(test_no_path),
