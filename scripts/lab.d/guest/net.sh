@@ -191,21 +191,6 @@ unlink() {
 	rm -f "$LAB_STATE/links/$1@$2" "$LAB_STATE/links/$1@$2.shape"
 }
 
-# nat ROUTER NET: IPv4 that leaves ROUTER by NET gets ROUTER's address there
-nat() {
-	local dev
-	dev=$(if_of "$1" "$2")
-	[ "${3:-masquerade}" = masquerade ] || lab_die "nat: no kind '$3' (there is: masquerade)"
-	on "$1" nft -f - <<-NFT
-		table ip lab_nat_$dev {
-			chain post {
-				type nat hook postrouting priority srcnat
-				oifname "$dev" masquerade
-			}
-		}
-	NFT
-}
-
 # resolver HOST ADDRESS...: /etc/resolv.conf
 resolver() {
 	local host=$1 addr

@@ -10,6 +10,8 @@ fi
 . /mnt/lab/guest/tap.sh
 # shellcheck source=scripts/lab.d/guest/net.sh
 . /mnt/lab/guest/net.sh
+# shellcheck source=scripts/lab.d/guest/nat.sh
+. /mnt/lab/guest/nat.sh
 # shellcheck source=scripts/lab.d/guest/shape.sh
 . /mnt/lab/guest/shape.sh
 # shellcheck source=scripts/lab.d/guest/proc.sh
