@@ -31,7 +31,8 @@ nat() {
 
 # nat_reset ROUTER NET: it forgets all mappings and connections, as a NAT that starts again
 nat_reset() {
-	local table="lab_nat_$(if_of "$1" "$2")" set
+	local table set
+	table=lab_nat_$(if_of "$1" "$2")
 	for set in $(on "$1" nft list table ip "$table" | awk '$1 == "map" || $1 == "set" { print $1 "/" $2 }'); do
 		on "$1" nft flush "${set%/*}" ip "$table" "${set#*/}"
 	done
@@ -40,8 +41,7 @@ nat_reset() {
 
 # The kernel forgets a connection after this time, one with packets in both directions too
 nat_timeout() {
-	on "$1" sh -c 'cd /proc/sys/net/netfilter; echo "$1" >nf_conntrack_udp_timeout; echo "$1" >nf_conntrack_udp_timeout_stream' \
-		sh "$2"
+	on "$1" sh -c "cd /proc/sys/net/netfilter; echo $2 >nf_conntrack_udp_timeout; echo $2 >nf_conntrack_udp_timeout_stream"
 }
 
 # nat_table DEV KIND HAIRPIN TIMEOUT: the rules, in place of those that may be there
