@@ -15,12 +15,13 @@ FUZZ_SECONDS ?= 20
 B := build
 
 PKGS := libmnl libsodium libcrypto libuv ldns sqlite3 inih jansson smartcols libsystemd
-PROGRAMS := $(B)/bin/ntmd $(B)/bin/ntm-dc $(B)/bin/ntmctl
+PROGRAMS := $(B)/bin/ntmd $(B)/bin/ntm-dc $(B)/bin/ntm-rs $(B)/bin/ntmctl
 
 COMMON_SRC := $(sort $(wildcard ntmd/common/*.c))
 PIPE_SRC := $(sort $(wildcard ntmd/pipe/*.c))
 NODE_SRC := $(sort $(wildcard ntmd/node/*.c)) $(PIPE_SRC)
 DC_SRC := $(sort $(wildcard ntmd/dc/*.c))
+RS_SRC := $(sort $(wildcard ntmd/rs/*.c)) $(PIPE_SRC)
 CTL_SRC := $(sort $(wildcard ntmd/ctl/*.c))
 UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
@@ -89,6 +90,7 @@ $(B)/bin/$(1): $(patsubst %.c,$(B)/obj/%.o,$(2)) $(COMMON_A)
 endef
 $(eval $(call program,ntmd,$(NODE_SRC)))
 $(eval $(call program,ntm-dc,$(DC_SRC)))
+$(eval $(call program,ntm-rs,$(RS_SRC)))
 $(eval $(call program,ntmctl,$(CTL_SRC)))
 
 $(B)/obj/%.o: %.c | prerequisites
@@ -215,7 +217,7 @@ sections = $(sort $(subst .,,$(suffix $(MAN_PAGES))))
 install: userspace
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin
 	install -m 755 $(B)/bin/ntmctl $(DESTDIR)$(PREFIX)/bin/
-	install -m 755 $(B)/bin/ntmd $(B)/bin/ntm-dc $(DESTDIR)$(PREFIX)/sbin/
+	install -m 755 $(B)/bin/ntmd $(B)/bin/ntm-dc $(B)/bin/ntm-rs $(DESTDIR)$(PREFIX)/sbin/
 	@set -e; for f in $(UNIT_FILES); do \
 		n=$${f##*/}; n=$${n%.in}; echo "install $(DESTDIR)$(UNITDIR)/$$n"; \
 		install -d $(DESTDIR)$(UNITDIR); \
@@ -230,7 +232,7 @@ install: userspace
 			$(if $(DESTDIR),INSTALL_MOD_PATH=$(abspath $(DESTDIR))) modules_install; fi
 
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/ntmctl $(addprefix $(DESTDIR)$(PREFIX)/sbin/,ntmd ntm-dc)
+	rm -f $(DESTDIR)$(PREFIX)/bin/ntmctl $(addprefix $(DESTDIR)$(PREFIX)/sbin/,ntmd ntm-dc ntm-rs)
 	rm -f $(patsubst %.in,%,$(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(UNIT_FILES))))
 	rm -f $(foreach m,$(MAN_PAGES),$(DESTDIR)$(PREFIX)/share/man/man$(subst .,,$(suffix $(m)))/$(notdir $(m)))
 	rm -rf $(DESTDIR)$(PREFIX)/share/doc/ntmobile
@@ -245,7 +247,7 @@ clean:
 
 help:
 	@echo 'make              programs, and the module if KDIR ($(KDIR)) is there'
-	@echo 'make userspace    build/bin/ntmd, build/bin/ntm-dc, build/bin/ntmctl'
+	@echo 'make userspace    build/bin/ntmd, build/bin/ntm-dc, build/bin/ntm-rs, build/bin/ntmctl'
 	@echo 'make module       kmod/ntmobile.ko for the kernel of KDIR=...'
 	@echo 'make install      to PREFIX=$(PREFIX), below DESTDIR; uninstall undoes it'
 	@echo 'make test         every test; T=PATTERN for some'

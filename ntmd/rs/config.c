@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "rs/config.h"
+
+#include <errno.h>
+#include <ntmobile/wire.h>
+#include <stdio.h>
+#include <string.h>
+#include "common/conf.h"
+
+#define RATE_MAX 1000000000000ul /* bytes a second */
+
+static const char *parse_address(union ntm_addr *addr, int family, const char *value)
+{
+	if (!strcmp(value, "none")) {
+		memset(addr, 0, sizeof(*addr));
+		return NULL;
+	}
+	if (ntm_addr_parse(addr, value, NTM_WIRE_PORT) || addr->sa.sa_family != family)
+		return family == AF_INET ? "not an IPv4 address (ADDRESS[:PORT], or none)" :
+					   "not an IPv6 address ([ADDRESS][:PORT], or none)";
+	return NULL;
+}
+
+static const char *parse_listen(void *target, const char *value)
+{
+	return parse_address(&((struct ntm_rs_config *)target)->listen4, AF_INET, value);
+}
+
+static const char *parse_listen6(void *target, const char *value)
+{
+	return parse_address(&((struct ntm_rs_config *)target)->listen6, AF_INET6, value);
+}
+
+static const char *parse_other_port(void *target, const char *value)
+{
+	return ntm_conf_uint(value, 1, 65535, &((struct ntm_rs_config *)target)->other_port);
+}
+
+static const char *parse_advertise(void *target, const char *value)
+{
+	struct ntm_rs_config *c = target;
+	char list[1024], *item, *rest = list;
+
+	if (snprintf(list, sizeof(list), "%s", value) >= (int)sizeof(list))
+		return "too long";
+	c->advertise_count = 0;
+	while ((item = strsep(&rest, ",")) != NULL) {
+		union ntm_addr *addr = &c->advertise[c->advertise_count];
+
+		item += strspn(item, " \t");
+		item[strcspn(item, " \t")] = '\0';
+		if (c->advertise_count == NTM_RS_ADVERTISE)
+			return "more than 8 addresses";
+		if (ntm_addr_parse(addr, item, NTM_WIRE_PORT) || !ntm_addr_usable(addr))
+			return "not a list of addresses (ADDRESS[:PORT],...)";
+		c->advertise_count++;
+	}
+	return NULL;
+}
+
+static const char *parse_path(char *out, size_t size, const char *value)
+{
+	if (value[0] != '/')
+		return "not an absolute path";
+	return ntm_conf_string(value, out, size);
+}
+
+static const char *parse_state(void *target, const char *value)
+{
+	struct ntm_rs_config *c = target;
+
+	return parse_path(c->state, sizeof(c->state), value);
+}
+
+static const char *parse_control(void *target, const char *value)
+{
+	struct ntm_rs_config *c = target;
+
+	return parse_path(c->control, sizeof(c->control), value);
+}
+
+static const char *parse_datapath(void *target, const char *value)
+{
+	static const char *const names[] = { "auto", "kernel", "user" };
+
+	for (unsigned int i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(value, names[i]) != 0)
+			continue;
+		((struct ntm_rs_config *)target)->datapath = (enum ntm_rs_datapath)i;
+		return NULL;
+	}
+	return "not one of auto, kernel, user";
+}
+
+static const char *parse_interface(void *target, const char *value)
+{
+	struct ntm_rs_config *c = target;
+
+	if (strchr(value, '/') || !strcmp(value, ".") || !strcmp(value, ".."))
+		return "not a name of an interface";
+	return ntm_conf_string(value, c->interface, sizeof(c->interface));
+}
+
+static const char *parse_threads(void *target, const char *value)
+{
+	return ntm_conf_uint(value, 0, 16, &((struct ntm_rs_config *)target)->threads);
+}
+
+static const char *parse_paths(void *target, const char *value)
+{
+	return ntm_conf_uint(value, 1, 16000000, &((struct ntm_rs_config *)target)->limits.paths);
+}
+
+static const char *parse_node_paths(void *target, const char *value)
+{
+	return ntm_conf_uint(value, 1, 16000000,
+			     &((struct ntm_rs_config *)target)->limits.node_paths);
+}
+
+static const char *parse_path_rate(void *target, const char *value)
+{
+	return ntm_conf_uint(value, 0, RATE_MAX,
+			     &((struct ntm_rs_config *)target)->limits.path_rate);
+}
+
+static const char *parse_node_rate(void *target, const char *value)
+{
+	return ntm_conf_uint(value, 0, RATE_MAX,
+			     &((struct ntm_rs_config *)target)->limits.node_rate);
+}
+
+static const char *parse_bandwidth(void *target, const char *value)
+{
+	return ntm_conf_uint(value, 0, RATE_MAX, &((struct ntm_rs_config *)target)->bandwidth);
+}
+
+static const char *parse_log_level(void *target, const char *value)
+{
+	int level = ntm_log_parse_level(value);
+
+	if (level < 0)
+		return "not one of error, warning, info, debug";
+	((struct ntm_rs_config *)target)->log_level = (enum ntm_log_level)level;
+	return NULL;
+}
+
+static const struct ntm_conf_option options[] = {
+	{ "rs", "listen", parse_listen },	  { "rs", "listen6", parse_listen6 },
+	{ "rs", "other-port", parse_other_port }, { "rs", "advertise", parse_advertise },
+	{ "rs", "state", parse_state },		  { "rs", "control", parse_control },
+	{ "rs", "datapath", parse_datapath },	  { "rs", "interface", parse_interface },
+	{ "rs", "threads", parse_threads },	  { "rs", "paths", parse_paths },
+	{ "rs", "node-paths", parse_node_paths }, { "rs", "path-rate", parse_path_rate },
+	{ "rs", "node-rate", parse_node_rate },	  { "rs", "bandwidth", parse_bandwidth },
+	{ "rs", "log-level", parse_log_level },	  { NULL, NULL, NULL },
+};
+
+static void defaults(struct ntm_rs_config *c)
+{
+	memset(c, 0, sizeof(*c));
+	c->listen4.v4.sin_family = AF_INET;
+	c->listen4.v4.sin_port = htons(NTM_WIRE_PORT);
+	c->listen6.v6.sin6_family = AF_INET6;
+	c->listen6.v6.sin6_port = htons(NTM_WIRE_PORT);
+	strcpy(c->state, "/var/lib/ntm-rs");
+	strcpy(c->control, "/run/ntm-rs.sock");
+	strcpy(c->interface, "ntmr0");
+	c->limits.paths = 1000000;
+	c->limits.node_paths = 4096;
+	c->log_level = NTM_LOG_INFO;
+}
+
+/* What no single line is to blame for. */
+static const char *contradiction(struct ntm_rs_config *c)
+{
+	const uint16_t port4 = c->listen4.sa.sa_family ? ntohs(c->listen4.v4.sin_port) : 0;
+	const uint16_t port6 = c->listen6.sa.sa_family ? ntohs(c->listen6.v6.sin6_port) : 0;
+
+	if (!port4 && !port6)
+		return "[rs] listen and listen6 are both none";
+	if (!c->other_port)
+		c->other_port = (port4 ? port4 : port6) + 1ul;
+	if (c->other_port == port4 || c->other_port == port6 || c->other_port > 65535)
+		return "[rs] other-port must be a port of its own";
+	return NULL;
+}
+
+int ntm_rs_config_load(struct ntm_rs_config *config, const char *path, char *error, size_t size)
+{
+	const char *reason;
+	int err;
+
+	defaults(config);
+	err = ntm_conf_load(path, options, config, error, size);
+	if (err && (err != -ENOENT || strcmp(path, NTM_RS_CONFIG_FILE) != 0))
+		return err;
+	reason = contradiction(config);
+	if (reason) {
+		snprintf(error, size, "%s: %s", path, reason);
+		return -EINVAL;
+	}
+	return 0;
+}
