@@ -3,6 +3,7 @@
 
 DC_CONF=/etc/ntmobile/ntm-dc.conf
 NTMD_CONF=/etc/ntmobile/ntmd.conf
+RS_CONF=/etc/ntmobile/ntm-rs.conf
 NTM_PORT=4330
 
 # load_module [FILE]: insmod, once
@@ -59,6 +60,40 @@ dc_ctl() {
 	local host=$1
 	shift
 	on "$host" ntm-dc -c $DC_CONF "$@"
+}
+
+# rs_start HOST [KEY=VALUE...]: start a relay server, not joined to anything yet
+rs_start() {
+	local host=$1
+	shift
+	need_host "$host"
+	write_conf "$(file_of "$host" $RS_CONF)" rs "listen=0.0.0.0:$NTM_PORT" "listen6=[::]:$NTM_PORT" state=/var/lib/ntm-rs \
+		control=/run/ntm-rs.sock "datapath=$([ "$LAB_DATAPATH" = kernel ] && echo kernel || echo user)" -- "$@"
+	! grep -qE '^datapath = (kernel|auto)$' "$(file_of "$host" $RS_CONF)" || [ "$LAB_TARGET" = host ] || load_module
+	bg "$host" ntm-rs ntm-rs serve -c $RS_CONF
+	eventually 15 test -S "$(file_of "$host" /run/ntm-rs.sock)" || lab_die "rs: ntm-rs on $host does not start: $(logs "$host" ntm-rs)"
+}
+
+# rs_join HOST NAME DC: invite NAME as a relay server at the DC on host DC, join with what it says
+rs_join() {
+	local string
+	string=$(dc_ctl "$3" invite --relay "$2")
+	rs_ctl "$1" join "$string" >/dev/null || lab_die "rs: $1 cannot join: $(rs_ctl "$1" status)"
+}
+
+# rs HOST NAME DC [KEY=VALUE...]: a relay server that is registered with the DC on host DC
+rs() {
+	local host=$1 name=$2 dc=$3
+	shift 3
+	rs_start "$host" "$@"
+	rs_join "$host" "$name" "$dc"
+}
+
+# rs_ctl HOST status | join STRING | leave ZONE | drain
+rs_ctl() {
+	local host=$1
+	shift
+	on "$host" ntm-rs -c $RS_CONF "$@"
 }
 
 # node_start HOST [KEY=VALUE...]: start ntmd, not joined to anything yet
