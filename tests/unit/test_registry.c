@@ -181,15 +181,53 @@ static void confirmed_directions_are_not_sent_again(void **state)
 	(void)state;
 	assert_int_equal(ntm_directions_init(&d), 0);
 	assert_non_null(ntm_directions_add(&d, &path, 1, 2, 77, 0));
-	assert_false(ntm_directions_confirm(&d, 9, 1)); /* the initiator cannot */
-	assert_false(ntm_directions_confirm(&d, 8, 2));
-	assert_true(ntm_directions_confirm(&d, 9, 2));
-	assert_true(ntm_directions_confirm(&d, 9, 2));
+	assert_null(ntm_directions_confirm(&d, 9, 1)); /* the initiator cannot */
+	assert_null(ntm_directions_confirm(&d, 8, 2));
+	assert_non_null(ntm_directions_confirm(&d, 9, 2));
+	assert_non_null(ntm_directions_confirm(&d, 9, 2));
 	assert_null(ntm_directions_due(&d, 200));
 	assert_null(ntm_directions_due(&d, 600));
 	assert_null(ntm_directions_due(&d, 1400));
 	assert_null(ntm_directions_due(&d, 100000));
 	assert_int_equal(d.unconfirmed, 0);
+	ntm_directions_free(&d);
+}
+
+/* Responder and relays are waited for apart from each other. */
+static void each_is_told_until_it_confirms(void **state)
+{
+	struct ntm_director_path path = { .path_id = 9 };
+	struct ntm_direction *dir;
+	struct ntm_directions d;
+
+	(void)state;
+	assert_int_equal(ntm_directions_init(&d), 0);
+	dir = ntm_directions_add(&d, &path, 1, 2, 77, 0);
+	assert_int_equal(dir->relay_count, 0);
+	ntm_directions_relay(dir, 50);
+	ntm_directions_relay(dir, 51);
+	dir->at_once = true;
+	assert_int_equal(dir->waiting, NTM_WAIT_RESPONDER | NTM_WAIT_RELAY(0) | NTM_WAIT_RELAY(1));
+	assert_null(ntm_directions_confirm(&d, 9, 52));
+	assert_ptr_equal(ntm_directions_confirm(&d, 9, 51), dir);
+	assert_int_equal(dir->waiting, NTM_WAIT_RESPONDER | NTM_WAIT_RELAY(0));
+	assert_ptr_equal(ntm_directions_due(&d, 200), dir);
+	assert_false(dir->last);
+	assert_ptr_equal(ntm_directions_confirm(&d, 9, 2), dir);
+	assert_ptr_equal(ntm_directions_due(&d, 600), dir);
+	assert_int_equal(dir->waiting, NTM_WAIT_RELAY(0));
+	assert_false(dir->last);
+	assert_ptr_equal(ntm_directions_due(&d, 1400), dir);
+	assert_true(dir->last);
+	assert_null(ntm_directions_due(&d, 100000));
+	assert_int_equal(d.unconfirmed, 0); /* the responder did */
+	/* What is made where this was knows nothing of it. */
+	path.path_id = 10;
+	dir = ntm_directions_add(&d, &path, 1, 3, 78, 100000);
+	assert_int_equal(dir->relay_count, 0);
+	assert_false(dir->at_once || dir->last);
+	assert_int_equal(dir->waiting, NTM_WAIT_RESPONDER);
+	assert_null(ntm_directions_confirm(&d, 10, 50));
 	ntm_directions_free(&d);
 }
 
@@ -247,6 +285,7 @@ int main(void)
 		cmocka_unit_test(online_needs_lease_session_and_recent_words),
 		cmocka_unit_test(directions_are_sent_four_times_and_forgotten),
 		cmocka_unit_test(confirmed_directions_are_not_sent_again),
+		cmocka_unit_test(each_is_told_until_it_confirms),
 		cmocka_unit_test(many_directions_keep_their_order),
 		cmocka_unit_test(too_many_directions_are_refused),
 	};
