@@ -19,6 +19,7 @@
 #include <linux/net.h>
 #include <linux/rtnetlink.h>
 #include <net/addrconf.h>
+#include <net/dst_metadata.h>
 #include <net/ip_tunnels.h>
 #include <net/netns/generic.h>
 #include <net/rtnetlink.h>
@@ -330,6 +331,9 @@ static netdev_tx_t ntm_xmit(struct sk_buff *skb, struct net_device *dev)
 		kfree_skb(skb);
 		return NETDEV_TX_OK;
 	}
+	/* What a tunnel left there when tc redirected its packet to us is no route. */
+	if (!skb_valid_dst(skb))
+		skb_dst_drop(skb);
 	/* A packet socket that bypasses the queue brings no RCU with it. */
 	rcu_read_lock();
 	ntm_send(netdev_priv(dev), skb);

@@ -23,6 +23,7 @@
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
 #include <net/gso.h>
+#include <net/dst_metadata.h>
 #include <net/icmp.h>
 #include <net/ip.h>
 #include <net/ipv6.h>
@@ -329,6 +330,15 @@ static bool ntm_send_fits(const struct sk_buff *skb, unsigned int mtu)
 	return skb->len <= mtu;
 }
 
+/*
+ * Fragments are cut by the packet's route and find the device by it. One that tc
+ * redirected to us has that of another device, or none.
+ */
+static bool ntm_send_own_route(const struct ntm_path *path, const struct sk_buff *skb)
+{
+	return skb_valid_dst(skb) && skb_dst(skb)->dev == path->ndev->dev;
+}
+
 static int ntm_send_fragment(struct net *net, struct sock *sk, struct sk_buff *skb)
 {
 	struct ntm_dev *ndev = ntm_dev_from(skb_dst(skb)->dev);
@@ -352,7 +362,7 @@ static void ntm_send_too_big4(struct ntm_path *path, struct sk_buff *skb,
 		icmp_ndo_send(skb, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, htonl(mtu));
 		goto drop;
 	}
-	if (!skb_dst(skb) || mtu < IPV4_MIN_MTU)
+	if (!ntm_send_own_route(path, skb) || mtu < IPV4_MIN_MTU)
 		goto drop;
 
 	if (skb_is_gso(skb)) {
