@@ -27,6 +27,7 @@
 #include <net/icmp.h>
 #include <net/ip.h>
 #include <net/ipv6.h>
+#include <net/lwtunnel.h>
 #include <net/netfilter/nf_conntrack.h>
 #include <net/netfilter/nf_conntrack_extend.h>
 #include <net/sch_generic.h>
@@ -510,13 +511,26 @@ static bool ntm_hook_conntrack(const struct sk_buff *skb)
 #endif
 }
 
+/* What the ordinary output does behind the hook with this packet itself. */
+static bool ntm_hook_unfinished(struct sk_buff *skb)
+{
+	const struct dst_entry *dst = skb_dst(skb);
+
+	if (dst_xfrm(dst) || lwtunnel_xmit_redirect(dst->lwtstate))
+		return true;
+	/* Reassembled on its way: cut again as it was. */
+	if (skb->protocol == htons(ETH_P_IPV6) ? IP6CB(skb)->frag_max_size :
+						 IPCB(skb)->frag_max_size)
+		return true;
+	return skb->ip_summed == CHECKSUM_PARTIAL && skb_csum_is_sctp(skb);
+}
+
 /*
  * What keeps the hook from taking a packet: somebody who wants to see it on the
  * device, or work that the ordinary output still has to do on it.
  */
-static bool ntm_hook_leaves(struct net_device *dev, const struct sk_buff *skb)
+static bool ntm_hook_leaves(struct net_device *dev, struct sk_buff *skb)
 {
-	const struct dst_entry *dst = skb_dst(skb);
 	const struct Qdisc *q;
 
 	if (dev_nit_active(dev) || ntm_netdev_has_egress(dev) ||
@@ -525,10 +539,10 @@ static bool ntm_hook_leaves(struct net_device *dev, const struct sk_buff *skb)
 	q = rcu_dereference_bh(netdev_get_tx_queue(dev, 0)->qdisc);
 	if (q->enqueue)
 		return true;
-	if (!(dev->flags & IFF_UP) || dst->dev != dev || dst_xfrm(dst))
+	if (!(dev->flags & IFF_UP) || skb_dst(skb)->dev != dev || ntm_hook_unfinished(skb))
 		return true;
 	if (skb_is_gso(skb))
-		return !skb_gso_ok((struct sk_buff *)skb, dev->features);
+		return !skb_gso_ok(skb, dev->features);
 	return skb->len > READ_ONCE(dev->mtu);
 }
 
