@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 // with: ntmd/dc/*.c
 /*
- * All that comes to a coordinator's port, from a stranger and from two nodes with sessions. The input is a list: a byte that says who
- * sends what, a byte for its length in units of 5, and its bytes; of what is sealed they are the plaintext.
+ * All that comes to a coordinator's port, from a stranger, and from two nodes and a relay server with sessions. The input is a list: a byte
+ * that says who sends what, a byte for its length in units of 5, and its bytes; of what is sealed they are the plaintext, in which four bytes
+ * of 0xff stand for the Path ID that the coordinator named last.
  */
 #include <errno.h>
 #include <sodium.h>
@@ -20,6 +21,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 enum { RAW, OTHER_KEY, SEALED, SEALED_AGAIN }; /* kind & 3 */
 #define SECOND 4			       /* of the two nodes */
 #define LATER 8
+#define RELAY 16 /* neither of them */
+#define SENDERS 3
 #define UNIT 5
 
 struct node {
@@ -33,9 +36,31 @@ static char directory[] = "/tmp/ntm-fuzz-XXXXXX";
 static struct ntm_core core;
 static struct ntm_dc_config config;
 static uint64_t now = 1000000;
-static struct node nodes[2];
+static struct node nodes[SENDERS];
 static uint8_t last[NTM_DATAGRAM_MAX]; /* sent by the coordinator */
 static size_t last_len;
+static uint32_t path_id; /* named last */
+
+/* What a sender would learn of a packet to it */
+static void look(const uint8_t *packet, size_t len)
+{
+	struct ntm_msg msg;
+	bool newest;
+
+	for (int i = 0; i < SENDERS; i++) {
+		if (ntm_session_id_of(packet, len) != nodes[i].session.local_id ||
+		    !nodes[i].session.local_id)
+			continue;
+		if (ntm_session_open(&nodes[i].session, packet, len, &msg, &newest))
+			abort(); /* what it sends can be read */
+		if (NTM_HAS(&msg, PATH_ID))
+			path_id = msg.path_id;
+		if (msg.type == NTM_MSG_RELAY_DIRECTION && i != 2)
+			abort();
+		if (msg.type == NTM_MSG_ROUTE_DIRECTION && i == 2)
+			abort();
+	}
+}
 
 static int keep(void *ctx, const union ntm_addr *to, const uint8_t *packet, size_t len)
 {
@@ -44,6 +69,7 @@ static int keep(void *ctx, const union ntm_addr *to, const uint8_t *packet, size
 		abort();
 	memcpy(last, packet, len);
 	last_len = len;
+	look(packet, len);
 	return 0;
 }
 
@@ -76,32 +102,52 @@ static void shake_hands(struct node *node)
 	node->session = keys.session;
 }
 
-static void take_part(struct node *node, const char *name)
+/* @token: NULL from the second time on */
+static void enrol(struct node *node, const uint8_t *token)
 {
-	json_t *request = json_pack("{s:s,s:[s]}", "command", "invite", "names", name);
-	json_t *response = ntm_admin_run(&core, request, true, now);
 	struct ntm_msg msg = { .type = NTM_MSG_REGISTRATION_REQUEST,
 			       .lifetime = 7200,
 			       .suites = 6 };
 	uint8_t packet[NTM_DATAGRAM_MAX];
-	struct ntm_join join;
 	int len;
+
+	NTM_SET(&msg, LIFETIME);
+	NTM_SET(&msg, SUITES);
+	if (token) {
+		memcpy(msg.token, token, sizeof(msg.token));
+		NTM_SET(&msg, TOKEN);
+	}
+	if (node == &nodes[2]) {
+		msg.role = NTM_ROLE_RELAY;
+		if (ntm_addr_parse(&msg.candidates[0].addr, "192.0.2.9", 4330) ||
+		    ntm_addr_parse(&msg.candidates[1].addr, "[2001:db8::9]", 4330))
+			abort();
+		msg.candidate_count = 2;
+		NTM_SET(&msg, ROLE);
+		NTM_SET(&msg, LOAD);
+		NTM_SET(&msg, CANDIDATE);
+	}
+	shake_hands(node);
+	len = ntm_session_seal(&node->session, &msg, packet, sizeof(packet));
+	give(node, packet, (size_t)len);
+	if (!last_len)
+		abort();
+}
+
+static void take_part(struct node *node, const char *name)
+{
+	json_t *request = json_pack("{s:s,s:[s],s:b}", "command", "invite", "names", name, "relay",
+				    node == &nodes[2]);
+	json_t *response = ntm_admin_run(&core, request, true, now);
+	struct ntm_join join;
 
 	if (ntm_join_parse(&join, json_string_value(
 					  json_array_get(json_object_get(response, "joins"), 0))))
 		abort();
 	json_decref(request);
 	json_decref(response);
-	memcpy(msg.token, join.token, sizeof(msg.token));
-	NTM_SET(&msg, LIFETIME);
-	NTM_SET(&msg, SUITES);
-	NTM_SET(&msg, TOKEN);
 	ntm_noise_generate(&node->key);
-	shake_hands(node);
-	len = ntm_session_seal(&node->session, &msg, packet, sizeof(packet));
-	give(node, packet, (size_t)len);
-	if (!last_len)
-		abort();
+	enrol(node, join.token);
 }
 
 static void clean_up(void)
@@ -131,7 +177,8 @@ static void start(void)
 	    ntm_pool_parse(&config.pool6, AF_INET6, "fd00:4e54::/64") ||
 	    ntm_addr_parse(&config.advertise[0], "192.0.2.1", 4330) ||
 	    ntm_addr_parse(&nodes[0].addr, "198.51.100.1", 4330) ||
-	    ntm_addr_parse(&nodes[1].addr, "[2001:db8::1]", 4330))
+	    ntm_addr_parse(&nodes[1].addr, "[2001:db8::1]", 4330) ||
+	    ntm_addr_parse(&nodes[2].addr, "192.0.2.9", 4330))
 		abort();
 	config.advertise_count = 1;
 	config.lease = 7200;
@@ -144,6 +191,9 @@ static void start(void)
 	core.wall = wall;
 	take_part(&nodes[0], "alice");
 	take_part(&nodes[1], "bob");
+	take_part(&nodes[2], "relay");
+	if (core.relays.count != 1)
+		abort();
 	atexit(clean_up);
 }
 
@@ -167,16 +217,31 @@ static size_t seal(struct node *node, bool again, const uint8_t *data, size_t le
 	return 16 + sealed;
 }
 
+/* The plaintext, with the Path ID put in */
+static size_t fill_in(const uint8_t *data, size_t len, uint8_t out[NTM_DATAGRAM_MAX])
+{
+	const uint32_t id = htonl(path_id);
+
+	len = len < NTM_DATAGRAM_MAX ? len : NTM_DATAGRAM_MAX;
+	memcpy(out, data, len);
+	for (size_t i = 0; i + 4 <= len; i += 4) {
+		if (!memcmp(out + i, "\xff\xff\xff\xff", 4))
+			memcpy(out + i, &id, sizeof(id));
+	}
+	return len;
+}
+
 static void one(uint8_t kind, const uint8_t *data, size_t len)
 {
-	struct node *node = &nodes[!!(kind & SECOND)];
+	struct node *node = &nodes[kind & RELAY ? 2 : !!(kind & SECOND)];
+	uint8_t plain[NTM_DATAGRAM_MAX];
 	uint8_t packet[NTM_DATAGRAM_MAX];
 	uint64_t malformed = core.counters[NTM_DROP_MALFORMED];
 	uint64_t forged = core.counters[NTM_DROP_FORGED];
 	uint64_t unknown = core.counters[NTM_DROP_SESSION]; /* it has ended meanwhile */
 
 	if (kind & LATER) {
-		now += (uint64_t)(kind >> 4) * 1000;
+		now += (uint64_t)(kind >> 5) * 700;
 		ntm_core_tick(&core, now);
 	}
 	switch (kind & 3) {
@@ -193,7 +258,8 @@ static void one(uint8_t kind, const uint8_t *data, size_t len)
 			abort();
 		return;
 	default:
-		give(node, packet, seal(node, (kind & 3) == SEALED_AGAIN, data, len, packet));
+		len = fill_in(data, len, plain);
+		give(node, packet, seal(node, (kind & 3) == SEALED_AGAIN, plain, len, packet));
 		if (core.counters[NTM_DROP_FORGED] != forged)
 			abort(); /* it was authentic */
 		if (core.counters[NTM_DROP_MALFORMED] != malformed && last_len)
@@ -211,8 +277,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	started = true;
 	now += 1000;
 	ntm_core_tick(&core, now);
-	for (int i = 0; i < 2; i++)
-		shake_hands(&nodes[i]);
+	for (int i = 0; i < SENDERS; i++)
+		enrol(&nodes[i], NULL);
 	for (; size >= 2; data += 2 + len, size -= 2 + len) {
 		len = data[1] * (size_t)UNIT;
 		len = len < size - 2 ? len : size - 2;
