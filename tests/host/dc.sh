@@ -4,16 +4,17 @@
 # shellcheck disable=SC2016,SC2317 # what check() runs
 set -uo pipefail
 cd "$(dirname "$(readlink -f "$0")")/../.." || exit 1
-make -s build/bin/ntm-dc build/tests/dc-load || exit 1
+make -s build/bin/ntm-dc build/bin/ntm-rs build/tests/dc-load || exit 1
 
 DIR=$(mktemp -d)
 CONF=$DIR/dc.conf
 DC=build/bin/ntm-dc
 NODES=${NODES:-400}
 PID=
+RS_PID=
 N=0
 FAILED=0
-trap 'stop KILL; rm -rf "$DIR"' EXIT
+trap 'stop KILL; stop_rs KILL; rm -rf "$DIR"' EXIT
 
 # check TEXT CMD...: one TAP point
 check() {
@@ -72,6 +73,45 @@ stop() {
 	PID=
 }
 
+rs() {
+	build/bin/ntm-rs -c "$DIR/rs.conf" "$@"
+}
+
+start_rs() {
+	local _
+	{
+		echo '[rs]'
+		printf '%s\n' "listen=127.0.0.1:$((PORT + 1))" listen6=none "other-port=$((PORT + 2))" datapath=user \
+			"state=$DIR/rs" "control=$DIR/rs.sock"
+	} >"$DIR/rs.conf"
+	build/bin/ntm-rs serve -c "$DIR/rs.conf" 2>>"$DIR/rs.log" &
+	RS_PID=$!
+	for _ in $(seq 100); do
+		rs status >"$DIR/rs.status" 2>&1 && return 0
+		kill -0 "$RS_PID" 2>/dev/null || return 1
+		sleep 0.05
+	done
+	return 1
+}
+
+stop_rs() {
+	[ -n "$RS_PID" ] || return 0
+	kill "-$1" "$RS_PID" 2>/dev/null
+	wait "$RS_PID" 2>/dev/null
+	RS_PID=
+}
+
+# eventually CMD...: within 5 s
+eventually() {
+	local _
+	for _ in $(seq 50); do
+		"$@" >"$DIR/eventually" 2>&1 && return 0
+		sleep 0.1
+	done
+	cat "$DIR/eventually"
+	return 1
+}
+
 says() {
 	local pattern=$1
 	shift
@@ -109,6 +149,38 @@ check "SIGHUP" eval 'sleep 0.3; grep -q "configuration reloaded" "$DIR/log"'
 echo nonsense >>"$CONF"
 kill -HUP "$PID"
 check "SIGHUP with a bad configuration changes nothing" eval 'sleep 0.3; grep -q "not reloaded" "$DIR/log" && kill -0 "$PID"'
+configure
+# --- relay servers
+
+echo keepalive=1 >>"$CONF" # so that one notices soon that the coordinator was killed
+kill -HUP "$PID"
+check "invite --relay" says '^ntm://127.0.0.1:' dc invite --relay first-relay
+check "relays" says '^first-relay.example.net +invited' dc relays
+check "relays --json" says '"version": 1' dc relays --json
+check "a relay is not among the nodes" eval '! says relay dc nodes'
+check "nor a node among the relays" eval '! says first.example.net dc relays'
+check "a relay's name is no node's" says "is a relay's name" dc invite first-relay
+check "a node's name is no relay's" exits 1 dc invite --relay first
+check "a relay's name has 63 bytes at most" exits 2 dc invite --relay "$(printf 'a%.0s' $(seq 52))"
+check "and may have 63" says '^ntm://' dc invite --relay "$(printf 'a%.0s' $(seq 51))"
+check "--relay belongs to invite" exits 2 dc nodes --relay
+check "an invitation of a relay can be taken back" dc revoke first-relay
+dc invite --relay rs >"$DIR/rs.join"
+check "a relay server joins" eval 'start_rs && rs join "$(cat "$DIR/rs.join")"'
+check "and is online, where nodes reach it" \
+	eventually says "^rs.example.net +online +127.0.0.1:$((PORT + 1)) +[0-9]+ +0 " dc relays
+printf '%s\n' third fourth >"$DIR/names"
+dc invite --batch "$DIR/names" >"$DIR/joins"
+check "nodes are directed" build/tests/dc-load --joins "$DIR/joins" --ask 1 --timeout 20 --seed relays
+check "with the relay" says '^relay_directions: [1-9]' dc status
+check "which confirms" eventually says '^relay_responses: [1-9]' dc status
+check "and is shown with the path" says '^rs.example.net +online +[^ ]+ +[0-9]+ +[1-9]' dc relays
+stop KILL
+start
+check "after a kill -9 of the coordinator it is there again" \
+	eventually says '^rs.example.net +online' dc relays
+check "revoke shuts it out" eval 'dc revoke rs && says "^rs.example.net +revoked" dc relays'
+stop_rs TERM
 configure
 stop TERM
 check "SIGTERM ends it cleanly" says 'going away' tail -n 3 "$DIR/log"
