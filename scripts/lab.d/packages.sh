@@ -33,11 +33,24 @@ packages_fetch() {
 	commit_dir "$dir.tmp" "$dir"
 }
 
+# The libraries of servers that the lab has verbs for, as far as this machine may be without them
+packages_needed() {
+	local name
+	for name in "$@"; do
+		case $name in
+		nsd) echo "$name libevent-2.1-7 libfstrm0 libprotobuf-c1" ;;
+		unbound) echo "$name libevent-2.1-7 libprotobuf-c1 libnghttp2-14 libpython3.11" ;;
+		*) echo "$name" ;;
+		esac
+	done | tr ' ' '\n' | awk '!seen[$0]++' | paste -sd' '
+}
+
 # stage_packages TREE FILE: those of a scenario, for the guest
 stage_packages() {
 	local names dir
 	read -ra names <<<"$(header "$2" packages)"
 	[ ${#names[@]} -gt 0 ] || return 0
+	read -ra names <<<"$(packages_needed "${names[@]}")"
 	dir=$(packages_dir "${names[@]}")
 	[ -d "$dir" ] || with_lock packages packages_fetch "$dir" "${names[@]}"
 	mkdir -p "$1/packages"

@@ -20,6 +20,10 @@ fi
 . /mnt/lab/guest/assert.sh
 # shellcheck source=scripts/lab.d/guest/packages.sh
 . /mnt/lab/guest/packages.sh
+# shellcheck source=scripts/lab.d/guest/dns.sh
+. /mnt/lab/guest/dns.sh
+# shellcheck source=scripts/lab.d/guest/nat64.sh
+. /mnt/lab/guest/nat64.sh
 # shellcheck source=scripts/lab.d/guest/ntm.sh
 . /mnt/lab/guest/ntm.sh
 mkdir -p "$LAB_STATE"/{hosts,nets,links,ns,procs}
