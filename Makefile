@@ -63,7 +63,7 @@ TSAN := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 TSAN_CFLAGS = $(LANGUAGE) $(WARNINGS) $(PKG_CFLAGS) $(TSAN) -I tests/unit -MMD -MP
 FUZZ_CFLAGS = $(LANGUAGE) $(PKG_CFLAGS) $(SAN) -I tests/unit -fsanitize=fuzzer-no-link -MMD -MP
 
-.PHONY: all userspace module install uninstall test test-long unit tools demo bench-quick bench-tun fuzz fuzz-run \
+.PHONY: all userspace module install uninstall test test-long unit tools demo bench-quick bench-tun bench-relay fuzz fuzz-run \
 	check lint clean help prerequisites
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -168,7 +168,7 @@ test-long:
 demo:
 	DATAPATH=$(DATAPATH) scripts/demo
 
-bench-quick bench-tun: bench-%:
+bench-quick bench-tun bench-relay: bench-%:
 	scripts/bench $*
 
 # --- fuzzing: clang only
@@ -256,6 +256,7 @@ help:
 	@echo 'make fuzz         fuzz targets (clang); fuzz-run runs each for FUZZ_SECONDS=$(FUZZ_SECONDS)'
 	@echo 'make demo         the system at work in a virtual machine; DATAPATH=tun: natively, without the module'
 	@echo 'make bench-quick  NTMobile against WireGuard and plain'
+	@echo 'make bench-relay  the relay in the kernel against coturn, and with a million entries'
 	@echo 'make bench-tun    NTMobile in user space against wireguard-go, tinc, OpenVPN, fastd and plain'
 	@echo 'make lint         clang-format, cppcheck, clang-tidy, shellcheck (also: check)'
 	@echo 'make clean        removes what was built'

@@ -40,7 +40,7 @@ def read_runs(path):
 
 
 def values_of(runs, kind, metric):
-    return [run[metric] for run in runs if run["kind"] == kind]
+    return [run[metric] for run in runs if run["kind"] == kind and metric in run]
 
 
 def operand(text, metric, median):
@@ -50,8 +50,11 @@ def operand(text, metric, median):
 
 
 def ratio(formula, median):
-    metric, quotient = (part.strip() for part in formula.split(":"))
-    above, below = (operand(part.strip(), metric, median) for part in quotient.split("/"))
+    left, right = (part.strip() for part in formula.split(":"))
+    if "/" in left:
+        above, below = (median[right][metric.strip()] for metric in left.split("/"))
+    else:
+        above, below = (operand(part.strip(), left, median) for part in right.split("/"))
     return round(above / below, 3)
 
 
@@ -64,6 +67,8 @@ def print_metric(runs, kinds, metric, text, median):
     rounds = sorted({run["round"] for run in runs})
     print("  " + "".ljust(14) + "".join(f"round {r}".rjust(10) for r in rounds) + "median".rjust(10))
     for kind in kinds:
+        if metric not in median[kind]:
+            continue
         cells = values_of(runs, kind, metric) + [median[kind][metric]]
         print("  " + kind.ljust(14) + "".join(number(value) for value in cells))
 
@@ -74,7 +79,7 @@ def main(scenario, target, results, out):
     kinds, metrics = header["kinds"][0].split(), pairs(header["metric"])
     runs = read_runs(os.path.join(results, "runs.tsv"))
     settings = {"target": target, "processors": os.cpu_count(), **dict(table(os.path.join(results, "settings.tsv")))}
-    median = {k: {m: statistics.median(values_of(runs, k, m)) for m, _ in metrics} for k in kinds}
+    median = {k: {m: statistics.median(v) for m, _ in metrics if (v := values_of(runs, k, m))} for k in kinds}
     ratios = {key: ratio(formula, median) for key, formula in pairs(header["ratio"])}
     report = {"bench": name, "version": 2, "settings": settings, "runs": runs, "median": median, "ratios": ratios}
     with open(out, "w") as file:
