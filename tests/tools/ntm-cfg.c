@@ -69,6 +69,7 @@
 #endif
 
 #define BUF_SIZE (64 * 1024)
+#define BATCH_SIZE 32768
 
 static struct mnl_socket *nl; /* commands; the owner of devices */
 static struct mnl_socket *ev; /* multicast events */
@@ -717,21 +718,63 @@ static int cmd_relay_set(void)
 	return talk(nlh, NULL, NULL);
 }
 
+/* Sends @len bytes of requests, of which the last one wants an answer; the others answer only if they fail */
+static int talk_batch(const char *batch, size_t len, uint32_t last)
+{
+	static char in[BUF_SIZE];
+
+	if (mnl_socket_sendto(nl, batch, len) < 0)
+		fail_errno("sendto");
+	for (;;) {
+		ssize_t got = mnl_socket_recvfrom(nl, in, sizeof(in));
+		struct nlmsghdr *nlh = (struct nlmsghdr *)in;
+		int left = got;
+
+		if (got < 0)
+			fail_errno("recvfrom");
+		for (; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left)) {
+			int err = nlh->nlmsg_type == NLMSG_ERROR ?
+					  -*(int *)mnl_nlmsg_get_payload(nlh) :
+					  0;
+
+			if (err) {
+				report_error(nlh, err);
+				return err;
+			}
+			if (nlh->nlmsg_seq == last)
+				return 0;
+		}
+	}
+}
+
+/* Many at once, for there may be a million */
 static int cmd_relay_many(void)
 {
 	uint32_t index = next_ifindex(), id = next_number(), count = next_number();
+	static char batch[BATCH_SIZE];
 	char **ends = words;
+	size_t used = 0;
 	int err = 0;
 
 	for (uint32_t i = 0; i < count && !err; i++) {
 		struct nlmsghdr *nlh = request(NTM_CMD_RELAY_SET, 0);
+		bool full;
 
 		words = ends;
 		mnl_attr_put_u32(nlh, NTM_A_IFINDEX, index);
 		mnl_attr_put_u32(nlh, NTM_A_PATH_ID, id + i);
 		put_end(nlh, NTM_A_END0);
 		put_end(nlh, NTM_A_END1);
-		err = talk(nlh, NULL, NULL);
+		full = i + 1 == count || used + 2 * nlh->nlmsg_len > sizeof(batch);
+		if (!full)
+			nlh->nlmsg_flags &= ~NLM_F_ACK;
+		memcpy(batch + used, nlh,
+		       nlh->nlmsg_len); /* a multiple of four, as all attributes are */
+		used += nlh->nlmsg_len;
+		if (!full)
+			continue;
+		err = talk_batch(batch, used, nlh->nlmsg_seq);
+		used = 0;
 	}
 	return err;
 }
