@@ -18,6 +18,7 @@
 #define LIFETIME_S 7200u
 #define KEEPALIVE_S 25u
 #define DOWN_MS 3000u
+#define INTRODUCE_AGAIN_MS 60000u /* networks may change */
 
 void ntm_dc_init(struct ntm_dc *dc, const struct ntm_dc_ops *ops, void *ctx,
 		 const struct ntm_noise_keypair *self)
@@ -28,7 +29,13 @@ void ntm_dc_init(struct ntm_dc *dc, const struct ntm_dc_ops *ops, void *ctx,
 	dc->self = self;
 	dc->keepalive_s = KEEPALIVE_S;
 	dc->renew_ms = UINT64_MAX;
+	dc->rtt_ms = UINT64_MAX;
 	ntm_requests_init(&dc->requests);
+}
+
+static uint8_t introduction(const struct ntm_dc *dc)
+{
+	return dc->ops->introduction ? dc->ops->introduction : NTM_MSG_REGISTRATION_REQUEST;
 }
 
 static void drop_sessions(struct ntm_dc *dc)
@@ -110,6 +117,14 @@ void ntm_dc_hurry(struct ntm_dc *dc, uint64_t now_ms)
 	hs->next_ms = now_ms;
 }
 
+void ntm_dc_reconnect(struct ntm_dc *dc, uint64_t now_ms)
+{
+	if (dc->state == NTM_DC_OFF)
+		return;
+	ntm_dc_hurry(dc, now_ms);
+	hs_start(dc, now_ms);
+}
+
 void ntm_dc_set(struct ntm_dc *dc, const struct ntm_join *where, bool has_token, uint64_t now_ms)
 {
 	drop_sessions(dc);
@@ -158,7 +173,7 @@ static void send_request(void *ctx, const struct ntm_msg *m)
 /* Before the node is registered only Registration Requests go out, the others wait */
 static uint8_t sendable(const struct ntm_dc *dc)
 {
-	return dc->state == NTM_DC_REGISTERED ? 0 : NTM_MSG_REGISTRATION_REQUEST;
+	return dc->state == NTM_DC_REGISTERED ? 0 : introduction(dc);
 }
 
 static void send_due(struct ntm_dc *dc, uint64_t now_ms)
@@ -189,9 +204,12 @@ static void registration_done(void *ctx, uint32_t id, const struct ntm_msg *resp
 
 static struct ntm_msg registration(struct ntm_dc *dc, uint32_t lifetime)
 {
-	struct ntm_msg m = { .type = NTM_MSG_REGISTRATION_REQUEST, .lifetime = lifetime };
+	struct ntm_msg m = { .type = introduction(dc) };
 
-	NTM_SET(&m, LIFETIME);
+	if (m.type == NTM_MSG_REGISTRATION_REQUEST) {
+		m.lifetime = lifetime;
+		NTM_SET(&m, LIFETIME);
+	}
 	if (dc->has_token) {
 		memcpy(m.token, dc->where.token, sizeof(m.token));
 		NTM_SET(&m, TOKEN);
@@ -237,6 +255,15 @@ static void take_lease(struct ntm_dc *dc, const struct ntm_msg *lease)
 	dc->ops->lease(dc->ctx, lease);
 }
 
+static uint64_t again_ms(const struct ntm_msg *lease)
+{
+	const uint64_t half_ms = (uint64_t)lease->lifetime * 500;
+
+	if (!NTM_HAS(lease, LIFETIME))
+		return INTRODUCE_AGAIN_MS;
+	return half_ms < 1000 ? 1000 : half_ms;
+}
+
 /* The time is not in the callback's hands: it counts from when the request was made */
 static void registration_done(void *ctx, uint32_t id, const struct ntm_msg *response)
 {
@@ -247,12 +274,10 @@ static void registration_done(void *ctx, uint32_t id, const struct ntm_msg *resp
 	dc->registration = 0;
 	if (!response || dc->leaving)
 		return; /* the tick tries again */
-	if (response->type != NTM_MSG_REGISTRATION_RESPONSE && response->type != NTM_MSG_REFUSAL)
+	if (response->type != introduction(dc) + 1 && response->type != NTM_MSG_REFUSAL)
 		return;
-	if (response->status == NTM_ST_OK && response->type == NTM_MSG_REGISTRATION_RESPONSE) {
-		const uint64_t half_ms = (uint64_t)response->lifetime * 500;
-
-		dc->renew_ms = dc->asked_ms + (half_ms < 1000 ? 1000 : half_ms);
+	if (response->status == NTM_ST_OK && response->type == introduction(dc) + 1) {
+		dc->renew_ms = dc->asked_ms + again_ms(response);
 		take_lease(dc, response);
 	} else if (response->status == NTM_ST_BUSY) {
 		dc->renew_ms = dc->asked_ms + BUSY_RETRY_MS;
@@ -346,6 +371,8 @@ static int take_message(struct ntm_dc *dc, const struct ntm_msg *m, uint64_t now
 {
 	bool expected;
 
+	if (m->request_id == dc->registration && dc->rtt_ms == UINT64_MAX)
+		dc->rtt_ms = now_ms - dc->asked_ms;
 	switch (m->type) {
 	case NTM_MSG_ROUTE_DIRECTION:
 		if (!ntm_requests_answer(&dc->requests, m) && m->role == NTM_ROLE_RESPONDER)
@@ -353,8 +380,12 @@ static int take_message(struct ntm_dc *dc, const struct ntm_msg *m, uint64_t now
 		return 0;
 	case NTM_MSG_KEEP_ALIVE_RESPONSE:
 		dc->observed = m->observed.addr;
+		if (m->timestamp <= now_ms)
+			dc->rtt_ms = now_ms - m->timestamp;
 		/* fallthrough */
 	case NTM_MSG_REGISTRATION_RESPONSE:
+	case NTM_MSG_INFORMATION_RESPONSE:
+	case NTM_MSG_ZONE_RESPONSE:
 	case NTM_MSG_REFUSAL:
 		expected = ntm_requests_answer(&dc->requests, m);
 		if (refuses_node(m) && dc->state != NTM_DC_REFUSED) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The session with a DC of whoever registers there, node or relay server (docs/PROTOCOL.md section 6): handshake,
- * registration, renewal, Keep Alives, requests. I/O by the callbacks, time as a parameter.
+ * registration, renewal, Keep Alives, requests. I/O by the callbacks, time as a parameter. To the DC of another zone a DC has the
+ * same (section 9): it introduces itself by a Zone Request where others register.
  *
  *	OFF --ntm_dc_set()--> CONNECTING --Session Response--> REGISTERING --lease--> REGISTERED
  *	                          ^  Session Requests, back-off to 30 s     |             |
@@ -27,12 +28,14 @@ enum ntm_dc_state {
 
 /**
  * struct ntm_dc_ops - what this needs of the rest
- * @registration: complete a Registration Request: type, LIFETIME and TOKEN are set
- * @lease:	a Registration Response with status 0
+ * @introduction: what is said first: NTM_MSG_ZONE_REQUEST, or 0 for NTM_MSG_REGISTRATION_REQUEST
+ * @registration: complete that request: type, and of a registration LIFETIME and TOKEN, are set
+ * @lease:	its response, with status 0
  * @refused:	the DC does not want us: dc->status, dc->text
  * @message:	one that is neither an answer nor about the session; 0, or -EPROTO if it is none for us
  */
 struct ntm_dc_ops {
+	uint8_t introduction;
 	int (*send)(void *ctx, const union ntm_addr *to, const uint8_t *packet, size_t len);
 	uint32_t (*session_id)(void *ctx);
 	void (*registration)(void *ctx, struct ntm_msg *m);
@@ -62,6 +65,7 @@ struct ntm_dc_hs {
  * @asked_ms:	when the last Registration Request was made
  * @renew_ms:	when to register again
  * @unanswered: since when the DC does not answer; 0: it does
+ * @rtt_ms:	of the last Keep Alive or introduction; UINT64_MAX: not known
  */
 struct ntm_dc {
 	const struct ntm_dc_ops *ops;
@@ -98,6 +102,8 @@ void ntm_dc_set(struct ntm_dc *dc, const struct ntm_join *where, bool has_token,
 void ntm_dc_register(struct ntm_dc *dc, uint64_t now_ms);
 /** ntm_dc_hurry() - somebody waits for the DC: do not sit out a long back-off */
 void ntm_dc_hurry(struct ntm_dc *dc, uint64_t now_ms);
+/** ntm_dc_reconnect() - it seems to have started again: a new session now; the old one serves until then */
+void ntm_dc_reconnect(struct ntm_dc *dc, uint64_t now_ms);
 /** ntm_dc_request() - as ntm_requests_add(); sent once the node is registered */
 uint32_t ntm_dc_request(struct ntm_dc *dc, const struct ntm_msg *m, uint64_t now_ms,
 			uint32_t for_ms, ntm_request_fn *done, void *ctx);

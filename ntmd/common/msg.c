@@ -770,3 +770,11 @@ bool ntm_name_valid(const char *name)
 		name += len + 1;
 	}
 }
+
+bool ntm_name_below(const char *name, const char *above)
+{
+	const size_t len = strlen(name), above_len = strlen(above);
+
+	return above_len && len > above_len + 1 && name[len - above_len - 1] == '.' &&
+	       !strcmp(name + len - above_len, above);
+}

@@ -211,5 +211,7 @@ const char *ntm_msg_name(uint8_t type);
 const char *ntm_status_name(uint16_t status); /* for people: "peer offline" */
 /** ntm_name_valid() - a lower-case domain name of letters, digits, hyphens and dots (RFC 1123) */
 bool ntm_name_valid(const char *name);
+/** ntm_name_below() - is @name a name below the domain @above, and not that itself? */
+bool ntm_name_below(const char *name, const char *above);
 
 #endif
