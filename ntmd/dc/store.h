@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What must outlive the coordinator: names, keys, virtual addresses and open invitations. An operation that returned
+ * What must outlive the coordinator: names, keys, virtual addresses and open invitations, and the keys of other coordinators. An operation that returned
  * 0 survives a kill -9 and a power cut; one that failed changed nothing.
  *
  * A name's row: invited (token), then active (key, addresses), then perhaps revoked (key and addresses stay), then
@@ -53,6 +53,9 @@ struct ntm_store_seen {
 /** typedef ntm_store_row_fn - a row of load() or list(); anything but 0 ends the walk and is returned */
 typedef int ntm_store_row_fn(void *ctx, const struct ntm_store_node *node);
 
+/** typedef ntm_store_zone_fn - another zone whose coordinator was met, and its key; as ntm_store_row_fn */
+typedef int ntm_store_zone_fn(void *ctx, const char *name, const uint8_t key[32]);
+
 struct ntm_store; /* starts with its ops */
 
 /**
@@ -69,6 +72,8 @@ struct ntm_store; /* starts with its ops */
  * @revoke:	-ENOENT: no such name; -EALREADY: revoked and not invited. An open invitation ends with it
  * @key_revoked: was the key ever bound to a name that has another one now? 1, 0 or a negative errno
  * @set_seen:	when nodes were heard last; losing this is harmless
+ * @pin_zone:	-EEXIST: the zone has a key already
+ * @forget_zone: -ENOENT: it has none
  */
 struct ntm_store_ops {
 	int (*open)(struct ntm_store **store, const char *path, char *error, size_t size);
@@ -86,6 +91,10 @@ struct ntm_store_ops {
 	int (*revoke)(struct ntm_store *store, const char *name);
 	int (*key_revoked)(struct ntm_store *store, const uint8_t key[32]);
 	int (*set_seen)(struct ntm_store *store, const struct ntm_store_seen *seen, size_t count);
+	int (*load_zones)(struct ntm_store *store, ntm_store_zone_fn *fn, void *ctx);
+	int (*pin_zone)(struct ntm_store *store, const char *name, const uint8_t key[32],
+			int64_t now);
+	int (*forget_zone)(struct ntm_store *store, const char *name);
 	void (*close)(struct ntm_store *store);
 };
 

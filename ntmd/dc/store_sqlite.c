@@ -34,6 +34,13 @@ static const char *const steps[] = {
 
 	/* 2: relay servers */
 	"ALTER TABLE node ADD COLUMN kind INTEGER NOT NULL DEFAULT 0;",
+
+	/* 3: the keys of other zones' coordinators */
+	"CREATE TABLE zone ("
+	" name TEXT PRIMARY KEY NOT NULL,"
+	" key BLOB NOT NULL,"
+	" met INTEGER NOT NULL"
+	") WITHOUT ROWID;",
 };
 
 #define SCHEMA_VERSION ((int)(sizeof(steps) / sizeof(steps[0])))
@@ -57,6 +64,9 @@ enum statement {
 	REVOKE_INVITE,
 	KEY_REVOKED,
 	SET_SEEN,
+	LOAD_ZONES,
+	PIN_ZONE,
+	FORGET_ZONE,
 	STATEMENTS,
 };
 
@@ -91,6 +101,9 @@ static const char *const sql[STATEMENTS] = {
 	[REVOKE_INVITE] = "DELETE FROM node WHERE name = ?1 AND state = 0",
 	[KEY_REVOKED] = "SELECT 1 FROM revoked_key WHERE key = ?1",
 	[SET_SEEN] = "UPDATE node SET seen = ?2 WHERE name = ?1",
+	[LOAD_ZONES] = "SELECT name, key FROM zone",
+	[PIN_ZONE] = "INSERT INTO zone (name, key, met) VALUES (?1, ?2, ?3)",
+	[FORGET_ZONE] = "DELETE FROM zone WHERE name = ?1",
 };
 
 struct sqlite_store {
@@ -438,6 +451,52 @@ static int op_set_seen(struct ntm_store *store, const struct ntm_store_seen *see
 	return commit(s, err);
 }
 
+static int op_load_zones(struct ntm_store *store, ntm_store_zone_fn *fn, void *ctx)
+{
+	struct sqlite_store *s = (struct sqlite_store *)store;
+	sqlite3_stmt *stmt = s->stmt[LOAD_ZONES];
+	uint8_t key[32];
+	int err = 0, rc;
+
+	while (!err && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+		const char *name = (const char *)sqlite3_column_text(stmt, 0);
+
+		if (name && column_blob(stmt, 1, key, sizeof(key)))
+			err = fn(ctx, name, key);
+	}
+	sqlite3_reset(stmt);
+	return err ? err : errno_of(rc);
+}
+
+static int pin_once(struct sqlite_store *s, const char *name, const uint8_t key[32], int64_t now)
+{
+	bind_text(s->stmt[PIN_ZONE], 1, name);
+	bind_blob(s->stmt[PIN_ZONE], 2, key, 32);
+	sqlite3_bind_int64(s->stmt[PIN_ZONE], 3, now);
+	return run(s, PIN_ZONE);
+}
+
+static int op_pin_zone(struct ntm_store *store, const char *name, const uint8_t key[32],
+		       int64_t now)
+{
+	struct sqlite_store *s = (struct sqlite_store *)store;
+	int err = pin_once(s, name, key, now);
+
+	if (made_room(s, err))
+		err = pin_once(s, name, key, now);
+	return err;
+}
+
+static int op_forget_zone(struct ntm_store *store, const char *name)
+{
+	struct sqlite_store *s = (struct sqlite_store *)store;
+	int err;
+
+	bind_text(s->stmt[FORGET_ZONE], 1, name);
+	err = run(s, FORGET_ZONE);
+	return err || sqlite3_changes(s->db) ? err : -ENOENT;
+}
+
 static void op_close(struct ntm_store *store)
 {
 	struct sqlite_store *s = (struct sqlite_store *)store;
@@ -534,5 +593,8 @@ const struct ntm_store_ops ntm_store_sqlite = {
 	.revoke = op_revoke,
 	.key_revoked = op_key_revoked,
 	.set_seen = op_set_seen,
+	.load_zones = op_load_zones,
+	.pin_zone = op_pin_zone,
+	.forget_zone = op_forget_zone,
 	.close = op_close,
 };
