@@ -38,9 +38,12 @@ FUZZERS := $(FUZZ_SRC:%.c=$(B)/%)
 QUIET_GOALS := clean help lint check uninstall module
 ifneq ($(if $(MAKECMDGOALS),$(filter-out $(QUIET_GOALS),$(MAKECMDGOALS)),all),)
 MISSING := $(shell for p in $(PKGS); do pkg-config --exists $$p 2>/dev/null || echo $$p; done)
+# libunbound's pkg-config file wants libevent's, which nothing here needs
+MISSING += $(if $(wildcard /usr/include/unbound.h /usr/local/include/unbound.h),,libunbound)
+MISSING := $(strip $(MISSING))
 ifeq ($(MISSING),)
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS))
-PKG_LIBS := $(shell pkg-config --libs $(PKGS))
+PKG_LIBS := $(shell pkg-config --libs $(PKGS)) -lunbound
 endif
 endif
 
