@@ -10,7 +10,9 @@
 #include <string.h>
 #include "common/control.h"
 #include "common/keyfile.h"
+#include "dc/abroad.h"
 #include "dc/advertise.h"
+#include "dc/link.h"
 #include "dc/listing.h"
 
 __attribute__((format(printf, 2, 3))) static json_t *failure(int code, const char *fmt, ...)
@@ -219,6 +221,37 @@ static json_t *status(struct ntm_core *core, uint64_t now_ms)
 			 counters);
 }
 
+static json_t *list_zones(const struct ntm_core *core, bool live, uint64_t now_ms)
+{
+	json_t *zones = ntm_abroad_zones(core, live, now_ms);
+
+	return zones ? json_pack("{s:b,s:o}", "ok", 1, "zones", zones) : NULL;
+}
+
+static json_t *tell_key(const struct ntm_core *core)
+{
+	json_t *key = ntm_abroad_key(core);
+
+	if (key)
+		json_object_set_new(key, "ok", json_true());
+	return key;
+}
+
+static json_t *forget_zone(struct ntm_core *core, json_t *request, uint64_t now_ms)
+{
+	const char *zone = json_string_value(json_object_get(request, "zone"));
+	int err;
+
+	if (!zone || !ntm_name_valid(zone))
+		return failure(NTM_EXIT_USAGE, "%s is no zone", zone ? zone : "nothing");
+	err = ntm_link_forget(core, zone, now_ms);
+	if (err == -ENOENT)
+		return failure(NTM_EXIT_ERROR, "the coordinator of %s was never met", zone);
+	if (err)
+		return failure(NTM_EXIT_ERROR, "cannot forget it: %s", strerror(-err));
+	return json_pack("{s:b}", "ok", 1);
+}
+
 json_t *ntm_admin_run(struct ntm_core *core, json_t *request, bool live, uint64_t now_ms)
 {
 	const char *command = json_string_value(json_object_get(request, "command"));
@@ -231,6 +264,12 @@ json_t *ntm_admin_run(struct ntm_core *core, json_t *request, bool live, uint64_
 		return list(core, request, NTM_KIND_RELAY, live, now_ms);
 	if (command && !strcmp(command, "revoke"))
 		return revoke_name(core, request);
+	if (command && !strcmp(command, "zones"))
+		return list_zones(core, live, now_ms);
+	if (command && !strcmp(command, "key"))
+		return tell_key(core);
+	if (command && !strcmp(command, "forget"))
+		return forget_zone(core, request, now_ms);
 	if (command && !strcmp(command, "status"))
 		return status(core, now_ms);
 	return failure(NTM_EXIT_USAGE, "unknown command %s", command ? command : "");

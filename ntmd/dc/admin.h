@@ -7,6 +7,9 @@
  *   {"command": "nodes", "after": NAME}               {"ok": true, "nodes": [...], "more": BOOL}
  *   {"command": "relays", "after": NAME}              {"ok": true, "relays": [...], "more": BOOL}
  *   {"command": "revoke", "name": NAME}               {"ok": true, "name": FULL NAME}
+ *   {"command": "zones"}                              {"ok": true, "zones": [...]}
+ *   {"command": "key"}                                {"ok": true, "zone": NAME, "key": KEY, "port": N, "addresses": [...]}
+ *   {"command": "forget", "zone": NAME}               {"ok": true}
  *   {"command": "status"}                             {"ok": true, ...}
  */
 #ifndef NTM_DC_ADMIN_H

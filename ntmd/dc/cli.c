@@ -2,121 +2,22 @@
 #include "dc/cli.h"
 
 #include <errno.h>
-#include <grp.h>
 #include <libsmartcols.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 #include "common/control.h"
 #include "dc/admin.h"
+#include "dc/cli_line.h"
 
-#define CALL_MS 30000
-#define PATIENCE \
-	100 /* times 100 ms: a coordinator that loads its nodes has its lock and not yet its socket */
-
-/** struct line - how to reach the coordinator during one command; a core of our own stays open for all calls */
-struct line {
-	const struct ntm_dc_config *config;
-	struct ntm_core core;
-	bool own_core;
-};
-
-static int complain(int code, const char *text)
-{
-	fprintf(stderr, "ntm-dc: %s\n", text);
-	return code;
-}
-
-/* Files that root would leave in the state directory must stay usable for the daemon's user. */
-static int become_owner(const char *state)
-{
-	struct stat st;
-
-	if (geteuid() != 0 || stat(state, &st) || st.st_uid == 0)
-		return 0;
-	if (setgroups(0, NULL) || setgid(st.st_gid) || setuid(st.st_uid))
-		return -errno;
-	return 0;
-}
-
-static int open_own_core(struct line *l, char *error, size_t size)
-{
-	int err = become_owner(l->config->state);
-
-	if (err) {
-		snprintf(error, size, "cannot become the owner of %s: %s", l->config->state,
-			 strerror(-err));
-		return err;
-	}
-	err = ntm_core_open(&l->core, l->config, 0, error, size);
-	l->own_core = !err;
-	return err;
-}
-
-static bool nobody_listens(int err)
-{
-	return err == ECONNREFUSED || err == ENOENT;
-}
-
-/* Ask a running coordinator, or else open the store; whoever holds its lock will listen soon or be gone. */
-static json_t *ask(struct line *l, json_t *request)
-{
-	const struct timespec pause = { 0, 100000000 };
-	char error[512] = "";
-	int tries;
-
-	if (l->own_core)
-		return ntm_admin_run(&l->core, request, false, 0);
-	for (tries = 0; tries < PATIENCE; tries++) {
-		json_t *response = ntm_control_call(l->config->control, request, CALL_MS);
-		int err;
-
-		if (response)
-			return response;
-		if (!nobody_listens(errno)) {
-			fprintf(stderr, "ntm-dc: %s: %s\n", l->config->control, strerror(errno));
-			return NULL;
-		}
-		err = open_own_core(l, error, sizeof(error));
-		if (!err)
-			return ntm_admin_run(&l->core, request, false, 0);
-		if (err != -EWOULDBLOCK)
-			break;
-		nanosleep(&pause, NULL);
-	}
-	complain(NTM_EXIT_ERROR, error);
-	return NULL;
-}
-
-static void hang_up(struct line *l)
-{
-	if (l->own_core)
-		ntm_core_close(&l->core, 0);
-}
-
-/* NTM_EXIT_OK, or an exit code after the reason was told. */
-static int check(json_t *response)
-{
-	const char *text = json_string_value(json_object_get(response, "error"));
-	int code = (int)json_integer_value(json_object_get(response, "code"));
-
-	if (!response)
-		return NTM_EXIT_ERROR;
-	if (json_is_true(json_object_get(response, "ok")))
-		return NTM_EXIT_OK;
-	return complain(code ? code : NTM_EXIT_ERROR, text ? text : "refused");
-}
-
-static int invite_names(struct line *l, json_t *names, bool relay)
+static int invite_names(struct ntm_cli_line *l, json_t *names, bool relay)
 {
 	json_t *request = json_pack("{s:s,s:O,s:b}", "command", "invite", "names", names, "relay",
 				    (int)relay);
-	json_t *response = ask(l, request);
+	json_t *response = ntm_cli_ask(l, request);
 	json_t *joins = json_object_get(response, "joins");
-	int code = check(response);
+	int code = ntm_cli_check(response);
 	size_t i;
 
 	for (i = 0; i < json_array_size(joins); i++)
@@ -126,26 +27,19 @@ static int invite_names(struct line *l, json_t *names, bool relay)
 	return code;
 }
 
-static int finish_output(int code)
-{
-	if (fflush(stdout) || ferror(stdout))
-		return complain(NTM_EXIT_ERROR, "cannot write to standard output");
-	return code;
-}
-
 int ntm_cli_invite(const struct ntm_dc_config *config, const char *name, bool relay)
 {
-	struct line l = { .config = config };
+	struct ntm_cli_line l = { .config = config };
 	json_t *names = json_pack("[s]", name);
 	int code = names ? invite_names(&l, names, relay) :
-			   complain(NTM_EXIT_USAGE, "the name is not UTF-8");
+			   ntm_cli_complain(NTM_EXIT_USAGE, "the name is not UTF-8");
 
 	json_decref(names);
-	hang_up(&l);
-	return finish_output(code);
+	ntm_cli_hang_up(&l);
+	return ntm_cli_finish(code);
 }
 
-static int invite_lines(struct line *l, FILE *in, bool relay)
+static int invite_lines(struct ntm_cli_line *l, FILE *in, bool relay)
 {
 	json_t *names = json_array();
 	char *text = NULL;
@@ -157,7 +51,7 @@ static int invite_lines(struct line *l, FILE *in, bool relay)
 		if (!text[0])
 			continue;
 		if (json_array_append_new(names, json_string(text)))
-			code = complain(NTM_EXIT_USAGE, "a name is not UTF-8");
+			code = ntm_cli_complain(NTM_EXIT_USAGE, "a name is not UTF-8");
 		else if (json_array_size(names) == NTM_ADMIN_BATCH) {
 			code = invite_names(l, names, relay);
 			json_array_clear(names);
@@ -172,7 +66,7 @@ static int invite_lines(struct line *l, FILE *in, bool relay)
 
 int ntm_cli_invite_batch(const struct ntm_dc_config *config, const char *file, bool relay)
 {
-	struct line l = { .config = config };
+	struct ntm_cli_line l = { .config = config };
 	FILE *in = strcmp(file, "-") ? fopen(file, "re") : stdin;
 	int code;
 
@@ -183,14 +77,14 @@ int ntm_cli_invite_batch(const struct ntm_dc_config *config, const char *file, b
 	code = invite_lines(&l, in, relay);
 	if (in != stdin)
 		fclose(in);
-	hang_up(&l);
-	return finish_output(code);
+	ntm_cli_hang_up(&l);
+	return ntm_cli_finish(code);
 }
 
 /* @what: "nodes" or "relays" */
 static int fetch_all(const struct ntm_dc_config *config, const char *what, json_t *rows)
 {
-	struct line l = { .config = config };
+	struct ntm_cli_line l = { .config = config };
 	bool more = true;
 	int code = NTM_EXIT_OK;
 
@@ -200,16 +94,16 @@ static int fetch_all(const struct ntm_dc_config *config, const char *what, json_
 				       NULL;
 		json_t *request = json_pack("{s:s,s:s}", "command", what, "after",
 					    last ? json_string_value(last) : "");
-		json_t *response = ask(&l, request);
+		json_t *response = ntm_cli_ask(&l, request);
 
-		code = check(response);
+		code = ntm_cli_check(response);
 		json_array_extend(rows, json_object_get(response, what));
 		more = json_is_true(json_object_get(response, "more")) &&
 		       json_array_size(rows) > count;
 		json_decref(response);
 		json_decref(request);
 	}
-	hang_up(&l);
+	ntm_cli_hang_up(&l);
 	return code;
 }
 
@@ -274,17 +168,9 @@ static int print_table(const json_t *rows, const struct column *columns)
 	}
 	code = table && !scols_print_table(table) ?
 		       NTM_EXIT_OK :
-		       complain(NTM_EXIT_ERROR, "cannot print the table");
+		       ntm_cli_complain(NTM_EXIT_ERROR, "cannot print the table");
 	scols_unref_table(table);
 	return code;
-}
-
-static int print_json(json_t *value)
-{
-	if (json_dumpf(value, stdout, JSON_INDENT(2) | JSON_SORT_KEYS))
-		return complain(NTM_EXIT_ERROR, "cannot write to standard output");
-	putchar('\n');
-	return NTM_EXIT_OK;
 }
 
 static int show_all(const struct ntm_dc_config *config, const char *what,
@@ -296,13 +182,13 @@ static int show_all(const struct ntm_dc_config *config, const char *what,
 	if (code == NTM_EXIT_OK && json) {
 		json_t *all = json_pack("{s:i,s:O}", "version", 1, what, rows);
 
-		code = print_json(all);
+		code = ntm_cli_print_json(all);
 		json_decref(all);
 	} else if (code == NTM_EXIT_OK) {
 		code = print_table(rows, columns);
 	}
 	json_decref(rows);
-	return finish_output(code);
+	return ntm_cli_finish(code);
 }
 
 int ntm_cli_nodes(const struct ntm_dc_config *config, bool json)
@@ -317,18 +203,18 @@ int ntm_cli_relays(const struct ntm_dc_config *config, bool json)
 
 int ntm_cli_revoke(const struct ntm_dc_config *config, const char *name)
 {
-	struct line l = { .config = config };
+	struct ntm_cli_line l = { .config = config };
 	json_t *request = json_pack("{s:s,s:s}", "command", "revoke", "name", name);
 	json_t *response;
 	int code;
 
 	if (!request)
-		return complain(NTM_EXIT_USAGE, "the name is not UTF-8");
-	response = ask(&l, request);
-	code = check(response);
+		return ntm_cli_complain(NTM_EXIT_USAGE, "the name is not UTF-8");
+	response = ntm_cli_ask(&l, request);
+	code = ntm_cli_check(response);
 	json_decref(response);
 	json_decref(request);
-	hang_up(&l);
+	ntm_cli_hang_up(&l);
 	return code;
 }
 
@@ -367,20 +253,20 @@ static void print_status(json_t *status)
 int ntm_cli_status(const struct ntm_dc_config *config, bool json)
 {
 	json_t *request = json_pack("{s:s}", "command", "status");
-	json_t *response = ntm_control_call(config->control, request, CALL_MS);
+	json_t *response = ntm_control_call(config->control, request, NTM_CLI_CALL_MS);
 	int err = errno, code;
 
 	json_decref(request);
 	if (!response) {
 		fprintf(stderr, "ntm-dc: %s: %s\n", config->control,
-			nobody_listens(err) ? "ntm-dc is not running" : strerror(err));
-		return nobody_listens(err) ? NTM_EXIT_NOT_RUNNING : NTM_EXIT_ERROR;
+			ntm_cli_nobody(err) ? "ntm-dc is not running" : strerror(err));
+		return ntm_cli_nobody(err) ? NTM_EXIT_NOT_RUNNING : NTM_EXIT_ERROR;
 	}
-	code = check(response);
+	code = ntm_cli_check(response);
 	if (code == NTM_EXIT_OK && json)
-		code = print_json(response);
+		code = ntm_cli_print_json(response);
 	else if (code == NTM_EXIT_OK)
 		print_status(response);
 	json_decref(response);
-	return finish_output(code);
+	return ntm_cli_finish(code);
 }

@@ -90,6 +90,43 @@ static const char *parse_advertise(void *target, const char *value)
 	return NULL;
 }
 
+static const char *parse_peer_zones(void *target, const char *value)
+{
+	struct ntm_dc_config *c = target;
+	char list[2560], *item, *rest = list;
+
+	if (snprintf(list, sizeof(list), "%s", value) >= (int)sizeof(list))
+		return "too long";
+	c->peer_zone_count = 0;
+	while ((item = strsep(&rest, ",")) != NULL) {
+		item += strspn(item, " \t");
+		item[strcspn(item, " \t")] = '\0';
+		if (c->peer_zone_count == NTM_PEER_ZONES_MAX)
+			return "more than 8 zones";
+		if (!ntm_name_valid(item))
+			return "not a list of lower-case domain names";
+		snprintf(c->peer_zones[c->peer_zone_count++], sizeof(c->peer_zones[0]), "%s", item);
+	}
+	return NULL;
+}
+
+static const char *parse_dnssec(void *target, const char *value)
+{
+	struct ntm_dc_config *c = target;
+
+	c->dnssec_required = !strcmp(value, "require");
+	return c->dnssec_required || !strcmp(value, "allow") ? NULL : "neither allow nor require";
+}
+
+static const char *parse_trust_anchor(void *target, const char *value)
+{
+	struct ntm_dc_config *c = target;
+
+	if (value[0] != '/')
+		return "not an absolute path";
+	return ntm_conf_string(value, c->trust_anchor, sizeof(c->trust_anchor));
+}
+
 static const char *parse_lease(void *target, const char *value)
 {
 	return ntm_conf_uint(value, 60, 7 * 86400, &((struct ntm_dc_config *)target)->lease);
@@ -130,6 +167,9 @@ static const struct ntm_conf_option options[] = {
 	{ "dc", "state", parse_state },
 	{ "dc", "control", parse_control },
 	{ "dc", "advertise", parse_advertise },
+	{ "dc", "peer-zones", parse_peer_zones },
+	{ "dc", "dnssec", parse_dnssec },
+	{ "dc", "trust-anchor", parse_trust_anchor },
 	{ "dc", "lease", parse_lease },
 	{ "dc", "keepalive", parse_keepalive },
 	{ "dc", "handshake-rate", parse_handshake_rate },
@@ -154,6 +194,27 @@ static void defaults(struct ntm_dc_config *c)
 	c->log_level = NTM_LOG_INFO;
 }
 
+static bool nested(const char *a, const char *b)
+{
+	return !strcmp(a, b) || ntm_name_below(a, b) || ntm_name_below(b, a);
+}
+
+/* A name must be in one zone alone. */
+static const char *bad_zones(const struct ntm_dc_config *c)
+{
+	for (unsigned int i = 0; i < c->peer_zone_count; i++) {
+		if (nested(c->peer_zones[i], c->zone))
+			return "[dc] peer-zones has the coordinator's own zone, or one above or below it";
+		for (unsigned int j = 0; j < i; j++) {
+			if (nested(c->peer_zones[i], c->peer_zones[j]))
+				return "[dc] peer-zones has a zone twice, or one below another";
+		}
+	}
+	if (c->dnssec_required && !c->trust_anchor[0])
+		return "[dc] dnssec = require needs trust-anchor";
+	return NULL;
+}
+
 /* What no single line is to blame for. */
 static const char *contradiction(const struct ntm_dc_config *c)
 {
@@ -163,7 +224,7 @@ static const char *contradiction(const struct ntm_dc_config *c)
 		return "[dc] has neither pool4 nor pool6";
 	if (!c->listen4.sa.sa_family && !c->listen6.sa.sa_family)
 		return "[dc] listen and listen6 are both none";
-	return NULL;
+	return bad_zones(c);
 }
 
 int ntm_dc_config_load(struct ntm_dc_config *config, const char *path, char *error, size_t size)

@@ -19,6 +19,10 @@ struct ntm_dc_config {
 	char control[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	union ntm_addr advertise[NTM_JOIN_ADDRS];
 	unsigned int advertise_count;
+	char peer_zones[NTM_PEER_ZONES_MAX][NTM_NAME_MAX + 1];
+	unsigned int peer_zone_count;
+	bool dnssec_required;
+	char trust_anchor[200]; /* empty: none */
 	unsigned long lease, keepalive, handshake_rate, invite_lifetime;
 	enum ntm_log_level log_level;
 };

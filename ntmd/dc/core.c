@@ -11,6 +11,8 @@
 #include "common/keyfile.h"
 #include "dc/direct.h"
 #include "dc/dispatch.h"
+#include "dc/inform.h"
+#include "dc/link.h"
 
 #define SWEEP_MS 1000
 #define SWEEP_PARTS 10 /* so many sweeps see every node */
@@ -152,6 +154,10 @@ static int make_tables(struct ntm_core *core, uint64_t now_ms)
 	if (!err)
 		err = ntm_directions_init(&core->directions);
 	if (!err)
+		err = ntm_asks_init(&core->asks);
+	if (!err)
+		err = ntm_foreigners_init(&core->foreigners);
+	if (!err)
 		err = ntm_sessions_init(&core->sessions, &core->registry, &core->self,
 					core->config.handshake_rate, now_ms);
 	return err;
@@ -160,7 +166,10 @@ static int make_tables(struct ntm_core *core, uint64_t now_ms)
 /* In reverse of the way up; works on a core that is open in part, as all of them start as zero bytes. */
 static void tear_down(struct ntm_core *core)
 {
+	ntm_link_close(core);
 	ntm_sessions_free(&core->sessions);
+	ntm_foreigners_free(&core->foreigners);
+	ntm_asks_free(&core->asks);
 	ntm_directions_free(&core->directions);
 	ntm_relays_free(&core->relays);
 	ntm_pool_free(&core->pool6);
@@ -192,6 +201,8 @@ int ntm_core_open(struct ntm_core *core, const struct ntm_dc_config *config, uin
 	}
 	if (!err)
 		err = load_nodes(core, error, size);
+	if (!err)
+		err = ntm_link_open(core, error, size);
 	if (err)
 		tear_down(core);
 	return err;
@@ -275,6 +286,8 @@ void ntm_core_close(struct ntm_core *core, uint64_t now_ms)
 void ntm_core_tick(struct ntm_core *core, uint64_t now_ms)
 {
 	ntm_direct_resend(core, now_ms);
+	ntm_link_tick(core, now_ms);
+	ntm_inform_tick(core, now_ms);
 	if (now_ms - core->swept_ms < SWEEP_MS)
 		return;
 	core->swept_ms = now_ms;
@@ -283,12 +296,18 @@ void ntm_core_tick(struct ntm_core *core, uint64_t now_ms)
 		sweep(core, core->registry.count / SWEEP_PARTS + 1, false, now_ms);
 }
 
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 uint64_t ntm_core_next_ms(const struct ntm_core *core)
 {
-	uint64_t next = ntm_directions_next_ms(&core->directions);
-	uint64_t sweep_ms = core->swept_ms + SWEEP_MS;
+	uint64_t next = core->swept_ms + SWEEP_MS;
 
-	return next < sweep_ms ? next : sweep_ms;
+	next = earlier(next, ntm_directions_next_ms(&core->directions));
+	next = earlier(next, ntm_asks_next_ms(&core->asks));
+	return earlier(next, ntm_link_next_ms(core));
 }
 
 static int claim_all(const struct ntm_core *core, struct ntm_pool *pool4, struct ntm_pool *pool6,
@@ -358,6 +377,12 @@ int ntm_core_reload(struct ntm_core *core, const struct ntm_dc_config *config, c
 	c->advertise_count = config->advertise_count;
 	memcpy(c->advertise, config->advertise, sizeof(c->advertise));
 	core->sessions.guard.rate = config->handshake_rate;
+	c->peer_zone_count = config->peer_zone_count;
+	memcpy(c->peer_zones, config->peer_zones, sizeof(c->peer_zones));
+	if (ntm_link_reload(core, config)) {
+		snprintf(error, size, "out of memory");
+		return -ENOMEM;
+	}
 	return 0;
 }
 
@@ -365,6 +390,8 @@ void ntm_core_packet(struct ntm_core *core, const uint8_t *packet, size_t len,
 		     const union ntm_addr *from, uint64_t now_ms)
 {
 	core->counters[NTM_COUNT_RECEIVED]++;
+	if (len >= 4 && core->zones.count && ntm_link_packet(core, packet, len, from, now_ms))
+		return;
 	if (len >= 4 && packet[0] == NTM_PKT_SESSION_REQUEST)
 		ntm_dispatch_handshake(core, packet, len, from, now_ms);
 	else if (len >= 4 && packet[0] == NTM_PKT_SEALED)

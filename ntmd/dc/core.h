@@ -6,11 +6,14 @@
 #ifndef NTM_DC_CORE_H
 #define NTM_DC_CORE_H
 
+#include "dc/asks.h"
 #include "dc/config.h"
 #include "dc/directions.h"
+#include "dc/foreigners.h"
 #include "dc/relays.h"
 #include "dc/sessions.h"
 #include "dc/store.h"
+#include "dc/zones.h"
 
 /* What happened to packets, by cause. ntm_counter_names[] has the names that status shows. */
 enum ntm_counter {
@@ -44,7 +47,10 @@ extern const char *const ntm_counter_names[NTM_COUNTERS];
 
 typedef int ntm_core_send_fn(void *ctx, const union ntm_addr *to, const uint8_t *packet,
 			     size_t len);
+/** typedef ntm_core_find_fn - start to look a zone's DC up; ntm_link_found() has the result, later. 0 or a negative errno */
+typedef int ntm_core_find_fn(void *ctx, const char *zone);
 
+/** struct ntm_core - @now_ms: of the call that is under way, for callbacks that are told no time */
 struct ntm_core {
 	struct ntm_dc_config config;
 	struct ntm_noise_keypair self;
@@ -58,6 +64,12 @@ struct ntm_core {
 	uint8_t end_key[32]; /* what relays are told of a node is made with it; new with each start */
 	ntm_core_send_fn *send;
 	void *send_ctx;
+	struct ntm_zones zones;
+	struct ntm_asks asks;
+	struct ntm_foreigners foreigners;
+	ntm_core_find_fn *find; /* NULL: nobody looks anything up */
+	void *find_ctx;
+	uint64_t now_ms;
 	int64_t (*wall)(void); /* seconds */
 	uint32_t request_id;
 	uint64_t started_ms;

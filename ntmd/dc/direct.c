@@ -3,6 +3,7 @@
 
 #include <sodium.h>
 #include <string.h>
+#include "dc/inform.h"
 #include "dc/relaying.h"
 #include "dc/send.h"
 
@@ -11,7 +12,7 @@
 #define ASK_BURST (100 * ASK_COST)
 #define ASK_PER_MS 50u
 
-static bool may_ask(struct ntm_node *node, uint64_t now_ms)
+bool ntm_direct_may_ask(struct ntm_node *node, uint64_t now_ms)
 {
 	uint64_t tokens = node->tokens_ms ? node->tokens + (now_ms - node->tokens_ms) * ASK_PER_MS :
 					    ASK_BURST;
@@ -24,7 +25,7 @@ static bool may_ask(struct ntm_node *node, uint64_t now_ms)
 	return true;
 }
 
-static struct ntm_node *find_target(const struct ntm_core *core, const struct ntm_msg *request)
+struct ntm_node *ntm_direct_find(const struct ntm_core *core, const struct ntm_msg *request)
 {
 	struct ntm_node *node;
 
@@ -37,8 +38,8 @@ static struct ntm_node *find_target(const struct ntm_core *core, const struct nt
 	return ntm_registry_by_v6(&core->registry, request->target);
 }
 
-static void view(const struct ntm_core *core, const struct ntm_node *node, uint64_t now_ms,
-		 struct ntm_director_node *out)
+void ntm_direct_view(const struct ntm_core *core, const struct ntm_node *node, uint64_t now_ms,
+		     struct ntm_director_node *out)
 {
 	memset(out, 0, sizeof(*out));
 	out->name = node->name;
@@ -63,7 +64,7 @@ static void view(const struct ntm_core *core, const struct ntm_node *node, uint6
 	out->rtt_count = node->rtt_count;
 }
 
-static void make_path(const struct ntm_core *core, struct ntm_director_path *path)
+void ntm_direct_make_path(const struct ntm_core *core, struct ntm_director_path *path)
 {
 	do {
 		path->path_id = randombytes_random();
@@ -133,8 +134,8 @@ static const struct ntm_direction *recent_direction(const struct ntm_core *core,
 	return NULL;
 }
 
-static void remember_relays(struct ntm_core *core, struct ntm_direction *d,
-			    const struct ntm_director_relays *relays, uint64_t now_ms)
+void ntm_direct_remember_relays(struct ntm_core *core, struct ntm_direction *d,
+				const struct ntm_director_relays *relays, uint64_t now_ms)
 {
 	unsigned int i;
 
@@ -155,7 +156,7 @@ static bool remember(struct ntm_core *core, const struct ntm_director_ask *ask, 
 	if (!d)
 		return false;
 	d->at_once = at_once;
-	remember_relays(core, d, ask->relays, now_ms);
+	ntm_direct_remember_relays(core, d, ask->relays, now_ms);
 	d->asked_id = asked_id;
 	d->sessions[0] = initiator->session->keys.local_id;
 	d->sessions[1] = responder->session->keys.local_id;
@@ -167,7 +168,7 @@ static bool remember(struct ntm_core *core, const struct ntm_director_ask *ask, 
 void ntm_direct_request(struct ntm_core *core, const struct ntm_peer *peer,
 			const struct ntm_msg *request, uint64_t now_ms)
 {
-	struct ntm_node *target = find_target(core, request);
+	struct ntm_node *target = ntm_direct_find(core, request);
 	struct ntm_director_node asker_view, target_view;
 	struct ntm_director_path fresh, recent_path = { .path_id = 0 };
 	const struct ntm_direction *recent = NULL;
@@ -176,12 +177,14 @@ void ntm_direct_request(struct ntm_core *core, const struct ntm_peer *peer,
 	struct ntm_director_ask ask = { .asker = &asker_view, .fresh = &fresh, .relays = &relays };
 	uint32_t request_id = core->request_id;
 
-	make_path(core, &fresh);
-	view(core, peer->node, now_ms, &asker_view);
-	ask.allowed = may_ask(peer->node, now_ms);
+	if (!target && ntm_inform_ask(core, peer, request, now_ms))
+		return;
+	ntm_direct_make_path(core, &fresh);
+	ntm_direct_view(core, peer->node, now_ms, &asker_view);
+	ask.allowed = ntm_direct_may_ask(peer->node, now_ms);
 	ask.self = target == peer->node;
 	if (target) {
-		view(core, target, now_ms, &target_view);
+		ntm_direct_view(core, target, now_ms, &target_view);
 		ask.peer = &target_view;
 		recent = recent_direction(core, peer->node, target, request->request_id, now_ms);
 	}
@@ -246,7 +249,10 @@ static void resend_route(struct ntm_core *core, const struct ntm_direction *d,
 	struct ntm_director_relays relays;
 	struct ntm_msg msg;
 
-	ntm_relaying_recall(core, d, &relays);
+	if (d->told)
+		relays = *d->told;
+	else
+		ntm_relaying_recall(core, d, &relays);
 	ntm_director_route(&msg, initiator, &d->path, &relays, NTM_ROLE_RESPONDER);
 	msg.request_id = d->request_id;
 	core->counters[NTM_COUNT_RESENT]++;
@@ -276,22 +282,39 @@ static void resend_relay(struct ntm_core *core, const struct ntm_direction *d, u
 	sodium_memzero(&msg, sizeof(msg));
 }
 
+/* Of either zone; false: it is not there any more */
+static bool view_end(const struct ntm_core *core, uint32_t id, uint64_t now_ms,
+		     struct ntm_director_node *out)
+{
+	const struct ntm_foreigner *foreigner =
+		id & NTM_FOREIGN ? ntm_foreigners_get(&core->foreigners, id) : NULL;
+	const struct ntm_node *node = ntm_registry_get(&core->registry, id);
+
+	if (foreigner)
+		ntm_foreigner_view(foreigner, out);
+	else if (node && ntm_core_online(core, node, now_ms))
+		ntm_direct_view(core, node, now_ms, out);
+	else
+		return false;
+	ntm_relaying_end(core, out->key, out->end);
+	return true;
+}
+
 static void resend(struct ntm_core *core, const struct ntm_direction *d, uint64_t now_ms)
 {
 	const struct ntm_node *responder = ntm_registry_get(&core->registry, d->responder);
-	const struct ntm_node *initiator = ntm_registry_get(&core->registry, d->initiator);
 	struct ntm_director_node initiator_view, responder_view;
 	unsigned int i;
 
-	if (!ntm_core_online(core, responder, now_ms) || !ntm_core_online(core, initiator, now_ms))
+	if (!view_end(core, d->responder, now_ms, &responder_view) ||
+	    !view_end(core, d->initiator, now_ms, &initiator_view))
 		return;
-	view(core, initiator, now_ms, &initiator_view);
-	view(core, responder, now_ms, &responder_view);
 	for (i = 0; i < d->relay_count; i++) {
 		if (d->waiting & NTM_WAIT_RELAY(i))
 			resend_relay(core, d, i, initiator_view.end, responder_view.end, now_ms);
 	}
-	if (d->waiting & NTM_WAIT_RESPONDER)
+	/* Another zone's responder is its own DC's to care for */
+	if (responder && d->waiting & NTM_WAIT_RESPONDER)
 		resend_route(core, d, responder, &initiator_view);
 }
 

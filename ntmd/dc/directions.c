@@ -52,6 +52,10 @@ int ntm_directions_init(struct ntm_directions *d)
 
 void ntm_directions_free(struct ntm_directions *d)
 {
+	uint32_t i;
+
+	for (i = 0; i < d->size; i++)
+		free(d->all[i].told);
 	if (d->all)
 		sodium_memzero(d->all, d->size * sizeof(*d->all));
 	free(d->all);
@@ -126,6 +130,7 @@ static void forget(struct ntm_directions *d, uint32_t i)
 	pair_key(key, dir->initiator, dir->responder);
 	ntm_hash_remove(&d->by_pair, key, sizeof(key), i);
 	ntm_hash_remove(&d->by_path, &dir->path.path_id, sizeof(dir->path.path_id), i);
+	free(dir->told);
 	sodium_memzero(dir, sizeof(*dir));
 	dir->next = d->free;
 	d->free = i;
@@ -165,6 +170,7 @@ struct ntm_direction *ntm_directions_add(struct ntm_directions *d,
 	dir->at_once = false;
 	dir->waiting = NTM_WAIT_RESPONDER;
 	dir->last = false;
+	dir->told = NULL;
 	dir->made_ms = now_ms;
 	pair_key(key, initiator, responder);
 	ntm_hash_insert(&d->by_pair, key, sizeof(key), i);

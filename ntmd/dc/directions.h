@@ -31,6 +31,7 @@
  * @request_id: that of the Route Direction to the responder, and of the Relay Directions
  * @relays:	node ids, @relay_count of them
  * @at_once:	the ends were told to bind at once
+ * @told:	relays that another zone's DC chose and looks after, to tell the responder of; owned. NULL: none
  * @waiting:	NTM_WAIT_*: who has not confirmed
  * @last:	of what ntm_directions_due() returns: this is the last copy
  */
@@ -43,6 +44,7 @@ struct ntm_direction {
 	uint32_t relays[NTM_DIRECTOR_RELAYS];
 	uint8_t relay_count;
 	bool at_once;
+	struct ntm_director_relays *told;
 	uint8_t waiting;
 	bool last;
 	uint8_t queue;

@@ -5,6 +5,7 @@
 #include <sodium.h>
 #include <string.h>
 #include "dc/direct.h"
+#include "dc/link.h"
 #include "dc/register.h"
 #include "dc/send.h"
 
@@ -56,12 +57,14 @@ static void on_keep_alive(struct ntm_core *core, const struct ntm_peer *peer,
 	ntm_send_answer(core, peer, request, &msg);
 }
 
-/* The sender is no active node. It may try to become one; whatever else it says, it is told. */
+/* The sender is no active node. It may try to become one, or be another zone's DC; whatever else it says, it is told. */
 static void from_outsider(struct ntm_core *core, struct ntm_peer *peer, const struct ntm_msg *msg,
 			  uint64_t now_ms)
 {
 	if (msg->type == NTM_MSG_REGISTRATION_REQUEST)
 		on_registration(core, peer, msg, now_ms);
+	else if (msg->type == NTM_MSG_ZONE_REQUEST)
+		ntm_link_introduced(core, peer, msg, now_ms);
 	else
 		ntm_send_refusal(core, peer, msg,
 				 peer->node ? NTM_ST_REVOKED : NTM_ST_UNKNOWN_NODE);

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include "common/control.h"
 #include "dc/cli.h"
+#include "dc/cli_zones.h"
 #include "dc/serve.h"
 
 static const char help[] =
@@ -19,6 +20,9 @@ static const char help[] =
 	"  nodes [--json]      list the nodes\n"
 	"  relays [--json]     list the relay servers\n"
 	"  revoke NAME         shut a node or relay out, or take an invitation back\n"
+	"  key                 print this coordinator's DNS records, for those of other zones\n"
+	"  zones [--json]      list the other zones\n"
+	"  forget ZONE         let another key be that zone's coordinator\n"
 	"  status [--json]     counters of the running coordinator\n"
 	"  help                this text\n"
 	"\n"
@@ -87,7 +91,8 @@ static int parse(struct options *o, int argc, char **argv)
 /* Does the command line fit the command? NULL or a reason. */
 static const char *misfit(const struct options *o)
 {
-	bool named = !strcmp(o->command, "revoke") || (!strcmp(o->command, "invite") && !o->batch);
+	bool named = !strcmp(o->command, "revoke") || !strcmp(o->command, "forget") ||
+		     (!strcmp(o->command, "invite") && !o->batch);
 
 	if (named && !o->name)
 		return "a name is missing";
@@ -98,8 +103,8 @@ static const char *misfit(const struct options *o)
 	if (o->relay && strcmp(o->command, "invite") != 0)
 		return "--relay belongs to invite";
 	if (o->json && strcmp(o->command, "nodes") != 0 && strcmp(o->command, "relays") != 0 &&
-	    strcmp(o->command, "status") != 0)
-		return "--json belongs to nodes, relays and status";
+	    strcmp(o->command, "zones") != 0 && strcmp(o->command, "status") != 0)
+		return "--json belongs to nodes, relays, zones and status";
 	return NULL;
 }
 
@@ -120,13 +125,19 @@ static int run(const struct options *o, const struct ntm_dc_config *config)
 		return ntm_cli_relays(config, o->json);
 	if (!strcmp(o->command, "revoke"))
 		return ntm_cli_revoke(config, o->name);
+	if (!strcmp(o->command, "key"))
+		return ntm_cli_key(config);
+	if (!strcmp(o->command, "zones"))
+		return ntm_cli_zones(config, o->json);
+	if (!strcmp(o->command, "forget"))
+		return ntm_cli_forget(config, o->name);
 	return ntm_cli_status(config, o->json);
 }
 
 static bool known(const char *command)
 {
-	static const char *const commands[] = { "serve",  "invite", "nodes",
-						"relays", "revoke", "status" };
+	static const char *const commands[] = { "serve", "invite", "nodes",  "relays", "revoke",
+						"key",	 "zones",  "forget", "status" };
 	unsigned int i;
 
 	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {

@@ -303,6 +303,30 @@ static void renew(struct ntm_core *core, struct ntm_node *node, const struct ntm
 	node->lease_ms = now_ms + (uint64_t)lifetime * 1000;
 }
 
+/*
+ * The other zones, those with their networks that are known. There is room for a few long names in a packet: what does not fit is
+ * left out, the last first.
+ */
+static void put_zones(const struct ntm_core *core, struct ntm_msg *response)
+{
+	uint8_t room[NTM_DATAGRAM_MAX - NTM_SEALED_OVERHEAD];
+
+	for (unsigned int i = 0; i < core->zones.count; i++) {
+		struct ntm_zone_info *info = &response->peer_zones[response->peer_zone_count++];
+		const struct ntm_zone *zone = core->zones.all[i];
+
+		*info = zone->networks;
+		snprintf(info->name, sizeof(info->name), "%s", zone->name);
+		if (!zone->use4)
+			info->prefix4 = NTM_NO_PREFIX;
+		if (!zone->use6)
+			info->prefix6 = NTM_NO_PREFIX;
+		NTM_SET(response, PEER_ZONE);
+	}
+	while (response->peer_zone_count && ntm_msg_encode(response, room, sizeof(room)) < 0)
+		response->peer_zone_count--;
+}
+
 static void grant(const struct ntm_core *core, const struct ntm_node *node, uint32_t lifetime,
 		  uint64_t now_ms, struct ntm_msg *response)
 {
@@ -333,6 +357,7 @@ static void grant(const struct ntm_core *core, const struct ntm_node *node, uint
 		response->prefix6 = core->pool6.spec.prefix;
 		NTM_SET(response, VIRTUAL6);
 	}
+	put_zones(core, response);
 }
 
 static bool decide(struct ntm_core *core, struct ntm_peer *peer, const struct ntm_msg *request,

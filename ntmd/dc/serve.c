@@ -13,6 +13,8 @@
 #include "common/control.h"
 #include "common/udp.h"
 #include "dc/admin.h"
+#include "dc/finder.h"
+#include "dc/link.h"
 #include "common/notify.h"
 
 enum { SIGNALS = 3 };
@@ -23,6 +25,7 @@ struct serve {
 	uv_signal_t signals[SIGNALS];
 	struct ntm_udp *udp;
 	struct ntm_control *control;
+	struct ntm_finder *finder;
 	struct ntm_core core;
 	const char *config_file;
 	bool verbose;
@@ -73,6 +76,22 @@ static int on_send(void *ctx, const union ntm_addr *to, const uint8_t *packet, s
 	return ntm_udp_send(((struct serve *)ctx)->udp, to, packet, len);
 }
 
+/* Only if there are zones to be found: else nothing here speaks DNS */
+static int on_find(void *ctx, const char *zone)
+{
+	struct serve *s = ctx;
+
+	return ntm_finder_find(s->finder, zone);
+}
+
+static void on_found(void *ctx, const char *zone, const struct ntm_found *found, const char *why)
+{
+	struct serve *s = ctx;
+
+	ntm_link_found(&s->core, zone, found, why, now());
+	arm(s);
+}
+
 static void on_control(void *ctx, json_t *request, struct ntm_control_reply *reply)
 {
 	json_t *response = ntm_admin_run(&((struct serve *)ctx)->core, request, true, now());
@@ -81,15 +100,19 @@ static void on_control(void *ctx, json_t *request, struct ntm_control_reply *rep
 		ntm_control_answer(reply, response);
 	else
 		ntm_control_fail(reply, NTM_EXIT_ERROR, "out of memory");
+	arm(ctx); /* what was forgotten is to be looked up */
 }
 
 static void warn_fixed(const struct ntm_dc_config *old, const struct ntm_dc_config *new)
 {
 	if (strcmp(old->zone, new->zone) != 0 || strcmp(old->state, new->state) != 0 ||
 	    strcmp(old->control, new->control) != 0 ||
+	    old->dnssec_required != new->dnssec_required ||
+	    strcmp(old->trust_anchor, new->trust_anchor) != 0 ||
 	    !ntm_addr_equal(&old->listen4, &new->listen4) ||
 	    !ntm_addr_equal(&old->listen6, &new->listen6))
-		ntm_warn("zone, listen, listen6, state and control change with a restart only");
+		ntm_warn(
+			"zone, listen, listen6, state, control, dnssec and trust-anchor change with a restart only");
 }
 
 static void notify_reloading(void)
@@ -114,6 +137,8 @@ static void reload(struct serve *s)
 		ntm_err("not reloaded: %s", error);
 	} else {
 		warn_fixed(&s->core.config, &config);
+		ntm_finder_refresh(s->finder);
+		arm(s);
 		if (!s->verbose)
 			ntm_log_set_level(config.log_level);
 		ntm_info("configuration reloaded");
@@ -160,6 +185,14 @@ static int open_network(struct serve *s, char *error, size_t size)
 	}
 	s->core.send = on_send;
 	s->core.send_ctx = s;
+	s->core.find = on_find;
+	s->core.find_ctx = s;
+	err = ntm_finder_open(&s->finder, &s->loop, c->trust_anchor, c->dnssec_required, on_found,
+			      s);
+	if (err) {
+		snprintf(error, size, "out of memory");
+		return err;
+	}
 	err = ntm_control_open(&s->control, &s->loop, c->control, on_control, s);
 	if (err)
 		snprintf(error, size, "%s: %s", c->control, strerror(-err));
@@ -193,10 +226,12 @@ static void close_all(struct serve *s)
 {
 	if (s->control)
 		ntm_control_close(s->control);
-	if (s->udp)
-		ntm_udp_close(s->udp);
+	ntm_finder_close(s->finder);
+	/* Before the sockets: those who wait for another zone's coordinator are told */
 	if (s->has_core)
 		ntm_core_close(&s->core, now());
+	if (s->udp)
+		ntm_udp_close(s->udp);
 	while (s->signal_count)
 		uv_close((uv_handle_t *)&s->signals[--s->signal_count], NULL);
 	if (s->has_timer)

@@ -118,13 +118,18 @@ static void drop_guest(struct ntm_sessions *s, uint32_t i)
 	s->guest_count--;
 }
 
+bool ntm_sessions_knows(const struct ntm_sessions *s, uint32_t id)
+{
+	return find_id(s, id) != NONE;
+}
+
 static uint32_t new_id(const struct ntm_sessions *s)
 {
 	uint32_t id;
 
 	do {
 		id = randombytes_random();
-	} while (!id || find_id(s, id) != NONE);
+	} while (!id || ntm_sessions_knows(s, id) || (s->taken && s->taken(s->taken_ctx, id)));
 	return id;
 }
 
@@ -229,6 +234,14 @@ void ntm_sessions_drop(struct ntm_sessions *s, struct ntm_node *node)
 	ntm_session_wipe(&node->session->keys);
 	free(node->session);
 	node->session = NULL;
+}
+
+void ntm_sessions_release(struct ntm_sessions *s, uint32_t guest, struct ntm_session *keys,
+			  union ntm_addr *addr)
+{
+	*keys = s->guests[guest].keys;
+	*addr = s->guests[guest].addr;
+	drop_guest(s, guest);
 }
 
 static void point_at_node(struct ntm_peer *peer, struct ntm_node *node)

@@ -4,7 +4,8 @@
  *  - confirmed ones of known nodes, held by their struct ntm_node, one each;
  *  - guests: sessions not confirmed yet, or of keys that are no node's. At most NTM_GUESTS, the least recently used
  *    goes first, and none outlives NTM_GUEST_MS without a packet: so strangers can take only that much.
- * A guest becomes its node's session with its first authentic packet; until then the node's old session serves.
+ * A guest becomes its node's session with its first authentic packet; until then the node's old session serves. One that turns out
+ * to be another zone's DC is given away (link.c).
  */
 #ifndef NTM_DC_SESSIONS_H
 #define NTM_DC_SESSIONS_H
@@ -27,7 +28,10 @@ struct ntm_guest {
 	uint32_t prev, next; /* LRU, or free list */
 };
 
+/** struct ntm_sessions - @taken: is an ID somebody else's (sessions with other DCs)? NULL: there are no others */
 struct ntm_sessions {
+	bool (*taken)(void *ctx, uint32_t id);
+	void *taken_ctx;
 	struct ntm_noise_keypair self;
 	struct ntm_hs_guard guard;
 	struct ntm_registry *registry;
@@ -81,6 +85,10 @@ int ntm_sessions_open(struct ntm_sessions *s, const uint8_t *packet, size_t len,
 /** ntm_sessions_adopt() - make the session of @peer that of @node (a new registration); 0 or -ENOMEM */
 int ntm_sessions_adopt(struct ntm_sessions *s, struct ntm_peer *peer, struct ntm_node *node);
 void ntm_sessions_drop(struct ntm_sessions *s, struct ntm_node *node); /* end a node's session */
+/** ntm_sessions_release() - the session of a guest is the caller's from now on; the guest is gone */
+void ntm_sessions_release(struct ntm_sessions *s, uint32_t guest, struct ntm_session *keys,
+			  union ntm_addr *addr);
+bool ntm_sessions_knows(const struct ntm_sessions *s, uint32_t id);
 void ntm_sessions_expire(struct ntm_sessions *s,
 			 uint64_t now_ms); /* guests that were silent too long */
 
