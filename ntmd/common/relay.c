@@ -185,22 +185,26 @@ void ntm_relay_put_probe(uint8_t out[NTM_RELAY_PROBE_LEN], const struct ntm_rela
 	memcpy(out + 4, probe->nonce, sizeof(probe->nonce));
 	put_addr(out + 20, &probe->observed);
 	out[38] = probe->other_port;
-	out[39] = probe->delay_s;
+	ntm_put16(out + 40, probe->to_port);
 	probe_mac(out, rs_public, out + PROBE_MAC_AT);
 }
 
 bool ntm_relay_get_probe(struct ntm_relay_probe *probe, const uint8_t *packet, size_t len,
 			 const uint8_t rs_public[32])
 {
-	static const uint8_t zeros[8];
+	static const uint8_t zeros[6];
 	uint8_t mac[MAC_LEN];
 
-	if (len != NTM_RELAY_PROBE_LEN || packet[38] > 1 || memcmp(packet + 40, zeros, 8) != 0)
+	if (len < NTM_RELAY_PROBE_LEN || packet[38] > 1 || packet[39] ||
+	    memcmp(packet + 42, zeros, sizeof(zeros)) != 0)
+		return false;
+	if (len > NTM_RELAY_PROBE_LEN &&
+	    (packet[0] != NTM_PKT_RELAY_PROBE || len > NTM_RELAY_PROBE_MAX))
 		return false;
 	memcpy(probe->nonce, packet + 4, sizeof(probe->nonce));
 	get_addr(&probe->observed, packet + 20);
 	probe->other_port = packet[38];
-	probe->delay_s = packet[39];
+	probe->to_port = ntm_get16(packet + 40);
 	probe_mac(packet, rs_public, mac);
 	return !sodium_memcmp(mac, packet + PROBE_MAC_AT, sizeof(mac));
 }

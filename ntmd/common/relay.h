@@ -19,7 +19,8 @@
 #define NTM_RELAY_KEY 32
 #define NTM_RELAY_BIND_LEN 84
 #define NTM_RELAY_PROBE_LEN 64
-#define NTM_RELAY_HDR_LEN 8 /* of a relayed signalling packet */
+#define NTM_RELAY_PROBE_MAX 9216 /* with padding: what way a large packet finds */
+#define NTM_RELAY_HDR_LEN 8	 /* of a relayed signalling packet */
 #define NTM_RELAYED_MAX \
 	(NTM_SEALED_MAX + NTM_RELAY_HDR_LEN) /* no datagram of signalling is longer */
 
@@ -76,20 +77,20 @@ bool ntm_relay_authentic(const uint8_t packet[NTM_RELAY_BIND_LEN],
 /**
  * struct ntm_relay_probe - a Relay Probe, or its response (section 8.3): what a NAT does, and how far an RS is
  * @other_port:	answer from the RS's other port
- * @delay_s:	answer so much later
+ * @to_port:	answer to this port of the address that the probe came from, host order; 0: to where it came from
  * @observed:	response: where the probe came from; family 0 in a probe
  */
 struct ntm_relay_probe {
 	uint8_t nonce[16];
 	bool other_port;
-	uint8_t delay_s;
+	uint16_t to_port;
 	union ntm_addr observed;
 };
 
 /** ntm_relay_put_probe() - NTM_RELAY_PROBE_LEN bytes; @response: it is one. Only who knows the RS's key can make either. */
 void ntm_relay_put_probe(uint8_t out[NTM_RELAY_PROBE_LEN], const struct ntm_relay_probe *probe,
 			 bool response, const uint8_t rs_public[32]);
-/** ntm_relay_get_probe() - read either, if its mac is right (constant time). False: malformed or not authentic */
+/** ntm_relay_get_probe() - read either, if its mac is right (constant time); a probe may have padding behind it. False: malformed or not authentic */
 bool ntm_relay_get_probe(struct ntm_relay_probe *probe, const uint8_t *packet, size_t len,
 			 const uint8_t rs_public[32]);
 

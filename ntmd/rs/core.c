@@ -164,18 +164,14 @@ void ntm_rs_core_tick(struct ntm_rs_core *core, uint64_t now_ms)
 {
 	core->now_ms = now_ms;
 	every_second(core);
-	ntm_rs_probes_tick(core);
 	ntm_rs_dcs_tick(core);
 }
 
 uint64_t ntm_rs_core_deadline(const struct ntm_rs_core *core)
 {
-	const uint64_t probes = ntm_rs_probes_deadline(&core->probes);
 	const uint64_t dcs = ntm_rs_dcs_deadline(&core->dcs);
-	uint64_t at = core->second_ms;
 
-	at = probes < at ? probes : at;
-	return dcs < at ? dcs : at;
+	return dcs < core->second_ms ? dcs : core->second_ms;
 }
 
 void ntm_rs_core_drain(struct ntm_rs_core *core, uint64_t now_ms)
@@ -198,29 +194,22 @@ bool ntm_rs_core_drained(const struct ntm_rs_core *core, uint64_t now_ms)
 	       (!core->active_ms || now_ms - core->active_ms >= QUIET_MS);
 }
 
-int ntm_rs_core_init(struct ntm_rs_core *core, const struct ntm_rs_config *config,
-		     const struct ntm_rs_io *io, void *io_ctx, uint64_t now_ms)
+void ntm_rs_core_init(struct ntm_rs_core *core, const struct ntm_rs_config *config,
+		      const struct ntm_rs_io *io, void *io_ctx, uint64_t now_ms)
 {
-	int err;
-
 	core->config = *config;
 	core->io = io;
 	core->io_ctx = io_ctx;
 	core->now_ms = core->started_ms = core->second_ms = now_ms;
 	ntm_relay_secret_init(&core->secret, now_ms);
-	err = ntm_rs_probes_init(&core->probes);
-	if (err)
-		return err;
 	ntm_rs_paths_init(&core->paths, &config->limits, &paths_ops, core, now_ms);
 	ntm_rs_load_init(&core->load, now_ms);
-	return 0;
 }
 
 void ntm_rs_core_done(struct ntm_rs_core *core)
 {
 	ntm_rs_dcs_done(core);
 	ntm_rs_paths_done(&core->paths);
-	ntm_rs_probes_done(&core->probes);
 	sodium_memzero(&core->secret, sizeof(core->secret));
 	sodium_memzero(&core->self, sizeof(core->self));
 }

@@ -89,9 +89,9 @@ struct ntm_rs_core {
 	uint64_t counters[NTM_RS_COUNTERS];
 };
 
-/** ntm_rs_core_init() - @core->self is set by the caller before. 0 or -ENOMEM */
-int ntm_rs_core_init(struct ntm_rs_core *core, const struct ntm_rs_config *config,
-		     const struct ntm_rs_io *io, void *io_ctx, uint64_t now_ms);
+/** ntm_rs_core_init() - @core->self is set by the caller before */
+void ntm_rs_core_init(struct ntm_rs_core *core, const struct ntm_rs_config *config,
+		      const struct ntm_rs_io *io, void *io_ctx, uint64_t now_ms);
 void ntm_rs_core_done(struct ntm_rs_core *core);
 /** ntm_rs_core_packet() - a datagram; @other: at the other port */
 void ntm_rs_core_packet(struct ntm_rs_core *core, const uint8_t *packet, size_t len,

@@ -423,9 +423,7 @@ static int open_all(struct ntm_rs *rs, const struct ntm_rs_config *config)
 
 	if (err)
 		return err;
-	err = ntm_rs_core_init(&rs->core, config, &io, rs, ntm_rs_now_ms());
-	if (err)
-		return err;
+	ntm_rs_core_init(&rs->core, config, &io, rs, ntm_rs_now_ms());
 	rs->has_core = true;
 	err = load_key(rs);
 	if (!err)

@@ -84,7 +84,8 @@ static void test_end_keys_differ(void **state)
 static void test_probes(void **state)
 {
 	const uint8_t rs[32] = { 3 }, other_rs[32] = { 4 };
-	struct ntm_relay_probe in = { .nonce = "nonce", .other_port = true, .delay_s = 30 }, out;
+	struct ntm_relay_probe in = { .nonce = "nonce", .other_port = true, .to_port = 4331 }, out;
+	static uint8_t padded[NTM_RELAY_PROBE_MAX + 1];
 	uint8_t packet[NTM_RELAY_PROBE_LEN];
 
 	(void)state;
@@ -93,10 +94,16 @@ static void test_probes(void **state)
 	assert_true(ntm_relay_get_probe(&out, packet, sizeof(packet), rs));
 	assert_memory_equal(out.nonce, in.nonce, sizeof(in.nonce));
 	assert_true(out.other_port);
-	assert_int_equal(out.delay_s, 30);
+	assert_int_equal(out.to_port, 4331);
 	assert_int_equal(out.observed.sa.sa_family, 0);
 	assert_false(ntm_relay_get_probe(&out, packet, sizeof(packet), other_rs));
 	assert_false(ntm_relay_get_probe(&out, packet, sizeof(packet) - 1, rs));
+	/* A probe may be padded, up to a limit; a response may not */
+	memcpy(padded, packet, sizeof(packet));
+	assert_true(ntm_relay_get_probe(&out, padded, sizeof(padded) - 1, rs));
+	assert_false(ntm_relay_get_probe(&out, padded, sizeof(padded), rs));
+	ntm_relay_put_probe(padded, &in, true, rs);
+	assert_false(ntm_relay_get_probe(&out, padded, sizeof(packet) + 1, rs));
 	for (unsigned int bit = 0; bit < sizeof(packet) * 8; bit++) {
 		packet[bit / 8] ^= (uint8_t)(1 << bit % 8);
 		assert_false(ntm_relay_get_probe(&out, packet, sizeof(packet), rs));
