@@ -11,7 +11,7 @@
 
 /* Not const, since policies before 6.8 do not point at const. */
 static struct netlink_range_validation ntm_mtu_range = {
-	.min = 1280, .max = 65535,
+	.min = 576, .max = 65535,
 };
 
 #define NTM_P_IFINDEX	NLA_POLICY_MIN(NLA_U32, 1)

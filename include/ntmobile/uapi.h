@@ -39,7 +39,9 @@
  * @NTM_CMD_DEV_GET: IFINDEX -> IFINDEX, LOCAL_PORT, ZONE, nested STATS, PATHS. Also a dump.
  * @NTM_CMD_PATH_SET: create or change a path: IFINDEX, PATH_ID; on creation
  *	VIRTUAL4 and/or VIRTUAL6 (the peer's) are needed; they cannot change
- *	later. MTU is the device's if not given. PEER_ADDR (a struct
+ *	later. MTU is the largest inner packet that may pass, whatever the route
+ *	to the peer's endpoint says (which says less where it knows less); it is the
+ *	device's if not given, and 65535 leaves it to the route alone. PEER_ADDR (a struct
  *	sockaddr_in or sockaddr_in6) moves the peer's endpoint. RELAY0 and RELAY1
  *	are the path's relays: a packet from there never moves the endpoint. If one
  *	of the two is given, both take the place of what was; one that is empty or
@@ -119,7 +121,7 @@ enum ntm_attr {
 	NTM_A_VIRTUAL4,		/* binary, 4 bytes: the peer's virtual IPv4 */
 	NTM_A_VIRTUAL6,		/* binary, 16 bytes: the peer's virtual IPv6 */
 	NTM_A_PEER_ADDR,	/* binary, struct sockaddr_in or sockaddr_in6 */
-	NTM_A_MTU,		/* u32, inner bytes, 1280 to 65535 */
+	NTM_A_MTU,		/* u32, inner bytes, 576 to 65535 */
 	NTM_A_KEY,		/* nest of enum ntm_key_attr */
 	NTM_A_STATS,		/* nest of enum ntm_stats_attr, out only */
 	NTM_A_DNS_TAG,		/* u64 */

@@ -79,22 +79,48 @@ static unsigned int route_mtu(const union ntm_addr *peer)
 	return mtu > 0 ? (unsigned int)mtu : 0;
 }
 
-static void learn_mtu(struct ntm_datapath *dp, struct ntm_path *path)
+/* The headers that an inner packet of a path gets */
+static unsigned int headers_to(const union ntm_addr *peer)
+{
+	return (peer->sa.sa_family == AF_INET ? 20u : 40u) + 8u + NTM_WIRE_OVERHEAD;
+}
+
+static void find_mtu(struct ntm_path *path)
 {
 	const struct ntm_endpoint *endpoint = atomic_load(&path->endpoint);
 	unsigned int outer, mtu, headers;
 
 	if (!endpoint)
 		return;
-	headers = (endpoint->peer.sa.sa_family == AF_INET ? 20u : 40u) + 8u + NTM_WIRE_OVERHEAD;
+	headers = headers_to(&endpoint->peer);
 	outer = route_mtu(&endpoint->peer);
 	if (outer <
 	    NTM_PIPE_MTU_MIN + headers) /* no route yet, or one that no packet fits: fragments */
 		mtu = outer ? NTM_PIPE_MTU_MIN : 1500 - headers;
 	else
 		mtu = outer - headers;
-	if (atomic_exchange(&path->mtu, mtu) != mtu)
-		dp->events->mtu(dp->ctx, ntohl(path->id), mtu);
+	atomic_store(&path->mtu, mtu < path->mtu_max ? mtu : path->mtu_max);
+}
+
+/* From the loop, never from within an operation */
+static void learn_mtu(struct ntm_datapath *dp, struct ntm_path *path)
+{
+	unsigned int mtu;
+
+	find_mtu(path);
+	mtu = atomic_load(&path->mtu);
+	if (path->mtu_told == mtu)
+		return;
+	path->mtu_told = mtu;
+	dp->events->mtu(dp->ctx, ntohl(path->id), mtu);
+}
+
+/* From within an operation: in force at once, and told later */
+static void learn_mtu_quietly(struct ntm_datapath *dp, struct ntm_path *path)
+{
+	find_mtu(path);
+	if (path->mtu_told != atomic_load(&path->mtu))
+		ntm_pipe_tell(&dp->pipe.events, NTM_PIPE_MTU, path->id, 0);
 }
 
 static void learn_again(void *ctx, struct ntm_path *path)
@@ -141,8 +167,18 @@ static int path_peer(struct ntm_datapath *dp, struct ntm_path *path, const union
 		return 0;
 	err = ntm_path_move(&dp->pipe.paths, path, peer, NULL);
 	if (!err)
-		learn_mtu(dp, path);
+		learn_mtu_quietly(dp, path);
 	return err;
+}
+
+/* Within the module's bounds */
+static int path_mtu(struct ntm_datapath *dp, struct ntm_path *path, unsigned int mtu)
+{
+	if (mtu < NTM_PIPE_MTU_MIN || mtu > NTM_DP_MTU_ANY)
+		return -ERANGE;
+	path->mtu_max = path->mtu_told = mtu;
+	learn_mtu_quietly(dp, path);
+	return 0;
 }
 
 static void release(struct ntm_datapath *dp, const struct ntm_path *path)
@@ -190,6 +226,8 @@ static int tun_path_set(struct ntm_datapath *dp, const struct ntm_dp_path *set)
 		err = path_peer(dp, path, set->peer);
 	if (!err && set->relays)
 		err = ntm_path_relays(&dp->pipe.paths, path, set->relays);
+	if (!err && set->mtu)
+		err = path_mtu(dp, path, set->mtu);
 	if (!err && set->keys)
 		err = path_keys(dp, path, set->keys);
 	collect(dp);
@@ -351,7 +389,7 @@ static void event_confirmed(struct ntm_datapath *dp, const struct ntm_pipe_event
 	dp->events->key_confirmed(dp->ctx, event->path_id, event->number);
 }
 
-static void event_too_big(struct ntm_datapath *dp, const struct ntm_pipe_event *event)
+static void event_mtu(struct ntm_datapath *dp, const struct ntm_pipe_event *event)
 {
 	struct ntm_path *path = path_of(dp, event->path_id);
 
@@ -393,8 +431,8 @@ static void event_one(struct ntm_datapath *dp, const struct ntm_pipe_event *even
 	case NTM_PIPE_AUTH_BURST:
 		dp->events->auth_burst(dp->ctx, event->path_id, event->number);
 		break;
-	case NTM_PIPE_TOO_BIG:
-		event_too_big(dp, event);
+	case NTM_PIPE_MTU:
+		event_mtu(dp, event);
 		break;
 	case NTM_PIPE_STUB:
 		event_stub(dp, event);

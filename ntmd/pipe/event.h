@@ -19,7 +19,7 @@ enum ntm_pipe_event_type {
 	NTM_PIPE_REKEY,	     /* path_id, number: epoch that needs a successor */
 	NTM_PIPE_CONFIRMED,  /* path_id, number: epoch whose pending key is the sending key now */
 	NTM_PIPE_AUTH_BURST, /* path_id, number: forged packets within a second */
-	NTM_PIPE_TOO_BIG,    /* path_id: the way to its endpoint carries less than its MTU */
+	NTM_PIPE_MTU,	     /* path_id: what the way to its endpoint carries may have changed */
 	NTM_PIPE_STUB,	     /* packet in data: to the stub resolver's address */
 	NTM_PIPE_SIGNAL,     /* datagram in data, from addr: signalling */
 	NTM_PIPE_NOTE,	     /* text in data: for the log */

@@ -2,6 +2,7 @@
 #include "pipe/path.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -162,6 +163,8 @@ int ntm_paths_add(struct ntm_paths *paths, uint32_t id, const struct ntm_inner_p
 	path->id = id;
 	path->peer = *peer;
 	atomic_store(&path->mtu, mtu);
+	path->mtu_max = UINT_MAX;
+	path->mtu_told = mtu;
 	ntm_index_add(&paths->by_id, path);
 	if (peer->has_v4)
 		ntm_index_add(&paths->by_v4, path);

@@ -55,6 +55,8 @@ struct ntm_relays {
  * @id:		Path ID, network order; @peer: virtual addresses; both never change
  * @relays:	a packet from one of them does not move the path; NULL: none
  * @mtu:	largest inner packet in bytes
+ * @mtu_max:	what @mtu may be at most, whatever the route says; the owner's, as
+ * @mtu_told:	the last that was told of it
  * @tx:		sending key; NULL until one is confirmed
  * @rx:		receiving keys by epoch modulo NTM_WIRE_EPOCHS
  * @lock:	around changes of @tx and @rx; packets do not take it
@@ -66,6 +68,7 @@ struct ntm_path {
 	uint32_t id;
 	struct ntm_inner_peer peer;
 	atomic_uint mtu;
+	unsigned int mtu_max, mtu_told;
 	pthread_mutex_t lock;
 	struct ntm_endpoint *_Atomic endpoint;
 	struct ntm_relays *_Atomic relays;

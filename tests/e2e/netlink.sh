@@ -77,7 +77,7 @@ done
 for address in :: ::1 ff02::1 ::ffff:10.0.0.1; do
 	refused "path: virtual $address" 'EINVAL: VIRTUAL6 is not a unicast' path set ntm0 8 create v6 "$address"
 done
-refused "path: MTU 1279" '(EINVAL|ERANGE): integer out of range' path set ntm0 7 mtu 1279
+refused "path: MTU 575" '(EINVAL|ERANGE): integer out of range' path set ntm0 7 mtu 575
 refused "path: MTU 65536" '(EINVAL|ERANGE): integer out of range' path set ntm0 7 mtu 65536
 refused "peer: port 0" 'EINVAL: address: port is 0' path set ntm0 7 peer 192.0.2.9 0
 refused "peer: port 0, IPv6" 'EINVAL: address: port is 0' path set ntm0 7 peer 2001:db8::9 0

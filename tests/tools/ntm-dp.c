@@ -11,6 +11,7 @@
  * SIGUSR2 does what stands in FILE, line by line; SIGTERM ends.
  *
  *   path [peer ADDRESS] [relays ADDRESS|- ADDRESS|-] [mtu N]     changes the path
+ *   send|probe ADDRESS LENGTH     a datagram of signalling; probe: with DF, whatever the route's MTU. What comes is printed
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -231,6 +232,18 @@ static void order_path(char **rest)
 	printf("ordered: %d\n", ops->path_set(dp, &set));
 }
 
+static void order_send(char **rest, bool df)
+{
+	static const uint8_t packet[UINT16_MAX] = { 1 };
+	union ntm_addr to;
+	size_t len;
+
+	address(&to, rest);
+	len = strtoul(word(rest), NULL, 10);
+	printf("sent %zu: %d\n", len,
+	       df ? ntm_udp_send_df(udp, &to, packet, len) : ntm_udp_send(udp, &to, packet, len));
+}
+
 static void obey(uv_signal_t *handle, int signum)
 {
 	FILE *f = fopen(orders, "re");
@@ -245,18 +258,21 @@ static void obey(uv_signal_t *handle, int signum)
 		w = strtok_r(line, " \n", &rest);
 		if (w && !strcmp(w, "path"))
 			order_path(&rest);
+		else if (w && (!strcmp(w, "send") || !strcmp(w, "probe")))
+			order_send(&rest, *w == 'p');
 		else
 			fail("an unknown order", -EINVAL);
 	}
 	fclose(f);
 }
 
-static void ignore_packet(void *ctx, const uint8_t *packet, size_t len, const union ntm_addr *from)
+static void show_packet(void *ctx, const uint8_t *packet, size_t len, const union ntm_addr *from)
 {
+	char text[NTM_ADDR_STR];
+
 	(void)ctx;
 	(void)packet;
-	(void)len;
-	(void)from;
+	printf("signal %zu from %s\n", len, ntm_addr_str(from, text));
 }
 
 static void fail(const char *what, int err)
@@ -269,7 +285,7 @@ static void open_udp(void)
 {
 	union ntm_addr any4 = { .v4.sin_family = AF_INET, .v4.sin_port = htons(NTM_WIRE_PORT) };
 	union ntm_addr any6 = { .v6.sin6_family = AF_INET6, .v6.sin6_port = htons(NTM_WIRE_PORT) };
-	int err = ntm_udp_open(&udp, loop, &any4, &any6, true, ignore_packet, NULL);
+	int err = ntm_udp_open(&udp, loop, &any4, &any6, true, show_packet, NULL);
 
 	if (err)
 		fail("open the UDP port", err);
