@@ -57,7 +57,7 @@ order_fails a path mtu 575
 order_fails a path mtu 65536
 
 mtu 1400 r far b far
-check "the route becomes narrow" eventually 5 on a ping -c 1 -W 1 -M dont -s 1400 10.9.0.2
+check "the route becomes narrow" eventually 15 on a ping -c 1 -W 1 -M dont -s 1400 10.9.0.2
 inner 1348
 check "which is told" eventually 5 eval 'logs a dp | grep -q "^mtu 7 1348$"'
 order a path mtu 1320
