@@ -3,7 +3,7 @@
  * The DNS hook.
  *
  * It stands first on LOCAL_OUT, before connection tracking. A UDP query to port
- * 53 of a local socket, for a name that is or lies under a device's zone, is
+ * 53 of a local socket, for a name that is or lies under one of a device's zones, is
  * held: the DNS message goes to ntmd (NTM_EV_DNS), the packet waits with its
  * route and its socket. It ends in one of two ways, each query in exactly one,
  * since who takes it off the list owns it:
@@ -19,7 +19,6 @@
  *
  * Nothing of this is a trap: whatever is unusual is let through untouched.
  */
-#include <linux/ctype.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/netfilter.h>
@@ -41,28 +40,13 @@
 #include "dev.h"
 #include "dns.h"
 #include "event.h"
+#include "zone.h"
 
 #define NTM_DNS_PORT		53
 #define NTM_DNS_HDR_LEN		12
-#define NTM_DNS_NAME_MAX	255	/* on the wire, RFC 1035 2.3.4 */
-#define NTM_DNS_LABEL_MAX	63
 #define NTM_DNS_QUESTION_MAX	(NTM_DNS_HDR_LEN + NTM_DNS_NAME_MAX + 4)
 #define NTM_DNS_HELD_MAX	256
 #define NTM_DNS_HELD_TIME	(5 * HZ)
-
-/**
- * struct ntm_zone - a DNS zone; immutable, RCU
- * @rcu:	for kfree_rcu()
- * @len:	length of @wire
- * @wire:	the name as labels, lower case, with the final empty one
- * @name:	the name as text
- */
-struct ntm_zone {
-	struct rcu_head rcu;
-	size_t len;
-	u8 wire[NTM_DNS_NAME_MAX];
-	char name[NTM_ZONE_MAX + 1];
-};
 
 /**
  * struct ntm_dns_query - a held query
@@ -80,7 +64,7 @@ struct ntm_dns_query {
 
 /**
  * struct ntm_dns - of one device
- * @zone:	RCU, NULL to catch nothing; changed under ndev->lock
+ * @zones:	RCU, NULL to catch nothing; changed under ndev->lock
  * @lock:	BH spinlock around the rest
  * @held:	list of struct ntm_dns_query
  * @n:		their number
@@ -89,7 +73,7 @@ struct ntm_dns_query {
  * @ndev:	the device
  */
 struct ntm_dns {
-	struct ntm_zone __rcu *zone;
+	struct ntm_zones __rcu *zones;
 	spinlock_t lock;
 	struct list_head held;
 	unsigned int n;
@@ -103,82 +87,23 @@ static DEFINE_PER_CPU(const struct sk_buff *, ntm_dns_passing);
 
 /* ---- Zones ---- */
 
-static bool ntm_zone_char_ok(char c)
+void ntm_dns_set_zones(struct ntm_dev *ndev, struct ntm_zones *zones)
 {
-	return islower(c) || isdigit(c) || c == '-' || c == '_';
-}
+	struct ntm_zones *old;
 
-/* Writes @name as labels. Returns the length, or 0 if it is not a name. */
-static size_t ntm_zone_to_wire(u8 *wire, const char *name)
-{
-	size_t len_at = 0, pos = 1, i;
-
-	for (i = 0; name[i]; i++) {
-		if (name[i] == '.') {
-			if (pos - len_at - 1 == 0)
-				return 0;
-			wire[len_at] = pos - len_at - 1;
-			len_at = pos++;
-			continue;
-		}
-		if (!ntm_zone_char_ok(name[i]) || pos - len_at > NTM_DNS_LABEL_MAX)
-			return 0;
-		wire[pos++] = name[i];
-	}
-	if (pos - len_at - 1 == 0)
-		return 0;
-	wire[len_at] = pos - len_at - 1;
-	wire[pos++] = 0;
-	return pos;
-}
-
-struct ntm_zone *ntm_zone_new(const char *name, struct netlink_ext_ack *extack)
-{
-	struct ntm_zone *zone;
-
-	if (!*name)
-		return NULL;
-	if (strlen(name) > NTM_ZONE_MAX) {
-		NL_SET_ERR_MSG(extack, "ZONE is too long");
-		return ERR_PTR(-EINVAL);
-	}
-	zone = kzalloc(sizeof(*zone), GFP_KERNEL);
-	if (!zone) {
-		NL_SET_ERR_MSG(extack, "no memory for the zone");
-		return ERR_PTR(-ENOMEM);
-	}
-	zone->len = ntm_zone_to_wire(zone->wire, name);
-	if (!zone->len) {
-		kfree(zone);
-		NL_SET_ERR_MSG(extack, "ZONE is not a lower-case DNS name without final dot");
-		return ERR_PTR(-EINVAL);
-	}
-	strscpy(zone->name, name, sizeof(zone->name));
-	return zone;
-}
-
-void ntm_zone_free(struct ntm_zone *zone)
-{
-	kfree(zone);
-}
-
-void ntm_dns_set_zone(struct ntm_dev *ndev, struct ntm_zone *zone)
-{
-	struct ntm_zone *old;
-
-	old = rcu_replace_pointer(ndev->dns->zone, zone, lockdep_is_held(&ndev->lock));
+	old = rcu_replace_pointer(ndev->dns->zones, zones, lockdep_is_held(&ndev->lock));
 	if (old)
-		kfree_rcu(old, rcu);
+		ntm_zones_free_rcu(old);
 }
 
-void ntm_dns_get_zone(struct ntm_dev *ndev, char *name)
+bool ntm_dns_get_zone(struct ntm_dev *ndev, unsigned int i, char *name)
 {
-	const struct ntm_zone *zone;
+	bool found;
 
 	rcu_read_lock();
-	zone = rcu_dereference(ndev->dns->zone);
-	strscpy(name, zone ? zone->name : "", NTM_ZONE_MAX + 1);
+	found = ntm_zones_name(rcu_dereference(ndev->dns->zones), i, name);
 	rcu_read_unlock();
+	return found;
 }
 
 /* ---- Messages ---- */
@@ -210,28 +135,10 @@ static size_t ntm_dns_name_len(const u8 *msg, size_t len)
 	return pos - NTM_DNS_HDR_LEN;
 }
 
-static bool ntm_dns_same(const u8 *name, const u8 *lower, size_t len)
+/* Does the query ask for a name that is one of @zones or lies under one? */
+static bool ntm_dns_in_zones(const struct ntm_zones *zones, const u8 *msg, size_t len)
 {
-	size_t i;
-
-	/* Lengths of labels are below 'A', so tolower() leaves them alone. */
-	for (i = 0; i < len; i++)
-		if (tolower(name[i]) != lower[i])
-			return false;
-	return true;
-}
-
-/* Does the query ask for a name that is @zone or lies under it? */
-static bool ntm_dns_in_zone(const struct ntm_zone *zone, const u8 *msg, size_t len)
-{
-	size_t left = ntm_dns_name_len(msg, len);
-	const u8 *label = msg + NTM_DNS_HDR_LEN;
-
-	while (left > zone->len) {
-		left -= 1 + *label;
-		label += 1 + *label;
-	}
-	return left && left == zone->len && ntm_dns_same(label, zone->wire, left);
+	return ntm_zones_match(zones, msg + NTM_DNS_HDR_LEN, ntm_dns_name_len(msg, len));
 }
 
 /* ---- Held queries ---- */
@@ -391,12 +298,12 @@ err_free:
 	return false;
 }
 
-/* Holds a query for the device in whose zone it is, if any. */
+/* Holds a query for the device in one of whose zones it is, if any. */
 static bool ntm_dns_catch(struct net *net, struct sk_buff *skb, unsigned int thoff)
 {
 	unsigned int off = thoff + sizeof(struct udphdr), len;
 	u8 question[NTM_DNS_QUESTION_MAX];
-	const struct ntm_zone *zone;
+	const struct ntm_zones *zones;
 	const struct udphdr *udp;
 	struct udphdr _udp;
 	struct ntm_dev *ndev;
@@ -413,9 +320,9 @@ static bool ntm_dns_catch(struct net *net, struct sk_buff *skb, unsigned int tho
 		return false;
 
 	list_for_each_entry_rcu(ndev, &ntm_net(net)->devs, list) {
-		zone = rcu_dereference(ndev->dns->zone);
-		if (zone && READ_ONCE(ndev->portid) &&
-		    ntm_dns_in_zone(zone, question, min_t(size_t, len, sizeof(question))))
+		zones = rcu_dereference(ndev->dns->zones);
+		if (zones && READ_ONCE(ndev->portid) &&
+		    ntm_dns_in_zones(zones, question, min_t(size_t, len, sizeof(question))))
 			return ntm_dns_hold(ndev, skb, off, len, udp);
 	}
 	return false;
@@ -694,7 +601,7 @@ void ntm_dns_stop(struct ntm_dev *ndev)
 
 void ntm_dns_free(struct ntm_dev *ndev)
 {
-	kfree(rcu_dereference_protected(ndev->dns->zone, true));
+	ntm_zones_free(rcu_dereference_protected(ndev->dns->zones, true));
 	kfree(ndev->dns);
 }
 

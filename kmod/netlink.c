@@ -20,6 +20,7 @@
 #include "path.h"
 #include "policy.h"
 #include "send.h"
+#include "zone.h"
 
 int ntm_no_memory(struct genl_info *info)
 {
@@ -106,36 +107,66 @@ static int ntm_fd_of(const struct nlattr *nla)
 	return nla ? nla_get_s32(nla) : NTM_FD_KEEP;
 }
 
+/* A set of the zones that are given, one way or the other; NULL if neither is. */
+static int ntm_get_zones(struct genl_info *info, struct ntm_zones **out)
+{
+	struct nlattr *one = info->attrs[NTM_A_ZONE], *nest = info->attrs[NTM_A_ZONES];
+	struct ntm_zones *zones;
+	struct nlattr *nla;
+	int rem, err = 0;
+
+	if (one && nest)
+		return ntm_refuse(info, nest, "either ZONE or ZONES");
+	if (!one && !nest)
+		return 0;
+	zones = ntm_zones_new(NTM_ZONE_COUNT);
+	if (!zones)
+		return ntm_no_memory(info);
+	if (one) {
+		err = ntm_zones_add(zones, nla_data(one), info->extack);
+		if (err)
+			NL_SET_BAD_ATTR(info->extack, one);
+	} else {
+		nla_for_each_nested(nla, nest, rem) {
+			err = ntm_zones_add(zones, nla_data(nla), info->extack);
+			if (err) {
+				NL_SET_BAD_ATTR(info->extack, nla);
+				break;
+			}
+		}
+	}
+	if (err)
+		ntm_zones_free(zones);
+	else
+		*out = zones;
+	return err;
+}
+
 static int ntm_dev_set_doit(struct sk_buff *skb, struct genl_info *info)
 {
-	struct nlattr *zone_nla = info->attrs[NTM_A_ZONE];
-	struct ntm_zone *zone = NULL;
+	struct ntm_zones *zones = NULL;
 	struct ntm_dev *ndev;
 	int err;
 
 	err = ntm_check_header(info->nlhdr, info->genlhdr, 0, info->extack);
 	if (err)
 		return err;
-	if (zone_nla) {
-		zone = ntm_zone_new(nla_data(zone_nla), info->extack);
-		if (IS_ERR(zone)) {
-			NL_SET_BAD_ATTR(info->extack, zone_nla);
-			return PTR_ERR(zone);
-		}
-	}
+	err = ntm_get_zones(info, &zones);
+	if (err)
+		return err;
 	ndev = ntm_lock_dev_of(info);
 	if (IS_ERR(ndev)) {
-		ntm_zone_free(zone);
+		ntm_zones_free(zones);
 		return PTR_ERR(ndev);
 	}
 	err = ntm_dev_set_sockets(ndev, ntm_fd_of(info->attrs[NTM_A_SOCKET4]),
 				  ntm_fd_of(info->attrs[NTM_A_SOCKET6]), info->extack);
 	if (err) {
-		ntm_zone_free(zone);
+		ntm_zones_free(zones);
 	} else {
 		WRITE_ONCE(ndev->portid, info->snd_portid);
-		if (zone_nla)
-			ntm_dns_set_zone(ndev, zone);
+		if (zones)
+			ntm_dns_set_zones(ndev, zones);
 	}
 	ntm_unlock_dev(ndev);
 	return err;
@@ -175,20 +206,41 @@ static u16 ntm_local_port(struct ntm_dev *ndev)
 	return port;
 }
 
+/* The first one, and all: while they are changed they may be of two sets. */
+static int ntm_put_zones(struct sk_buff *msg, struct ntm_dev *ndev)
+{
+	char zone[NTM_ZONE_MAX + 1];
+	struct nlattr *nest;
+	unsigned int i;
+
+	ntm_dns_get_zone(ndev, 0, zone);
+	if (nla_put_string(msg, NTM_A_ZONE, zone))
+		return -EMSGSIZE;
+	nest = nla_nest_start(msg, NTM_A_ZONES);
+	if (!nest)
+		return -EMSGSIZE;
+	for (i = 0; ntm_dns_get_zone(ndev, i, zone); i++)
+		if (nla_put_string(msg, NTM_ZONES_ZONE, zone))
+			return -EMSGSIZE;
+	nla_nest_end(msg, nest);
+	return 0;
+}
+
 /* Under ndev->lock or RCU. */
 static int ntm_put_dev(struct sk_buff *msg, struct ntm_dev *ndev)
 {
-	char zone[NTM_ZONE_MAX + 1];
-
-	ntm_dns_get_zone(ndev, zone);
 	if (nla_put_u32(msg, NTM_A_IFINDEX, ndev->dev->ifindex) ||
 	    nla_put_u16(msg, NTM_A_LOCAL_PORT, ntm_local_port(ndev)) ||
-	    nla_put_string(msg, NTM_A_ZONE, zone) ||
+	    ntm_put_zones(msg, ndev) ||
 	    nla_put_u32(msg, NTM_A_PATHS, READ_ONCE(ndev->paths.count)) ||
 	    nla_put_u32(msg, NTM_A_RELAYS, READ_ONCE(ndev->relays.count)))
 		return -EMSGSIZE;
 	return ntm_put_dev_stats(msg, ndev);
 }
+
+/* What a device's message may need, all its zones included. */
+#define NTM_DEV_SIZE	(NLMSG_DEFAULT_SIZE + \
+			 (NTM_ZONE_COUNT + 1) * (NLA_HDRLEN + NTM_ZONE_MAX + 3))
 
 static int ntm_dev_get_doit(struct sk_buff *skb, struct genl_info *info)
 {
@@ -203,7 +255,7 @@ static int ntm_dev_get_doit(struct sk_buff *skb, struct genl_info *info)
 	ndev = ntm_lock_dev_of(info);
 	if (IS_ERR(ndev))
 		return PTR_ERR(ndev);
-	msg = genlmsg_new(NLMSG_DEFAULT_SIZE, GFP_KERNEL);
+	msg = genlmsg_new(NTM_DEV_SIZE, GFP_KERNEL);
 	if (!msg) {
 		err = ntm_no_memory(info);
 		goto out;
@@ -219,6 +271,12 @@ static int ntm_dev_get_doit(struct sk_buff *skb, struct genl_info *info)
 out:
 	ntm_unlock_dev(ndev);
 	return err;
+}
+
+static int ntm_dev_get_start(struct netlink_callback *cb)
+{
+	cb->min_dump_alloc = NTM_DEV_SIZE;
+	return 0;
 }
 
 /* A namespace has few devices: each call starts anew and skips those shown. */
@@ -894,7 +952,7 @@ static int ntm_miss_done_doit(struct sk_buff *skb, struct genl_info *info)
 static const struct genl_ops ntm_genl_ops[] = {
 	{ NTM_OP(DEV_SET, ntm_dev_set_policy), .doit = ntm_dev_set_doit },
 	{ NTM_OP(DEV_GET, ntm_dev_get_policy), .doit = ntm_dev_get_doit,
-	  .dumpit = ntm_dev_get_dumpit },
+	  .start = ntm_dev_get_start, .dumpit = ntm_dev_get_dumpit },
 	{ NTM_OP(PATH_SET, ntm_path_set_policy), .doit = ntm_path_set_doit },
 	{ NTM_OP(PATH_DEL, ntm_path_del_policy), .doit = ntm_path_del_doit },
 	{ NTM_OP(PATH_GET, ntm_path_get_policy), .doit = ntm_path_get_doit,

@@ -41,11 +41,16 @@ const struct nla_policy ntm_end_policy[NTM_END_MAX + 1] = {
 	[NTM_END_LOCAL6]	= NLA_POLICY_EXACT_LEN(sizeof(struct in6_addr)),
 };
 
+const struct nla_policy ntm_zones_policy[NTM_ZONES_MAX + 1] = {
+	[NTM_ZONES_ZONE]	= NTM_P_ZONE,
+};
+
 const struct nla_policy ntm_dev_set_policy[NTM_A_MAX + 1] = {
 	[NTM_A_IFINDEX]		= NTM_P_IFINDEX,
 	[NTM_A_SOCKET4]		= NTM_P_SOCKET,
 	[NTM_A_SOCKET6]		= NTM_P_SOCKET,
 	[NTM_A_ZONE]		= NTM_P_ZONE,
+	[NTM_A_ZONES]		= NLA_POLICY_NESTED(ntm_zones_policy),
 };
 
 const struct nla_policy ntm_dev_get_policy[NTM_A_MAX + 1] = {

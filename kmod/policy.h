@@ -8,6 +8,7 @@
 
 extern const struct nla_policy ntm_key_policy[NTM_KEY_MAX + 1];
 extern const struct nla_policy ntm_end_policy[NTM_END_MAX + 1];
+extern const struct nla_policy ntm_zones_policy[NTM_ZONES_MAX + 1];
 extern const struct nla_policy ntm_dev_set_policy[NTM_A_MAX + 1];
 extern const struct nla_policy ntm_dev_get_policy[NTM_A_MAX + 1];
 extern const struct nla_policy ntm_path_set_policy[NTM_A_MAX + 1];

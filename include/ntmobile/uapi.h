@@ -19,6 +19,7 @@
 
 #define NTM_LINK_KIND		"ntm"	/* IFLA_INFO_KIND of the interface */
 #define NTM_ZONE_MAX		253	/* bytes of a DNS zone, no final dot, no NUL */
+#define NTM_ZONE_COUNT		16	/* zones of a device */
 #define NTM_DNS_MAX		512	/* bytes of a caught DNS query */
 
 /*
@@ -33,10 +34,11 @@
  * @NTM_CMD_DEV_SET: bind a device: IFINDEX; SOCKET4 and/or SOCKET6 (file
  *	descriptors of bound UDP sockets of the caller; the kernel holds a
  *	reference, data packets that arrive for them are taken by the module;
- *	-1 lets go), ZONE (DNS zone whose queries are caught, "" for none),
+ *	-1 lets go), ZONES (nest of DNS zones whose queries are caught, in place of
+ *	those before; empty for none) or ZONE (a single one, "" for none),
  *	PORTID is taken from the sender: unicast events go to it. All optional
  *	but IFINDEX.
- * @NTM_CMD_DEV_GET: IFINDEX -> IFINDEX, LOCAL_PORT, ZONE, nested STATS, PATHS. Also a dump.
+ * @NTM_CMD_DEV_GET: IFINDEX -> IFINDEX, LOCAL_PORT, ZONE (the first), ZONES, nested STATS, PATHS. Also a dump.
  * @NTM_CMD_PATH_SET: create or change a path: IFINDEX, PATH_ID; on creation
  *	VIRTUAL4 and/or VIRTUAL6 (the peer's) are needed; they cannot change
  *	later. MTU is the largest inner packet that may pass, whatever the route
@@ -137,6 +139,7 @@ enum ntm_attr {
 	NTM_A_RELAYS,		/* u32, number of relay entries, out only */
 	NTM_A_RELAY0,		/* binary, as PEER_ADDR, or empty: a relay of a path */
 	NTM_A_RELAY1,		/* the same: another one */
+	NTM_A_ZONES,		/* nest of enum ntm_zones_attr */
 	__NTM_A_MAX,
 };
 #define NTM_A_MAX (__NTM_A_MAX - 1)
@@ -164,6 +167,14 @@ enum ntm_key_attr {
 	__NTM_KEY_MAX,
 };
 #define NTM_KEY_MAX (__NTM_KEY_MAX - 1)
+
+/** enum ntm_zones_attr - DNS zones, each as NTM_A_ZONE; at most NTM_ZONE_COUNT */
+enum ntm_zones_attr {
+	NTM_ZONES_UNSPEC,
+	NTM_ZONES_ZONE,		/* repeated */
+	__NTM_ZONES_MAX,
+};
+#define NTM_ZONES_MAX (__NTM_ZONES_MAX - 1)
 
 /**
  * enum ntm_end_attr - an end of a relay entry

@@ -22,11 +22,13 @@ net internet
 host a server
 link a internet 192.0.2.1/24 2001:db8::1/64
 link server internet 192.0.2.53/24 2001:db8::53/64
-dns server www.example.org=192.0.2.80 www.notexample.net=192.0.2.81
+dns server www.example.org=192.0.2.80 www.notexample.net=192.0.2.81 www.gone.example=192.0.2.82
 fixed_dev a 10.9.0.1 fd09::1
 resolver a 192.0.2.53
-fixed_owner a "dev set ntm0 zone example.net" "serve 100000 10.9.0.2 fd09::2"
+fixed_owner a "dev set ntm0 zone gone.example" "dev set ntm0 zones example.net,b.example.org,sub.b.example.org" \
+	"serve 100000 10.9.0.2 fd09::2"
 eventually 5 caught bob.example.net
+like "its zones" "$(on a ntm-cfg dev get ntm0)" ' zone=example\.net zones=example\.net,b\.example\.org,sub\.b\.example\.org '
 
 capture a internet outside port 53
 is "a name of the zone: A" "$(lookup bob.example.net A)" 10.9.0.2
@@ -34,6 +36,8 @@ is "AAAA" "$(lookup bob.example.net AAAA)" fd09::2
 is "in capitals" "$(lookup BOB.ExAmple.NET)" 10.9.0.2
 is "the zone itself" "$(lookup example.net)" 10.9.0.2
 is "deep below it" "$(lookup a.b.c.d.e.example.net)" 10.9.0.2
+is "a name of another zone" "$(lookup carol.B.example.org)" 10.9.0.2
+is "and of one inside that" "$(lookup sub.b.example.org)" 10.9.0.2
 like "the C library, IPv4" "$(on a getent ahostsv4 bob.example.net)" '^10\.9\.0\.2 '
 like "the C library, both" "$(on a getent ahosts bob.example.net)" 'fd09::2 '
 is "a socket that is not connected" "$(on a ntm-cfg ask 192.0.2.53 bob.example.net)" "rcode=0 answers=1"
@@ -62,6 +66,7 @@ capture_stop outside
 is "no such query went out" "$(on a tcpdump -nr "$(captured outside)" 2>/dev/null | grep -ci 'example\.net' || true)" 0
 
 is "another name" "$(lookup www.example.org)" 192.0.2.80
+is "a name of a zone that was replaced" "$(lookup www.gone.example)" 192.0.2.82
 is "a name that ends like the zone" "$(lookup www.notexample.net)" 192.0.2.81
 like "TCP is not caught" "$(on a dig +tcp +time=2 +tries=1 bob.example.net)" 'status: NXDOMAIN|REFUSED|timed out|refused'
 is "nor a marked socket" "$(on a ntm-cfg ask 192.0.2.53 bob.example.net marked)" "rcode=3 answers=0"

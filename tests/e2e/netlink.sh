@@ -52,6 +52,12 @@ refused "zone: 254 bytes" '(EINVAL|ERANGE): ' dev set ntm0 zone "$(printf 'abc.%
 refused "a good zone with a bad socket" 'EBADF' dev set ntm0 zone example.org socket4 99
 refused "a good socket with a bad zone" 'EINVAL: ZONE' dev set ntm0 port4 4444 zone .
 
+refused "zones: one with capitals" 'EINVAL: ZONE is not.*at' dev set ntm0 zones example.org,Example.net
+refused "zones: seventeen" 'EINVAL: ZONE is too long, or one too many.*at' dev set ntm0 zones "$(seq -s, 17)"
+refused "zone and zones" 'EINVAL: either ZONE or ZONES' dev set ntm0 zone example.org zones example.net
+refused "zones: 254 bytes" '(EINVAL|ERANGE): ' dev set ntm0 zones "$(printf 'abc.%.0s' {1..63})ab"
+refused "zones: an attribute that there is not" '(EINVAL|ERANGE): ' raw 1 0 "$(on a ntm-cfg hex-ifindex ntm0)0c001c80080002006e657400"
+
 refused "path: no PATH_ID" 'EINVAL: PATH_ID is missing' raw 3 0x400 "$(on a ntm-cfg hex-ifindex ntm0)"
 refused "path: ID 0" '(EINVAL|ERANGE): integer out of range' path set ntm0 0 create v4 10.9.0.9
 refused "path: no such" 'ENOENT: no such path' path set ntm0 8 v4 10.9.0.9

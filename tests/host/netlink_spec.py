@@ -194,7 +194,7 @@ def check_names():
 
 
 def check_attributes(attr_set):
-    enum = {"ntm": "ntm_attr", "key": "ntm_key_attr", "end": "ntm_end_attr", "stats": "ntm_stats_attr"}[attr_set["name"]]
+    enum = {"ntm": "ntm_attr", "key": "ntm_key_attr", "end": "ntm_end_attr", "zones": "ntm_zones_attr", "stats": "ntm_stats_attr"}[attr_set["name"]]
     got = {n: v for n, v in enum_of(UAPI, enum).items() if v and not n.startswith("__")}
     want = {c_name(attr_set["name-prefix"], a["name"]): i + 1 for i, a in enumerate(attr_set["attributes"])}
     same(f"attributes of {attr_set['name']}", got, want)
@@ -221,6 +221,7 @@ def check_policies(sets):
     want = {"key": {c_name("ntm-key-", n): policy_in_spec(a) for n, a in sets["key"].items()}}
     ends = {n: a for n, a in sets["end"].items() if "checks" in a}
     want["end"] = {c_name("ntm-end-", n): policy_in_spec(a) for n, a in ends.items()}
+    want["zones"] = {c_name("ntm-zones-", n): policy_in_spec(a) for n, a in sets["zones"].items()}
     for op in SPEC["operations"]["list"]:
         if "do" in op:
             attrs = {c_name("ntm-a-", n): policy_in_spec(sets["ntm"][n]) for n in requested(op)}

@@ -9,7 +9,7 @@
  * A device's sockets and its owner are those of one netlink socket: they are
  * let go of when ntm-cfg ends, so set them in a script that stays (-b).
  *
- *   dev set IF [port4 N] [port6 N] [socket4 FD] [socket6 FD] [unbound4] [zone NAME]
+ *   dev set IF [port4 N] [port6 N] [socket4 FD] [socket6 FD] [unbound4] [zone NAME] [zones [NAME,...]]
  *       portN: open a UDP socket on this port, with UDP_GRO, and give it away
  *   close                     close the UDP socket that was opened last
  *   dev get IF
@@ -348,6 +348,18 @@ static void print_end(int end, const struct nlattr *nest)
 	}
 }
 
+static void print_zones(const struct nlattr *nest)
+{
+	const struct nlattr *a;
+	char before = '=';
+
+	printf(" zones");
+	mnl_attr_for_each_nested(a, nest) {
+		printf("%c%s", before, mnl_attr_get_str(a));
+		before = ',';
+	}
+}
+
 static void print_attr(const struct nlattr *a)
 {
 	char text[INET6_ADDRSTRLEN];
@@ -358,6 +370,9 @@ static void print_attr(const struct nlattr *a)
 		break;
 	case NTM_A_ZONE:
 		printf(" zone=%s", mnl_attr_get_str(a));
+		break;
+	case NTM_A_ZONES:
+		print_zones(a);
 		break;
 	case NTM_A_LOCAL_PORT:
 		printf(" port=%u", mnl_attr_get_u16(a));
@@ -493,6 +508,17 @@ static int cmd_link(void)
 	return talk(nlh, NULL, NULL);
 }
 
+static void put_zones(struct nlmsghdr *nlh, const char *names)
+{
+	struct nlattr *nest = mnl_attr_nest_start(nlh, NTM_A_ZONES);
+	char text[4096], *save, *name;
+
+	snprintf(text, sizeof(text), "%s", names);
+	for (name = strtok_r(text, ",", &save); name; name = strtok_r(NULL, ",", &save))
+		mnl_attr_put_strz(nlh, NTM_ZONES_ZONE, name);
+	mnl_attr_nest_end(nlh, nest);
+}
+
 static int cmd_dev(void)
 {
 	struct nlmsghdr *nlh;
@@ -521,6 +547,8 @@ static int cmd_dev(void)
 			mnl_attr_put_u32(nlh, NTM_A_SOCKET4, socket(AF_INET, SOCK_DGRAM, 0));
 		else if (have_word("zone"))
 			mnl_attr_put_strz(nlh, NTM_A_ZONE, *words ? *words++ : "");
+		else if (have_word("zones"))
+			put_zones(nlh, *words ? *words++ : "");
 		else
 			fail("dev set: unknown word");
 	}
