@@ -547,12 +547,21 @@ static int set_up(struct sqlite_store *s)
 		rc = user_version(s->db, &version);
 	if (rc == SQLITE_OK && version > SCHEMA_VERSION)
 		return -EPROTONOSUPPORT;
+	if (rc == SQLITE_OK && version < 0)
+		return -EUCLEAN; /* some other program's */
 	while (rc == SQLITE_OK && version < SCHEMA_VERSION)
 		rc = take_step(s->db, ++version);
 	for (i = 0; rc == SQLITE_OK && i < STATEMENTS; i++)
 		rc = sqlite3_prepare_v3(s->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &s->stmt[i],
 					NULL);
 	return errno_of(rc);
+}
+
+static const char *why(sqlite3 *db, int err)
+{
+	if (err == -EPROTONOSUPPORT)
+		return "made by a newer version of ntm-dc";
+	return sqlite3_errcode(db) & 0xff ? sqlite3_errmsg(db) : "not a store of ntm-dc";
 }
 
 static int op_open(struct ntm_store **store, const char *path, char *error, size_t size)
@@ -571,9 +580,7 @@ static int op_open(struct ntm_store **store, const char *path, char *error, size
 	if (!err)
 		err = set_up(s);
 	if (err) {
-		snprintf(error, size, "%s: %s", path,
-			 err == -EPROTONOSUPPORT ? "made by a newer version of ntm-dc" :
-						   sqlite3_errmsg(s->db));
+		snprintf(error, size, "%s: %s", path, why(s->db, err));
 		op_close(&s->base);
 		return err;
 	}

@@ -410,6 +410,11 @@ static void a_newer_store_is_left_alone(void **state)
 	assert_int_equal(ntm_store_sqlite.open(&store, f->path, error, sizeof(error)),
 			 -EPROTONOSUPPORT);
 	assert_non_null(strstr(error, "newer version"));
+	assert_int_equal(sqlite3_exec(((sqlite3 **)(f->store + 1))[0], "PRAGMA user_version = -3",
+				      NULL, NULL, NULL),
+			 0);
+	assert_int_equal(ntm_store_sqlite.open(&store, f->path, error, sizeof(error)), -EUCLEAN);
+	assert_non_null(strstr(error, "not a store"));
 }
 
 /* A child binds nodes, tells each one that is done, and is killed in the midst of it. */
