@@ -616,6 +616,7 @@ static void candidates_are_looked_at(void **state)
 	assert_int_equal(answer.candidate_count, 2);
 	assert_true(ntm_addr_equal(&answer.candidates[0].addr, &request.candidates[0].addr));
 	assert_true(ntm_addr_equal(&answer.candidates[1].addr, &b.addr));
+	assert_int_equal(count(w, NTM_DROP_CANDIDATE), 7);
 }
 
 static void offline_after_silence_goodbye_and_the_leases_end(void **state)
@@ -926,15 +927,20 @@ static void a_silent_relay_is_told_again_and_then_left_out(void **state)
 
 	assert_true(ask(&a, "b", &route));
 	assert_true(told(&r, &first));
-	confirm(&b, &route);
+	answer_relay_direction(&b, &first, NTM_ST_OK); /* it may confirm, yet not so */
+	assert_int_equal(count(w, NTM_DROP_UNEXPECTED), 1);
 	pass(w, 199);
 	assert_false(told(&r, &next));
 	pass(w, 1);
 	assert_true(told(&r, &next));
 	assert_int_equal(next.request_id, first.request_id);
 	assert_memory_equal(next.ends, first.ends, sizeof(next.ends));
-	assert_false(told(&b, &next));
+	assert_true(told(&b, &next));
+	assert_int_equal(next.relay_count, 1);
+	assert_memory_equal(&next.relays[0], &route.relays[0], sizeof(next.relays[0]));
+	confirm(&b, &route);
 	pass(w, 400);
+	assert_false(told(&b, &next));
 	assert_true(told(&r, &next));
 	answer_relay_direction(&a, &first, NTM_ST_OK); /* not for it to answer */
 	assert_true(ask_as(&a, "b", 1, &route));
@@ -958,6 +964,7 @@ static void a_silent_relay_is_told_again_and_then_left_out(void **state)
 	assert_int_equal(count(w, NTM_COUNT_RELAY_SILENT), 2);
 	answer_relay_direction(&r, &first, NTM_ST_OK);
 	assert_int_equal(count(w, NTM_COUNT_RELAY_RESPONSES), 1);
+	assert_int_equal(w->core.relays.all[0].rtt_ms, -1); /* to which copy? */
 	assert_true(ask_as(&a, "b", 5, &route));
 	assert_int_equal(route.relay_count, 1);
 	assert_true(told(&r, &first));
@@ -1017,6 +1024,7 @@ static void nodes_are_told_of_relays_and_tell_how_far_they_are(void **state)
 	assert_int_equal(register_on(&a, &request, &lease), NTM_ST_OK);
 	assert_true(ask_as(&b, "a", 99, &route));
 	assert_false(NTM_HAS(&route, NAT));
+	assert_int_equal(ntm_registry_by_name(&w->core.registry, "a.example.net")->rtt_count, 0);
 }
 
 static void relays_are_listed_and_outlive_the_coordinator(void **state)
