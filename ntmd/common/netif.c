@@ -222,6 +222,34 @@ int ntm_netif_addr(unsigned int ifindex, int family, const void *addr, uint8_t p
 	return change_addr(ifindex, family, addr, prefix, add, UINT32_MAX);
 }
 
+static bool is_address(const struct ifaddrs *one, int family, const void *addr)
+{
+	const union ntm_addr *have = (const union ntm_addr *)one->ifa_addr;
+
+	if (!have || have->sa.sa_family != family)
+		return false;
+	return family == AF_INET ? !memcmp(&have->v4.sin_addr, addr, 4) :
+				   !memcmp(&have->v6.sin6_addr, addr, 16);
+}
+
+bool ntm_netif_lacks(unsigned int ifindex, int family, const void *addr)
+{
+	struct ifaddrs *all, *one;
+	char name[IFNAMSIZ];
+	bool up = false, has = false;
+
+	if (!if_indextoname(ifindex, name) || getifaddrs(&all))
+		return false;
+	for (one = all; one; one = one->ifa_next) {
+		if (strcmp(one->ifa_name, name) != 0)
+			continue;
+		up = up || one->ifa_flags & IFF_UP;
+		has = has || is_address(one, family, addr);
+	}
+	freeifaddrs(all);
+	return up && !has;
+}
+
 int ntm_netif_serve_addr(unsigned int ifindex, int family, const void *addr)
 {
 	return change_addr(ifindex, family, addr, family == AF_INET ? 32 : 128, true, 0);

@@ -19,6 +19,8 @@ int ntm_netif_queue(
 uint64_t ntm_netif_tx_dropped(const char *name);
 int ntm_netif_addr(unsigned int ifindex, int family, const void *addr, uint8_t prefix,
 		   bool add); /* the prefix route comes with it */
+/** ntm_netif_lacks() - is the interface up, and without this address? */
+bool ntm_netif_lacks(unsigned int ifindex, int family, const void *addr);
 /* An address to serve on, which no packet of others leaves from: IPv6 would prefer the newest for them */
 int ntm_netif_serve_addr(unsigned int ifindex, int family, const void *addr);
 

@@ -41,6 +41,14 @@ int ntm_dp_addresses(unsigned int ifindex, const struct ntm_dp_lease *old,
 	return err;
 }
 
+void ntm_dp_addresses_again(unsigned int ifindex, const struct ntm_dp_lease *lease)
+{
+	if (lease->has4 && ntm_netif_lacks(ifindex, AF_INET, &lease->virtual4))
+		(void)ntm_netif_addr(ifindex, AF_INET, &lease->virtual4, lease->prefix4, true);
+	if (lease->has6 && ntm_netif_lacks(ifindex, AF_INET6, &lease->virtual6))
+		(void)ntm_netif_addr(ifindex, AF_INET6, &lease->virtual6, lease->prefix6, true);
+}
+
 static void first_of(uint8_t *addr, size_t len, unsigned int prefix)
 {
 	for (unsigned int bit = prefix; bit < len * 8; bit++)

@@ -131,5 +131,7 @@ struct in6_addr ntm_dp_stub6(const struct ntm_dp_lease *lease);
 /** ntm_dp_addresses() - change an interface's addresses from those of one lease to another's */
 int ntm_dp_addresses(unsigned int ifindex, const struct ntm_dp_lease *old,
 		     const struct ntm_dp_lease *lease);
+/** ntm_dp_addresses_again() - put back what the kernel took away: IPv6 addresses go with an interface that is set down */
+void ntm_dp_addresses_again(unsigned int ifindex, const struct ntm_dp_lease *lease);
 
 #endif

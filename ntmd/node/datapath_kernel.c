@@ -523,6 +523,8 @@ static void links_changed(void *ctx)
 
 	if (!if_indextoname(dp->ifindex, name))
 		tell_lost(dp, -ENODEV);
+	else
+		ntm_dp_addresses_again(dp->ifindex, &dp->lease);
 }
 
 /* Opening and closing */

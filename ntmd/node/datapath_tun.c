@@ -503,6 +503,8 @@ static void links_changed(void *ctx)
 
 	if (dp->ifindex && !if_indextoname(dp->ifindex, name))
 		tell_lost(dp, -ENODEV);
+	else if (dp->ifindex)
+		ntm_dp_addresses_again(dp->ifindex, &dp->lease);
 }
 
 /* Opening and closing */

@@ -104,15 +104,19 @@ static int stub_addresses(const struct ntm_dp_lease *lease, union ntm_addr addrs
 	return count;
 }
 
+static const void *ip_of(const union ntm_addr *addr)
+{
+	return addr->sa.sa_family == AF_INET ? (const void *)&addr->v4.sin_addr :
+					       (const void *)&addr->v6.sin6_addr;
+}
+
 static int open_stub(struct ntm_node *node, const union ntm_addr *addrs, int count,
 		     unsigned int ifindex)
 {
 	int err = 0;
 
 	for (int i = 0; !err && i < count; i++)
-		err = addrs[i].sa.sa_family == AF_INET ?
-			      ntm_netif_serve_addr(ifindex, AF_INET, &addrs[i].v4.sin_addr) :
-			      ntm_netif_serve_addr(ifindex, AF_INET6, &addrs[i].v6.sin6_addr);
+		err = ntm_netif_serve_addr(ifindex, addrs[i].sa.sa_family, ip_of(&addrs[i]));
 	if (!err)
 		err = ntm_stub_open(&node->stub, &node->loop, addrs, (unsigned int)count,
 				    stub_query, node);
@@ -170,6 +174,22 @@ void ntm_dns_down(struct ntm_node *node)
 	node->dnsconf = NULL;
 	ntm_stub_close(node->stub);
 	node->stub = NULL;
+}
+
+/* The kernel takes IPv6 addresses away with an interface that is set down; the socket stays */
+void ntm_dns_again(struct ntm_node *node, const struct ntm_dp_lease *lease)
+{
+	const unsigned int ifindex = if_nametoindex(node->config.interface);
+	union ntm_addr addrs[2];
+	int count;
+
+	if (!node->stub || !ifindex)
+		return;
+	count = stub_addresses(lease, addrs);
+	for (int i = 0; i < count; i++)
+		if (ntm_netif_lacks(ifindex, addrs[i].sa.sa_family, ip_of(&addrs[i])))
+			(void)ntm_netif_serve_addr(ifindex, addrs[i].sa.sa_family,
+						   ip_of(&addrs[i]));
 }
 
 int ntm_dns_open(struct ntm_node *node)

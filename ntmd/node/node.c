@@ -591,8 +591,10 @@ static void addresses_changed(void *ctx)
 {
 	struct ntm_node *node = ctx;
 	struct ntm_candidate now[NTM_CANDIDATES_MAX];
+	const struct ntm_dp_lease lease = dp_lease(&node->lease);
 	unsigned int count, i;
 
+	ntm_dns_again(node, &lease);
 	if (node->leaving || !node->candidates_told)
 		return;
 	count = own_candidates(node, now, NTM_CANDIDATES_MAX);

@@ -48,6 +48,12 @@ like "nor on cn" "$(on cn dig nobody.example.net A)" NXDOMAIN
 check "mn finds others" finds mn www.example.org 192.0.2.80
 check "cn finds others" finds cn www.example.org 192.0.2.80
 is "over the IPv6 stub" "$(on cn dig +short @fd00:4e54::1 www.example.org A)" 192.0.2.80
+ip -n cn link set ntm0 down
+ip -n cn link set ntm0 up
+stub6_answers() {
+	[ "$(on cn dig +short +time=1 +tries=1 @fd00:4e54::1 www.example.org A)" = 192.0.2.80 ]
+}
+check "also after the interface was down" eventually 5 stub6_answers
 is "of the zone the name server hears nothing" \
 	"$(logs dc dnsmasq | grep -cE 'query.* [a-z]*\.example\.net from' || true)" 0
 

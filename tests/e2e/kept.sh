@@ -36,6 +36,13 @@ check "so is one whose node went away" unreachable 100.64.0.3
 again cn ntmd
 check "back again, packets find it without a name" eventually 20 on mn ping -n -c 1 -W 2 100.64.0.3
 
+# The kernel takes IPv6 addresses away with an interface that is set down
+address=$(virtual6 mn)
+ip -n mn link set ntm0 down
+ip -n mn link set ntm0 up
+check "an interface that was down has its IPv6 address again" eventually 5 on mn ping -n -c 1 -W 1 -I "$address" "$(virtual6 cn)"
+check "and its IPv4 address" on mn ping -n -c 1 -W 2 100.64.0.3
+
 kill9 dc ntm-dc
 check "with the DC gone a tunnel that stands carries on" on mn ping -n -c 2 -i 0.2 -W 2 100.64.0.3
 check "and an address without one is refused" unreachable 100.64.200.202

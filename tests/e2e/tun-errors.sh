@@ -109,12 +109,14 @@ rests "unread device"
 
 # The device is down at the receiver: what arrives cannot be delivered
 before=$(drops b no-route)
+to6=$(virtual6 b)
 ip -n b link set ntm0 down
 try
 at_least "receiver's device down: counted" $(($(drops b no-route) - before)) 20
 at_most "receiver's device down: ntmd rests" "$(busy "$(pid_of b ntmd)")" 29
 ip -n b link set ntm0 up
 recovers "receiver's device down"
+check "receiver's device down: over, IPv6 passes again" eventually 5 on a ping -6 -c 1 -W 1 "$to6"
 
 # Somebody else's interface has the name for a while. The path that stands at last is left alone by what tried to get it back.
 before=$(logs a ntmd | wc -l)
