@@ -53,6 +53,7 @@ struct ntm_datapath {
 	struct asker askers[ASKERS];
 	uint64_t next_tag;
 	bool open, closing, told_lost;
+	uint8_t answer[NTM_STUBNET_ANSWER_MAX];
 };
 
 /* Paths */
@@ -321,11 +322,10 @@ static struct asker *asker_of(struct ntm_datapath *dp, uint64_t tag)
 
 static void answer(struct ntm_datapath *dp, struct asker *asker, const uint8_t *msg, size_t len)
 {
-	uint8_t packet[NTM_STUBNET_REPLY_MAX];
-	const size_t n = ntm_stubnet_answer(&asker->who, msg, len, packet, sizeof(packet));
+	const size_t n = ntm_stubnet_answer(&asker->who, msg, len, dp->answer, sizeof(dp->answer));
 
 	if (n)
-		ntm_pipe_deliver(&dp->pipe, packet, n);
+		ntm_pipe_deliver(&dp->pipe, dp->answer, n);
 	memset(asker, 0, sizeof(*asker));
 }
 

@@ -208,7 +208,7 @@ size_t ntm_stubnet_answer(const struct ntm_stubnet_asker *asker, const uint8_t *
 	const size_t at = ip_len(asker->family), payload = NTM_UDP_LEN + len;
 	uint8_t *udp = out + at;
 
-	if (at + payload > size)
+	if (at + payload > size || at + payload > NTM_STUBNET_ANSWER_MAX)
 		return 0;
 	put_ip(out, asker->family, IPPROTO_UDP, asker->to, asker->from, payload);
 	ntm_put16(udp, DNS_PORT);

@@ -12,6 +12,8 @@
 
 #define NTM_STUBNET_REPLY_MAX 1500u
 #define NTM_STUBNET_QUERY_MAX 512u
+#define NTM_STUBNET_ANSWER_MAX \
+	65535u /* of an answer's packet: the host takes one of any size from a TUN device */
 
 /** struct ntm_stubnet_asker - who asked, and of which of our addresses */
 struct ntm_stubnet_asker {
@@ -38,7 +40,11 @@ struct ntm_stubnet_packet {
 
 /** ntm_stubnet_input() - a packet to the stub's address */
 void ntm_stubnet_input(struct ntm_stubnet_packet *out, const uint8_t *packet, size_t len);
-/** ntm_stubnet_answer() - the IP packet of a DNS answer; its length, or 0 if @size is too small */
+/**
+ * ntm_stubnet_answer() - the IP packet of a DNS answer
+ *
+ * Its length, at most NTM_STUBNET_ANSWER_MAX, or 0 if @size is too small. (Over IPv4 and IPv6 a message of 65487 bytes fits.)
+ */
 size_t ntm_stubnet_answer(const struct ntm_stubnet_asker *asker, const uint8_t *msg, size_t len,
 			  uint8_t *out, size_t size);
 

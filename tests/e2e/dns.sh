@@ -12,7 +12,8 @@ link dc internet 192.0.2.1/24 2001:db8::1/64
 link ns internet 192.0.2.53/24 2001:db8::53/64
 link mn internet 192.0.2.10/24 2001:db8::10/64
 link cn internet 192.0.2.20/24 2001:db8::20/64
-dns ns www.example.org=192.0.2.80,2001:db8::80 4.3.2.1.in-addr.arpa=192.0.2.99
+dns ns --edns-packet-max=4096 "--txt-record=large.example.org$(printf ",$(printf 'x%.0s' {1..200})%.0s" {1..15})" \
+	www.example.org=192.0.2.80,2001:db8::80 4.3.2.1.in-addr.arpa=192.0.2.99
 for h in mn cn; do resolver $h 192.0.2.53 2001:db8::53; done
 dc dc
 node mn mn dc
@@ -64,6 +65,11 @@ like "a name outside the zone resolves as before" "$(on mn getent ahostsv4 www.e
 is "an unknown name outside is the name server's NXDOMAIN" "$(status_of nowhere.example.org A)" NXDOMAIN
 is "a name that only ends like the zone is not of it" "$(status_of cn.anexample.net A)" NXDOMAIN
 at_least "those two were asked of the name server" "$(grep -c 'nowhere.example.org\|cn.anexample.net' "$LAB_OUT/ns/dnsmasq.log")" 2
+
+is "an answer larger than a packet comes whole to who takes one" \
+	"$(on mn dig +bufsize=4096 +tries=1 +time=5 +ignore +short large.example.org TXT | tr -d '" \n' | wc -c)" 3000
+like "and is marked as cut for who does not" \
+	"$(on mn dig +noedns +tries=1 +time=5 +ignore large.example.org TXT)" 'flags:[a-z ]* tc'
 
 # A PTR query leads outside the zone and must find whoever answers it
 check "the name server still gets PTR queries" on mn dig +short -x 192.0.2.80

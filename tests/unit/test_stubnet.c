@@ -76,6 +76,26 @@ static void test_query(void **state)
 	}
 }
 
+/* Who takes long answers by UDP gets them, as long as a packet can be */
+static void test_long_answer(void **state)
+{
+	static uint8_t msg[NTM_STUBNET_ANSWER_MAX], answer[NTM_STUBNET_ANSWER_MAX];
+
+	(void)state;
+	memset(msg, 0xa5, sizeof(msg));
+	for (int v6 = 0; v6 < 2; v6++) {
+		const size_t at = v6 ? 48 : 28, most = sizeof(answer) - at;
+
+		assert_int_equal(input(udp(v6, 53, 100)), NTM_STUBNET_QUERY);
+		assert_int_equal(ntm_stubnet_answer(&out.asker, msg, most, answer, sizeof(answer)),
+				 sizeof(answer));
+		test_verify(answer, sizeof(answer));
+		assert_memory_equal(answer + at, msg, most);
+		assert_int_equal(ntm_stubnet_answer(&out.asker, msg, most + 1, answer, 1u << 20),
+				 0);
+	}
+}
+
 /* A checksum of an answer that comes out as 0 must not be sent: it would mean none */
 static void test_answer_checksum(void **state)
 {
@@ -230,9 +250,13 @@ static void test_dropped(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_query),	    cmocka_unit_test(test_answer_checksum),
-		cmocka_unit_test(test_refused_udp), cmocka_unit_test(test_tcp),
-		cmocka_unit_test(test_ping),	    cmocka_unit_test(test_dropped),
+		cmocka_unit_test(test_query),
+		cmocka_unit_test(test_long_answer),
+		cmocka_unit_test(test_answer_checksum),
+		cmocka_unit_test(test_refused_udp),
+		cmocka_unit_test(test_tcp),
+		cmocka_unit_test(test_ping),
+		cmocka_unit_test(test_dropped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

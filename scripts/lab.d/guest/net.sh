@@ -223,7 +223,10 @@ dns() {
 	local host=$1 pair args=()
 	shift
 	for pair in "$@"; do
-		args+=("--host-record=${pair%%=*},${pair#*=}")
+		case $pair in
+		--*) args+=("$pair") ;;
+		*) args+=("--host-record=${pair%%=*},${pair#*=}") ;;
+		esac
 	done
 	bg "$host" dnsmasq dnsmasq --keep-in-foreground --user=root --no-resolv --no-hosts --no-daemon --log-queries --pid-file= \
 		--bind-interfaces --address=/#/ "${args[@]}"
