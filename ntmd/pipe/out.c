@@ -257,6 +257,22 @@ static bool is_stub(const struct ntm_pipe_net *net, int family, const uint8_t *a
 				   net->has6 && !memcmp(&net->stub6, addr, 16);
 }
 
+/* The stub is this host's alone, and its packets have the addresses of the lease */
+static bool is_own(const struct ntm_pipe_net *net, int family, const uint8_t *packet)
+{
+	return family == AF_INET ? !memcmp(&net->own4, packet + 12, 4) :
+				   !memcmp(&net->own6, packet + 8, 16);
+}
+
+static void to_stub(struct ntm_pipe *pipe, const struct ntm_pipe_net *net, int family,
+		    const struct packet *packet, const uint8_t *p)
+{
+	if (is_own(net, family, p))
+		post_packet(pipe, NTM_PIPE_STUB, packet, p);
+	else
+		ntm_pipe_drop(pipe, NTM_PIPE_DROP_SOURCE, 1);
+}
+
 /* What a host sends to all on its link (multicast, link-local) is nobody's here */
 static void no_path(struct ntm_pipe *pipe, const struct ntm_out_vec *vec,
 		    const struct packet *packet, const uint8_t *p)
@@ -267,7 +283,7 @@ static void no_path(struct ntm_pipe *pipe, const struct ntm_out_vec *vec,
 	const union ntm_addr to = address_of(family, addr);
 
 	if (net && is_stub(net, family, addr))
-		post_packet(pipe, NTM_PIPE_STUB, packet, p);
+		to_stub(pipe, net, family, packet, p);
 	else if (net && !vec->injected && ntm_pipe_is_virtual(net, &to))
 		post_packet(pipe, NTM_PIPE_MISS, packet, p);
 	else

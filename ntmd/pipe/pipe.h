@@ -42,7 +42,7 @@ enum ntm_pipe_drop {
 	NTM_PIPE_DROPS,
 };
 
-/** struct ntm_pipe_net - the virtual network as the lease gives it; immutable */
+/** struct ntm_pipe_net - the virtual network as the lease gives it; immutable. Only packets from @own reach @stub */
 struct ntm_pipe_net {
 	struct ntm_garbage garbage;
 	bool has4, has6;

@@ -103,8 +103,10 @@ static inline void add_net(void)
 
 	inet_pton(AF_INET, "100.64.0.0", &net.net4);
 	inet_pton(AF_INET, "100.64.0.1", &net.stub4);
+	inet_pton(AF_INET, "100.64.0.1", &net.own4); /* of the packets that test_build() makes */
 	inet_pton(AF_INET6, "fd00::", &net.net6);
 	inet_pton(AF_INET6, "fd00::1", &net.stub6);
+	inet_pton(AF_INET6, "fd00::1", &net.own6);
 	assert_int_equal(ntm_pipe_net(&w.pipe, &net), 0);
 }
 

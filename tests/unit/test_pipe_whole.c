@@ -537,12 +537,18 @@ static void test_no_path(void **state)
 			assert_int_equal(event->family, v6 ? AF_INET6 : AF_INET);
 			free(event);
 		}
+		/* Who asks the stub with an address that is not ours is not heard */
+		buf[v6 ? 39 : 19] = 1;
+		buf[v6 ? 23 : 15] ^= 8;
+		host_send(&vnet, buf, (v6 ? 40 : 20) + 108);
+		drops_reach(NTM_PIPE_DROP_SOURCE, 1u + (unsigned int)v6);
 		buf[v6 ? 24 : 16] = v6 ? 0xff : 224;
 		host_send(&vnet, buf, (v6 ? 40 : 20) + 108);
 		drops_reach(NTM_PIPE_DROP_NO_PATH, 1u + (unsigned int)v6);
 	}
 	host_send(&vnet, (const uint8_t *)"\x55junk", 5);
 	drops_reach(NTM_PIPE_DROP_INNER, 1);
+	assert_null(ntm_pipe_take(&w.pipe.events));
 }
 
 static void test_limits(void **state)
