@@ -122,18 +122,22 @@ int ntm_path_key(struct ntm_paths *paths, struct ntm_path *path, struct ntm_pipe
 	return 0;
 }
 
-/* The usual case, without the lock: the key is the sending key */
+/* Without a sending key, every key is newer */
+static bool is_newer(const struct ntm_pipe_key *key, const struct ntm_pipe_key *tx)
+{
+	return !tx || (int32_t)(key->epoch - tx->epoch) > 0;
+}
+
+/* The usual case, without the lock: the key is the sending key, or the one before it. The sending key only gets newer. */
 bool ntm_path_confirm(struct ntm_paths *paths, struct ntm_path *path, struct ntm_pipe_key *key)
 {
-	const struct ntm_pipe_key *tx = atomic_load(&path->tx);
 	bool was_pending;
 
-	if (tx == key)
+	if (!is_newer(key, atomic_load(&path->tx)))
 		return false;
 	pthread_mutex_lock(&path->lock);
-	tx = atomic_load(&path->tx);
 	was_pending = atomic_load(&path->rx[key->epoch % NTM_WIRE_EPOCHS]) == key &&
-		      (!tx || (int32_t)(key->epoch - tx->epoch) > 0);
+		      is_newer(key, atomic_load(&path->tx));
 	if (was_pending) {
 		atomic_store(&path->tx, key);
 		prune(paths, path, key);

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "ntmobile/wire.h"
 #include "pipe/path.h"
@@ -155,6 +156,21 @@ static void test_rekey(void **state)
 		tx = key;
 		ntm_paths_collect(&paths);
 	}
+}
+
+/* What comes under the key before the sending one, late or for as long as the peer likes, waits for nobody */
+static void test_old_key(void **state)
+{
+	struct ntm_path *path = add(1);
+	struct ntm_pipe_key *old = give(path, UINT32_MAX, true), *key = give(path, 0, false);
+
+	(void)state;
+	assert_true(ntm_path_confirm(&paths, path, key));
+	pthread_mutex_lock(&path->lock);
+	alarm(5);
+	assert_false(ntm_path_confirm(&paths, path, old));
+	alarm(0);
+	pthread_mutex_unlock(&path->lock);
 }
 
 static void test_key_suites(void **state)
@@ -405,10 +421,12 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_first_key),  TEST(test_pending_replaced), TEST(test_rekey),
-		TEST(test_key_suites), TEST(test_exists),	    TEST(test_many),
-		TEST(test_churn),      TEST(test_garbage),	    TEST(test_move),
-		TEST(test_relays),     TEST(test_readers),
+		TEST(test_first_key),  TEST(test_pending_replaced),
+		TEST(test_rekey),      TEST(test_old_key),
+		TEST(test_key_suites), TEST(test_exists),
+		TEST(test_many),       TEST(test_churn),
+		TEST(test_garbage),    TEST(test_move),
+		TEST(test_readers),    TEST(test_relays),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
