@@ -104,7 +104,7 @@ static int link_get(const char *name, struct link_info *link)
 	return netif_call("look for the interface", nlh, one_link, link);
 }
 
-static int delete_old(const char *name)
+int ntm_netif_delete_old(const char *name)
 {
 	struct link_info link;
 	int err;
@@ -114,11 +114,7 @@ static int delete_old(const char *name)
 	err = link_get(name, &link);
 	if (err)
 		return err == -ENODEV ? 0 : err;
-	if (!link.ours) {
-		ntm_err("there is an interface %s that is not of NTMobile", name);
-		return -EEXIST;
-	}
-	return ntm_netif_delete(link.index);
+	return link.ours ? ntm_netif_delete(link.index) : -EEXIST;
 }
 
 int ntm_netif_create(const char *name, unsigned int *ifindex)
@@ -130,7 +126,9 @@ int ntm_netif_create(const char *name, unsigned int *ifindex)
 
 	if (!*name || strlen(name) >= IFNAMSIZ)
 		return -EINVAL;
-	err = delete_old(name);
+	err = ntm_netif_delete_old(name);
+	if (err == -EEXIST)
+		ntm_err("there is an interface %s that is not of NTMobile", name);
 	if (err)
 		return err;
 	nlh = link_start(&buf, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, 0);

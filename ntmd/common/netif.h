@@ -11,6 +11,8 @@ int ntm_netif_create(
 	const char *name,
 	unsigned int *ifindex); /* an old one of the same kind and name is deleted first */
 int ntm_netif_delete(unsigned int ifindex);
+/** ntm_netif_delete_old() - what another run has left under this name; 0 if nothing is there, -EEXIST if it is not of our kind */
+int ntm_netif_delete_old(const char *name);
 int ntm_netif_up(unsigned int ifindex, unsigned int mtu);
 int ntm_netif_queue(
 	unsigned int ifindex, unsigned int gso,

@@ -560,6 +560,8 @@ static int open_tun(struct ntm_datapath *dp, const struct ntm_dp_open *how, stru
 		}
 		return ntm_tun_adopt(tun, fd, why, size);
 	}
+	/* One that a killed ntmd left on the kernel path. A TUN device that somebody made for us in advance is used. */
+	(void)ntm_netif_delete_old(how->ifname);
 	err = ntm_tun_create(tun, how->ifname, why, size);
 	if (err)
 		return err;
