@@ -146,6 +146,36 @@ static int parse_name(const json_t *value, char name[NTM_NAME_MAX + 1])
 	return 0;
 }
 
+/* Another zone: {"name", "network4", "network6"}, each network only if it is known */
+static int parse_zone(const json_t *object, struct ntm_zone_info *zone)
+{
+	const json_t *network4 = json_object_get(object, "network4");
+	const json_t *network6 = json_object_get(object, "network6");
+
+	zone->prefix4 = zone->prefix6 = NTM_NO_PREFIX;
+	if (parse_name(json_object_get(object, "name"), zone->name) ||
+	    (network4 && parse_prefix(network4, AF_INET, &zone->virtual4, &zone->prefix4)) ||
+	    (network6 && parse_prefix(network6, AF_INET6, &zone->virtual6, &zone->prefix6)))
+		return -EINVAL;
+	return 0;
+}
+
+static int parse_zones(const json_t *zones, struct ntm_msg *lease)
+{
+	const size_t count = json_array_size(zones);
+
+	if (count > NTM_PEER_ZONES_MAX)
+		return -EINVAL;
+	for (size_t i = 0; i < count; i++) {
+		if (parse_zone(json_array_get(zones, i), &lease->peer_zones[i]))
+			return -EINVAL;
+	}
+	lease->peer_zone_count = (unsigned int)count;
+	if (count)
+		NTM_SET(lease, PEER_ZONE);
+	return 0;
+}
+
 static int parse_lease(const json_t *object, struct ntm_msg *lease)
 {
 	const json_t *virtual4 = json_object_get(object, "virtual4");
@@ -167,6 +197,8 @@ static int parse_lease(const json_t *object, struct ntm_msg *lease)
 			return -EINVAL;
 		NTM_SET(lease, VIRTUAL6);
 	}
+	if (parse_zones(json_object_get(object, "zones"), lease))
+		return -EINVAL;
 	return virtual4 || virtual6 ? 0 : -EINVAL;
 }
 
@@ -191,6 +223,23 @@ static void put_prefix(json_t *object, const char *key, int family, const void *
 	json_object_set_new(object, key, json_sprintf("%s/%u", text, prefix));
 }
 
+static void put_zones(json_t *object, const struct ntm_msg *lease)
+{
+	json_t *zones = json_array();
+
+	for (unsigned int i = 0; i < lease->peer_zone_count; i++) {
+		const struct ntm_zone_info *zone = &lease->peer_zones[i];
+		json_t *entry = json_pack("{s:s}", "name", zone->name);
+
+		if (zone->prefix4 != NTM_NO_PREFIX)
+			put_prefix(entry, "network4", AF_INET, &zone->virtual4, zone->prefix4);
+		if (zone->prefix6 != NTM_NO_PREFIX)
+			put_prefix(entry, "network6", AF_INET6, &zone->virtual6, zone->prefix6);
+		json_array_append_new(zones, entry);
+	}
+	json_object_set_new(object, "zones", zones);
+}
+
 int ntm_state_write_lease(const char *path, const struct ntm_msg *lease)
 {
 	json_t *object = json_pack("{s:s, s:s}", "name", lease->name, "zone", lease->zone);
@@ -202,6 +251,8 @@ int ntm_state_write_lease(const char *path, const struct ntm_msg *lease)
 		put_prefix(object, "virtual4", AF_INET, &lease->virtual4, lease->prefix4);
 	if (NTM_HAS(lease, VIRTUAL6))
 		put_prefix(object, "virtual6", AF_INET6, &lease->virtual6, lease->prefix6);
+	if (lease->peer_zone_count)
+		put_zones(object, lease);
 	err = ntm_state_write(path, object);
 	json_decref(object);
 	return err;

@@ -42,6 +42,16 @@ static json_t *endpoint_json(const union ntm_addr *addr)
 	return addr->sa.sa_family ? json_string(ntm_addr_str(addr, text)) : json_null();
 }
 
+/* The names alone: their networks are routes, and seen there */
+static json_t *zones_json(const struct ntm_msg *lease)
+{
+	json_t *zones = json_array();
+
+	for (unsigned int i = 0; i < lease->peer_zone_count; i++)
+		json_array_append_new(zones, json_string(lease->peer_zones[i].name));
+	return zones;
+}
+
 static json_t *own_json(const struct ntm_node *node)
 {
 	json_t *object = json_object();
@@ -58,6 +68,7 @@ static json_t *own_json(const struct ntm_node *node)
 		json_object_set_new(object, "virtual6", addr_json(AF_INET6, &node->lease.virtual6));
 		json_object_set_new(object, "prefix6", json_integer(node->lease.prefix6));
 	}
+	json_object_set_new(object, "peer_zones", zones_json(&node->lease));
 	return object;
 }
 
@@ -338,9 +349,10 @@ static void cmd_ping(struct ntm_node *node, const json_t *request, struct ntm_co
 		ntm_control_fail(reply, NTM_EXIT_ERROR, "this node is not registered");
 		return;
 	}
-	if (ntm_queries_place(name, node->lease.zone, node->lease.name) != NTM_DNS_PEER) {
-		ntm_control_fail(reply, NTM_EXIT_USAGE, "%s is no other node of %s", name,
-				 node->lease.zone);
+	if (ntm_queries_place(&node->lease, name) != NTM_DNS_PEER) {
+		ntm_control_fail(reply, NTM_EXIT_USAGE, "%s is no other node of %s%s", name,
+				 node->lease.zone,
+				 node->lease.peer_zone_count ? " or the zones beside it" : "");
 		return;
 	}
 	peer = ntm_peers_get(&node->peers, name);

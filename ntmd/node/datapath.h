@@ -70,13 +70,20 @@ struct ntm_dp_events {
 		     int err); /* the data path is gone (interface deleted, module unloaded) */
 };
 
-/** struct ntm_dp_lease - own addresses on the interface */
+/**
+ * struct ntm_dp_lease - own addresses on the interface, and what lies behind it
+ * @zone:	whose names are caught; empty: none are, nor those below @zones
+ * @zones:	other zones: names below them are caught as well, though not the zones' own names; their networks are routed
+ *		to the interface
+ */
 struct ntm_dp_lease {
 	bool has4, has6;
 	struct in_addr virtual4;
 	struct in6_addr virtual6;
 	uint8_t prefix4, prefix6;
 	char zone[NTM_NAME_MAX + 1];
+	struct ntm_zone_info zones[NTM_PEER_ZONES_MAX];
+	unsigned int zone_count;
 };
 
 /**

@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "admin.h"
 #include "dns.h"
+#include "lease.h"
 #include "setup.h"
 
 #define HOLD_TICK_MS 100u
@@ -43,8 +44,8 @@ static void reply_dns(struct ntm_node *node, uint64_t tag, const struct ntm_dns_
 		      enum ntm_dns_rcode rcode, const struct in_addr *v4, const struct in6_addr *v6)
 {
 	uint8_t answer[NTM_DNS_ANSWER_MAX];
-	int len = ntm_dns_answer(q, rcode, node->lease.zone, v4, v6, NULL, TTL_S, answer,
-				 sizeof(answer));
+	int len = ntm_dns_answer(q, rcode, ntm_lease_zone(&node->lease, q->name), v4, v6, NULL,
+				 TTL_S, answer, sizeof(answer));
 
 	if (!node->dp)
 		return;
@@ -210,7 +211,7 @@ void ntm_lookup_dns(struct ntm_node *node, uint64_t tag, const uint8_t *msg, siz
 		ntm_dns_pass(node, tag, msg, len);
 		return;
 	}
-	switch (ntm_queries_place(q.name, node->lease.zone, node->lease.name)) {
+	switch (ntm_queries_place(&node->lease, q.name)) {
 	case NTM_DNS_OUTSIDE:
 		ntm_dns_pass(node, tag, msg, len);
 		break;

@@ -16,6 +16,7 @@
 #include "common/log.h"
 #include "common/notify.h"
 #include "dns.h"
+#include "lease.h"
 #include "lookup.h"
 #include "common/netif.h"
 #include "ntmobile/wire.h"
@@ -329,21 +330,6 @@ static const struct ntm_dp_events dp_events = {
 
 /* The data path */
 
-static struct ntm_dp_lease dp_lease(const struct ntm_msg *lease)
-{
-	struct ntm_dp_lease out = {
-		.has4 = NTM_HAS(lease, VIRTUAL4),
-		.has6 = NTM_HAS(lease, VIRTUAL6),
-		.virtual4 = lease->virtual4,
-		.virtual6 = lease->virtual6,
-		.prefix4 = lease->prefix4,
-		.prefix6 = lease->prefix6,
-	};
-
-	memcpy(out.zone, lease->zone, sizeof(out.zone));
-	return out;
-}
-
 static void dp_close(struct ntm_node *node)
 {
 	struct ntm_datapath *dp = node->dp;
@@ -410,7 +396,7 @@ static int dp_open(struct ntm_node *node)
 /* Makes the interface if there is none, and gives it the lease */
 static int dp_up(struct ntm_node *node)
 {
-	struct ntm_dp_lease lease = dp_lease(&node->lease);
+	struct ntm_dp_lease lease = ntm_lease_datapath(&node->lease);
 	const bool fresh = !node->dp;
 	int err = fresh ? dp_open(node) : 0;
 
@@ -426,7 +412,7 @@ static int dp_up(struct ntm_node *node)
 		return err;
 	}
 	node->dp_why[0] = '\0';
-	lease = dp_lease(&node->lease);
+	lease = ntm_lease_datapath(&node->lease);
 	ntm_dns_up(node, &lease);
 	if (fresh) {
 		uv_timer_stop(&node->dp_timer); /* it would try to get back what is here again */
@@ -521,26 +507,20 @@ static void keep_lease(struct ntm_node *node)
 		ntm_err("cannot write %s: %s", path, strerror(-err));
 }
 
-static bool same_lease(const struct ntm_msg *a, const struct ntm_msg *b)
-{
-	const struct ntm_dp_lease x = dp_lease(a), y = dp_lease(b);
-
-	return !strcmp(a->name, b->name) && !strcmp(x.zone, y.zone) && x.has4 == y.has4 &&
-	       x.has6 == y.has6 && x.prefix4 == y.prefix4 && x.prefix6 == y.prefix6 &&
-	       (!x.has4 || !memcmp(&x.virtual4, &y.virtual4, sizeof(x.virtual4))) &&
-	       (!x.has6 || !memcmp(&x.virtual6, &y.virtual6, sizeof(x.virtual6)));
-}
-
 static void dc_lease(void *ctx, const struct ntm_msg *lease)
 {
 	struct ntm_node *node = ctx;
-	const bool changed = !node->has_lease || !same_lease(&node->lease, lease);
+	struct ntm_msg next = *lease;
+	bool changed;
 
+	if (node->has_lease)
+		ntm_lease_keep(&next, &node->lease);
+	changed = !node->has_lease || !ntm_lease_same(&node->lease, &next);
 	if (changed || !node->told_registered)
 		ntm_info("registered as %s", lease->name);
 	node->told_registered = true;
 	if (changed || node->token_kept) {
-		node->lease = *lease;
+		node->lease = next;
 		node->has_lease = true;
 		keep_lease(node);
 	}
@@ -549,6 +529,24 @@ static void dc_lease(void *ctx, const struct ntm_msg *lease)
 		ntm_node_arm(node, &node->dp_timer, dp_tick, ntm_node_now_ms() + DP_RETRY_MS);
 	}
 	ntm_admin_registered(node);
+}
+
+/* A peer of another zone, of which our lease does not say all */
+void ntm_node_learn(struct ntm_node *node, const struct ntm_msg *direction)
+{
+	switch (ntm_lease_learn(&node->lease, direction)) {
+	case NTM_LEASE_KNOWN:
+		break;
+	case NTM_LEASE_LEARNT:
+		keep_lease(node);
+		if (dp_up(node))
+			ntm_err("no data path: %s", node->dp_why);
+		break;
+	case NTM_LEASE_STALE:
+		ntm_dc_register(&node->dc, ntm_node_now_ms());
+		ntm_node_arm_dc(node);
+		break;
+	}
 }
 
 static void dc_refused(void *ctx, uint16_t status, const char *text)

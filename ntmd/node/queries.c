@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "lease.h"
+
 static unsigned int queries_held;
 
 void ntm_queries_init(struct ntm_queries *list)
@@ -150,15 +152,16 @@ int ntm_queries_errno(enum ntm_outcome outcome)
 	return outcome == NTM_OUTCOME_STANDS ? 0 : EHOSTUNREACH;
 }
 
-enum ntm_dns_place ntm_queries_place(const char *name, const char *zone, const char *self)
+enum ntm_dns_place ntm_queries_place(const struct ntm_msg *lease, const char *name)
 {
-	const size_t len = strlen(name), zone_len = strlen(zone);
+	const char *zone = lease->zone[0] ? ntm_lease_zone(lease, name) : NULL;
 
-	if (!zone_len || len < zone_len || strcmp(name + len - zone_len, zone) != 0)
+	if (!zone)
 		return NTM_DNS_OUTSIDE;
-	if (len == zone_len)
+	if (zone != lease->zone)
+		return strcmp(name, zone) != 0 && ntm_name_valid(name) ? NTM_DNS_PEER :
+									 NTM_DNS_OUTSIDE;
+	if (!strcmp(name, zone))
 		return NTM_DNS_APEX;
-	if (name[len - zone_len - 1] != '.')
-		return NTM_DNS_OUTSIDE;
-	return strcmp(name, self) ? NTM_DNS_PEER : NTM_DNS_SELF;
+	return strcmp(name, lease->name) ? NTM_DNS_PEER : NTM_DNS_SELF;
 }

@@ -6,6 +6,7 @@
 #ifndef NTM_QUERIES_H
 #define NTM_QUERIES_H
 
+#include "common/msg.h"
 #include "resolver.h"
 
 #define NTM_QUERY_HOLD_MS 2500u /* SERVFAIL within 3 s, on a busy machine too */
@@ -61,8 +62,13 @@ unsigned int ntm_queries_held(void); /* of all lists together */
 enum ntm_dns_rcode ntm_queries_rcode(enum ntm_outcome outcome);
 int ntm_queries_errno(enum ntm_outcome outcome);
 
-/** enum ntm_dns_place - where a name stands with respect to our zone and name */
+/**
+ * enum ntm_dns_place - where a name stands with respect to the zones of our lease
+ *
+ * Another zone is in the DNS as well, to be found there: what no node of it can be called, its own name and those with
+ * underscores in them, is OUTSIDE.
+ */
 enum ntm_dns_place { NTM_DNS_OUTSIDE, NTM_DNS_APEX, NTM_DNS_SELF, NTM_DNS_PEER };
-enum ntm_dns_place ntm_queries_place(const char *name, const char *zone, const char *self);
+enum ntm_dns_place ntm_queries_place(const struct ntm_msg *lease, const char *name);
 
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "lease.h"
 #include "lookup.h"
 #include "admin.h"
 
@@ -69,26 +70,10 @@ static struct ntm_slot *slot_new(struct ntm_node *node, struct ntm_peer *peer, u
 
 /* What a tunnel wants done */
 
-static bool in_prefix(const void *addr, const void *net, unsigned int prefix)
-{
-	const uint8_t *a = addr, *b = net;
-	const uint8_t mask = (uint8_t)(0xff00 >> prefix % 8);
-
-	if (memcmp(a, b, prefix / 8) != 0)
-		return false;
-	return prefix % 8 == 0 || (a[prefix / 8] & mask) == (b[prefix / 8] & mask);
-}
-
 /* A candidate inside the virtual networks would be a tunnel in itself */
 static bool is_virtual(const struct ntm_node *node, const union ntm_addr *addr)
 {
-	if (!node->has_lease)
-		return false;
-	if (addr->sa.sa_family == AF_INET)
-		return NTM_HAS(&node->lease, VIRTUAL4) &&
-		       in_prefix(&addr->v4.sin_addr, &node->lease.virtual4, node->lease.prefix4);
-	return NTM_HAS(&node->lease, VIRTUAL6) &&
-	       in_prefix(&addr->v6.sin6_addr, &node->lease.virtual6, node->lease.prefix6);
+	return node->has_lease && ntm_lease_virtual(&node->lease, addr);
 }
 
 static void do_send(struct ntm_node *node, const struct ntm_slot *slot,
@@ -334,7 +319,7 @@ static uint16_t objection(struct ntm_node *node, const struct ntm_msg *direction
 		return NTM_ST_BUSY;
 	if (!sodium_memcmp(direction->peer_key, node->self.public, sizeof(node->self.public)))
 		return NTM_ST_REFUSED;
-	if (ntm_queries_place(direction->name, node->lease.zone, node->lease.name) == NTM_DNS_SELF)
+	if (ntm_queries_place(&node->lease, direction->name) == NTM_DNS_SELF)
 		return NTM_ST_REFUSED;
 	if (node->peers.count >= PEERS_MAX)
 		return NTM_ST_BUSY;
@@ -403,6 +388,7 @@ bool ntm_setup_direction(struct ntm_node *node, const struct ntm_msg *direction)
 	ntm_debug("%s: Route Direction, path %08x, %s", peer->name, direction->path_id,
 		  direction->role == NTM_ROLE_INITIATOR ? "initiator" : "responder");
 	ntm_peers_address(&node->peers, peer, direction);
+	ntm_node_learn(node, direction);
 	start_tunnel(node, peer, direction);
 	return true;
 }

@@ -259,6 +259,20 @@ static void test_lease_file(void **state)
 	assert_int_equal(ntm_state_read_lease(file, &back), 0);
 	assert_memory_equal(&back.virtual6, &lease.virtual6, sizeof(lease.virtual6));
 	assert_int_equal(back.prefix6, 64);
+	strcpy(lease.peer_zones[0].name, "b.example");
+	lease.peer_zones[0].virtual4.s_addr = htonl(0x64410000);
+	lease.peer_zones[0].prefix4 = 16;
+	lease.peer_zones[0].prefix6 = NTM_NO_PREFIX;
+	lease.peer_zone_count = 1;
+	NTM_SET(&lease, PEER_ZONE);
+	assert_int_equal(ntm_state_write_lease(file, &lease), 0);
+	assert_int_equal(ntm_state_read_lease(file, &back), 0);
+	assert_int_equal(back.has, lease.has);
+	assert_int_equal(back.peer_zone_count, 1);
+	assert_string_equal(back.peer_zones[0].name, "b.example");
+	assert_int_equal(back.peer_zones[0].virtual4.s_addr, htonl(0x64410000));
+	assert_int_equal(back.peer_zones[0].prefix4, 16);
+	assert_int_equal(back.peer_zones[0].prefix6, NTM_NO_PREFIX);
 }
 
 static void test_pins(void **state)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* with: ntmd/node/queries.c */
+/* with: ntmd/node/queries.c ntmd/node/lease.c */
 /* What waits: queries for a tunnel, requests for the DC. */
 #include <errno.h>
 #include <setjmp.h>
@@ -129,20 +129,38 @@ static void test_outcomes(void **state)
 	assert_int_equal(ntm_queries_errno(NTM_OUTCOME_FAILED), EHOSTUNREACH);
 }
 
+static enum ntm_dns_place place(const char *name)
+{
+	struct ntm_msg lease = { .zone = "example.net",
+				 .name = "mn.example.net",
+				 .peer_zones = { { .name = "b.example" }, { .name = "c.example" } },
+				 .peer_zone_count = 2 };
+
+	return ntm_queries_place(&lease, name);
+}
+
 static void test_place(void **state)
 {
-	static const char zone[] = "example.net", self[] = "mn.example.net";
+	const struct ntm_msg none = { .zone = "" };
 
 	(void)state;
-	assert_int_equal(ntm_queries_place("www.example.org", zone, self), NTM_DNS_OUTSIDE);
-	assert_int_equal(ntm_queries_place("badexample.net", zone, self), NTM_DNS_OUTSIDE);
-	assert_int_equal(ntm_queries_place("net", zone, self), NTM_DNS_OUTSIDE);
-	assert_int_equal(ntm_queries_place("", zone, self), NTM_DNS_OUTSIDE);
-	assert_int_equal(ntm_queries_place("example.net", "", self), NTM_DNS_OUTSIDE);
-	assert_int_equal(ntm_queries_place("example.net", zone, self), NTM_DNS_APEX);
-	assert_int_equal(ntm_queries_place("mn.example.net", zone, self), NTM_DNS_SELF);
-	assert_int_equal(ntm_queries_place("cn.example.net", zone, self), NTM_DNS_PEER);
-	assert_int_equal(ntm_queries_place("a.mn.example.net", zone, self), NTM_DNS_PEER);
+	assert_int_equal(place("www.example.org"), NTM_DNS_OUTSIDE);
+	assert_int_equal(place("badexample.net"), NTM_DNS_OUTSIDE);
+	assert_int_equal(place("net"), NTM_DNS_OUTSIDE);
+	assert_int_equal(place(""), NTM_DNS_OUTSIDE);
+	assert_int_equal(ntm_queries_place(&none, "example.net"), NTM_DNS_OUTSIDE);
+	assert_int_equal(place("example.net"), NTM_DNS_APEX);
+	assert_int_equal(place("mn.example.net"), NTM_DNS_SELF);
+	assert_int_equal(place("cn.example.net"), NTM_DNS_PEER);
+	assert_int_equal(place("a.mn.example.net"), NTM_DNS_PEER);
+	assert_int_equal(place("_x.example.net"), NTM_DNS_PEER);
+	/* Another zone is in the DNS, too: what is no node's is asked there */
+	assert_int_equal(place("cn.b.example"), NTM_DNS_PEER);
+	assert_int_equal(place("x.y.c.example"), NTM_DNS_PEER);
+	assert_int_equal(place("b.example"), NTM_DNS_OUTSIDE);
+	assert_int_equal(place("_ntmobile._udp.c.example"), NTM_DNS_OUTSIDE);
+	assert_int_equal(place("xb.example"), NTM_DNS_OUTSIDE);
+	assert_int_equal(place("d.example"), NTM_DNS_OUTSIDE);
 }
 
 /* Requests */
