@@ -589,7 +589,7 @@ static void addresses_changed(void *ctx)
 {
 	struct ntm_node *node = ctx;
 	struct ntm_candidate now[NTM_CANDIDATES_MAX];
-	const struct ntm_dp_lease lease = dp_lease(&node->lease);
+	const struct ntm_dp_lease lease = ntm_lease_datapath(&node->lease);
 	unsigned int count, i;
 
 	ntm_dns_again(node, &lease);
