@@ -142,7 +142,8 @@ static void watch_traffic(struct ntm_rs_core *core)
 	if (packets != core->packets)
 		core->active_ms = core->now_ms;
 	core->packets = packets;
-	ntm_rs_load_update(&core->load, bytes, core->now_ms);
+	ntm_rs_load_update(&core->load, core->io->cpu(core->io_ctx, core->now_ms), bytes,
+			   core->now_ms);
 }
 
 static void every_second(struct ntm_rs_core *core)

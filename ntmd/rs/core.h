@@ -54,11 +54,13 @@ extern const char *const ntm_rs_counter_names[NTM_RS_COUNTERS];
  * struct ntm_rs_io - the world outside
  * @send:	0 or a negative errno; @other: from the other port
  * @candidates:	the addresses at which nodes reach this relay, best first; how many
+ * @cpu:	as ntm_rs_cpu_share()
  */
 struct ntm_rs_io {
 	int (*send)(void *ctx, const union ntm_addr *to, const uint8_t *packet, size_t len,
 		    bool other);
 	unsigned int (*candidates)(void *ctx, struct ntm_candidate *out, unsigned int max);
+	uint32_t (*cpu)(void *ctx, uint64_t now_ms);
 };
 
 /**

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "rs/load.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #define FULL 1000u
-#define SMOOTH 4 /* one part new, three parts old */
+#define TICKS_MIN 20u /* of the kernel's clock: less tells nothing */
+#define SMOOTH 4      /* one part new, three parts old */
 
 static uint64_t process_cpu_us(void)
 {
@@ -32,29 +34,31 @@ static uint32_t share(uint64_t part, uint64_t whole)
 	return !whole ? 0 : part >= whole ? FULL : (uint32_t)(part * FULL / whole);
 }
 
-/* One line of /proc/stat; what the processor spent in interrupts since the last look, per thousand */
-static uint32_t one_cpu(struct ntm_rs_load *load, const char *line)
+/* One line of /proc/stat; what the processor spent in interrupts since the last look */
+static uint32_t one_cpu(struct ntm_rs_cpu *cpu, const char *line)
 {
 	unsigned long long user, nice, system, idle, wait, irq, softirq, steal;
 	uint64_t soft, total, soft_before, total_before;
-	unsigned int cpu;
+	unsigned int n;
 
-	if (sscanf(line, "cpu%u %llu %llu %llu %llu %llu %llu %llu %llu", &cpu, &user, &nice,
-		   &system, &idle, &wait, &irq, &softirq, &steal) != 9 ||
-	    cpu >= NTM_RS_LOAD_CPUS)
+	if (sscanf(line, "cpu%u %llu %llu %llu %llu %llu %llu %llu %llu", &n, &user, &nice, &system,
+		   &idle, &wait, &irq, &softirq, &steal) != 9 ||
+	    n >= NTM_RS_LOAD_CPUS)
 		return 0;
 	soft = irq + softirq;
 	total = user + nice + system + idle + wait + soft + steal;
-	soft_before = load->soft[cpu];
-	total_before = load->total[cpu];
-	load->soft[cpu] = soft;
-	load->total[cpu] = total;
+	soft_before = cpu->soft[n];
+	total_before = cpu->total[n];
+	if (total >= total_before && total - total_before < TICKS_MIN)
+		return 0;
+	cpu->soft[n] = soft;
+	cpu->total[n] = total;
 	return soft < soft_before || total < total_before ?
-		       0 :
+		       0 : /* a processor that was taken out meanwhile */
 		       share(soft - soft_before, total - total_before);
 }
 
-static uint32_t busiest_cpu(struct ntm_rs_load *load)
+static uint32_t busiest_cpu(struct ntm_rs_cpu *cpu)
 {
 	FILE *file = fopen("/proc/stat", "re");
 	uint32_t most = 0;
@@ -63,7 +67,7 @@ static uint32_t busiest_cpu(struct ntm_rs_load *load)
 	if (!file)
 		return 0;
 	while (fgets(line, sizeof(line), file) && !strncmp(line, "cpu", 3)) {
-		const uint32_t one = one_cpu(load, line);
+		const uint32_t one = one_cpu(cpu, line);
 
 		most = one > most ? one : most;
 	}
@@ -71,12 +75,24 @@ static uint32_t busiest_cpu(struct ntm_rs_load *load)
 	return most;
 }
 
+uint32_t ntm_rs_cpu_share(struct ntm_rs_cpu *cpu, uint64_t now_ms)
+{
+	const uint64_t own_us = process_cpu_us(), elapsed_ms = now_ms - cpu->at_ms;
+	const uint32_t own = share(own_us - cpu->own_us, elapsed_ms * 1000 * processors());
+	const uint32_t soft = busiest_cpu(cpu);
+	const bool first = !cpu->at_ms;
+
+	cpu->at_ms = now_ms;
+	cpu->own_us = own_us;
+	if (first)
+		return 0;
+	return own > soft ? own : soft;
+}
+
 void ntm_rs_load_init(struct ntm_rs_load *load, uint64_t now_ms)
 {
 	memset(load, 0, sizeof(*load));
 	load->at_ms = now_ms;
-	load->cpu_us = process_cpu_us();
-	(void)busiest_cpu(load);
 }
 
 static uint64_t smooth(uint64_t old, uint64_t new)
@@ -84,20 +100,16 @@ static uint64_t smooth(uint64_t old, uint64_t new)
 	return (old * (SMOOTH - 1) + new) / SMOOTH;
 }
 
-void ntm_rs_load_update(struct ntm_rs_load *load, uint64_t bytes, uint64_t now_ms)
+void ntm_rs_load_update(struct ntm_rs_load *load, uint32_t cpu, uint64_t bytes, uint64_t now_ms)
 {
-	const uint64_t elapsed_ms = now_ms - load->at_ms, cpu_us = process_cpu_us();
-	uint32_t own, soft;
+	const uint64_t elapsed_ms = now_ms - load->at_ms;
+	const uint64_t more = bytes > load->bytes ? bytes - load->bytes : 0;
 
 	if (!elapsed_ms)
 		return;
-	own = share(cpu_us - load->cpu_us, elapsed_ms * 1000 * processors());
-	soft = busiest_cpu(load);
-	load->cpu = (uint32_t)smooth(load->cpu, own > soft ? own : soft);
-	load->rate = smooth(load->rate,
-			    bytes > load->bytes ? (bytes - load->bytes) * 1000 / elapsed_ms : 0);
+	load->cpu = (uint32_t)smooth(load->cpu, cpu);
+	load->rate = smooth(load->rate, more * 1000 / elapsed_ms);
 	load->at_ms = now_ms;
-	load->cpu_us = cpu_us;
 	load->bytes = bytes;
 }
 

@@ -153,7 +153,12 @@ static void addresses_changed(void *ctx)
 	ntm_rs_arm(rs);
 }
 
-static const struct ntm_rs_io io = { .send = io_send, .candidates = io_candidates };
+static uint32_t io_cpu(void *ctx, uint64_t now_ms)
+{
+	return ntm_rs_cpu_share(&((struct ntm_rs *)ctx)->cpu, now_ms);
+}
+
+static const struct ntm_rs_io io = { .send = io_send, .candidates = io_candidates, .cpu = io_cpu };
 
 /* The data plane */
 

@@ -25,6 +25,7 @@ struct ntm_rs {
 	struct ntm_netif_watch *watch;
 	struct ntm_control *control;
 	struct ntm_rs_core core;
+	struct ntm_rs_cpu cpu;
 	struct ntm_candidate candidates[2];
 	unsigned int candidate_count;
 	const char *config_file;
