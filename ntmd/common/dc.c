@@ -382,6 +382,10 @@ static int take_message(struct ntm_dc *dc, const struct ntm_msg *m, uint64_t now
 		dc->observed = m->observed.addr;
 		if (m->timestamp <= now_ms)
 			dc->rtt_ms = now_ms - m->timestamp;
+		/* The lease would tell more by now than it did: of relays, of other zones. */
+		if (NTM_HAS(m, LIFETIME) && !m->lifetime && dc->state == NTM_DC_REGISTERED &&
+		    !dc->registration)
+			ntm_dc_register(dc, now_ms);
 		/* fallthrough */
 	case NTM_MSG_REGISTRATION_RESPONSE:
 	case NTM_MSG_INFORMATION_RESPONSE:

@@ -44,7 +44,7 @@ static void on_registration(struct ntm_core *core, struct ntm_peer *peer,
 }
 
 static void on_keep_alive(struct ntm_core *core, const struct ntm_peer *peer,
-			  const struct ntm_msg *request)
+			  const struct ntm_msg *request, uint64_t now_ms)
 {
 	struct ntm_msg msg = { .type = NTM_MSG_KEEP_ALIVE_RESPONSE,
 			       .timestamp = request->timestamp };
@@ -53,6 +53,8 @@ static void on_keep_alive(struct ntm_core *core, const struct ntm_peer *peer,
 	msg.observed.addr = *peer->addr;
 	NTM_SET(&msg, TIMESTAMP);
 	NTM_SET(&msg, OBSERVED);
+	if (peer->node->kind == NTM_KIND_NODE && ntm_register_news(core, peer->node, now_ms))
+		NTM_SET(&msg, LIFETIME); /* 0: the lease is out of date */
 	core->counters[NTM_COUNT_KEEP_ALIVES]++;
 	ntm_send_answer(core, peer, request, &msg);
 }
@@ -79,7 +81,7 @@ static void from_relay(struct ntm_core *core, struct ntm_peer *peer, const struc
 		on_registration(core, peer, msg, now_ms);
 		break;
 	case NTM_MSG_KEEP_ALIVE:
-		on_keep_alive(core, peer, msg);
+		on_keep_alive(core, peer, msg, now_ms);
 		break;
 	case NTM_MSG_RELAY_RESPONSE:
 		ntm_direct_relay_response(core, peer, msg, now_ms);
@@ -97,7 +99,7 @@ static void from_node(struct ntm_core *core, struct ntm_peer *peer, const struct
 		on_registration(core, peer, msg, now_ms);
 		break;
 	case NTM_MSG_KEEP_ALIVE:
-		on_keep_alive(core, peer, msg);
+		on_keep_alive(core, peer, msg, now_ms);
 		break;
 	case NTM_MSG_DIRECTION_REQUEST:
 		ntm_direct_request(core, peer, msg, now_ms);

@@ -303,9 +303,28 @@ static void renew(struct ntm_core *core, struct ntm_node *node, const struct ntm
 	node->lease_ms = now_ms + (uint64_t)lifetime * 1000;
 }
 
+/* Two bits for each of the other zones */
+static uint16_t zones_now(const struct ntm_core *core)
+{
+	uint16_t all = 0;
+
+	for (unsigned int i = 0; i < core->zones.count; i++)
+		all = (uint16_t)(all << 2) | core->zones.all[i]->use4 |
+		      core->zones.all[i]->use6 << 1;
+	return all;
+}
+
+bool ntm_register_news(const struct ntm_core *core, const struct ntm_node *node, uint64_t now_ms)
+{
+	/* That there are less relays than there were is no news: a node sees that for itself when it uses one. */
+	return node->registered &&
+	       (node->told_zones != zones_now(core) ||
+		ntm_relaying_count(core, NTM_RELAYS_MAX, now_ms) > node->told_relays);
+}
+
 /*
  * The other zones, those with their networks that are known. There is room for a few long names in a packet: what does not fit is
- * left out, the last first.
+ * left out, the last first, but more than two relays before that.
  */
 static void put_zones(const struct ntm_core *core, struct ntm_msg *response)
 {
@@ -324,10 +343,11 @@ static void put_zones(const struct ntm_core *core, struct ntm_msg *response)
 		NTM_SET(response, PEER_ZONE);
 	}
 	while (response->peer_zone_count && ntm_msg_encode(response, room, sizeof(room)) < 0)
-		response->peer_zone_count--;
+		(*(response->relay_count > 2 ? &response->relay_count :
+					       &response->peer_zone_count))--;
 }
 
-static void grant(const struct ntm_core *core, const struct ntm_node *node, uint32_t lifetime,
+static void grant(const struct ntm_core *core, struct ntm_node *node, uint32_t lifetime,
 		  uint64_t now_ms, struct ntm_msg *response)
 {
 	snprintf(response->name, sizeof(response->name), "%s", node->name);
@@ -347,6 +367,8 @@ static void grant(const struct ntm_core *core, const struct ntm_node *node, uint
 		return;
 	}
 	ntm_relaying_tell(core, node, now_ms, response);
+	node->told_relays = response->relay_count;
+	node->told_zones = zones_now(core);
 	if (node->has4) {
 		response->virtual4 = node->v4;
 		response->prefix4 = core->pool4.spec.prefix;

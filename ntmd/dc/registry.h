@@ -28,6 +28,7 @@ struct ntm_dc_session {
  * @was_online:	what the last sweep saw, to notice who went offline
  * @nat:	enum ntm_nat, of the node's last registration
  * @rtts:	to relay servers, of the node's last registration, @rtt_count of them
+ * @told_relays, @told_zones: what its last lease said of them: how many, and which families of each zone
  * @tokens:	Direction Requests it may send now, in thousandths (token bucket)
  * @tokens_ms:	when @tokens was brought up to date
  * @heard_ms:	monotonic: last authentic packet; 0: none since the DC started
@@ -45,6 +46,8 @@ struct ntm_node {
 	uint8_t candidate_count;
 	uint8_t nat;
 	uint8_t rtt_count;
+	uint8_t told_relays;
+	uint16_t told_zones;
 	struct in_addr v4;
 	struct in6_addr v6;
 	uint8_t key[32];

@@ -108,6 +108,17 @@ void ntm_relaying_recall(const struct ntm_core *core, const struct ntm_direction
 		add(core, direction->relays[i], out);
 }
 
+unsigned int ntm_relaying_count(const struct ntm_core *core, unsigned int max, uint64_t now_ms)
+{
+	struct ntm_choice_relay relay;
+	unsigned int count = 0;
+	uint32_t i;
+
+	for (i = 0; i < core->relays.count && count < max; i++)
+		count += on_offer(core, &core->relays.all[i], now_ms, &relay);
+	return count;
+}
+
 static bool told_of(const struct ntm_node *node, uint32_t relay, uint32_t *us)
 {
 	unsigned int i;

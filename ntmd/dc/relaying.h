@@ -15,6 +15,8 @@ void ntm_relaying_recall(const struct ntm_core *core, const struct ntm_direction
 /** ntm_relaying_tell() - put into @response the relays that a node shall measure: two that it told of, and two others */
 void ntm_relaying_tell(const struct ntm_core *core, const struct ntm_node *node, uint64_t now_ms,
 		       struct ntm_msg *response);
+/** ntm_relaying_count() - relays that could be named now, @max at most */
+unsigned int ntm_relaying_count(const struct ntm_core *core, unsigned int max, uint64_t now_ms);
 /** ntm_relaying_measured() - keep what a node's registration tells of relays */
 void ntm_relaying_measured(const struct ntm_core *core, struct ntm_node *node,
 			   const struct ntm_msg *request);

@@ -976,6 +976,36 @@ static void a_silent_relay_is_told_again_and_then_left_out(void **state)
 	assert_int_equal(count(w, NTM_COUNT_RELAY_RESPONSES), 3);
 }
 
+static void news_are_told_to_those_who_keep_alive(void **state)
+{
+	struct world *w = *state;
+	struct client a = joined(w, "a", "198.51.100.7"), r;
+	struct ntm_msg request = registration(7200), answer;
+	unsigned int i;
+	char name[16], addr[32];
+
+	for (i = 0; i < 5; i++) {
+		assert_true(keep_alive(&a, &answer));
+		assert_false(NTM_HAS(&answer, LIFETIME));
+		snprintf(name, sizeof(name), "r%u", i);
+		snprintf(addr, sizeof(addr), "192.0.2.%u", i + 1);
+		r = relay_joined(w, name, addr);
+		assert_true(keep_alive(&r, &answer));
+		assert_false(NTM_HAS(&answer, LIFETIME));
+		assert_true(keep_alive(&a, &answer));
+		/* A fifth is none: no lease has room for it. */
+		assert_int_equal(NTM_HAS(&answer, LIFETIME), i < 4);
+		assert_int_equal(answer.lifetime, 0);
+		assert_int_equal(register_on(&a, &request, &answer), NTM_ST_OK);
+		assert_int_equal(answer.relay_count, i < 4 ? i + 1 : 4);
+	}
+	/* Less of them are none either. */
+	assert_true(try_revoke(w, "r0"));
+	assert_true(try_revoke(w, "r1"));
+	assert_true(keep_alive(&a, &answer));
+	assert_false(NTM_HAS(&answer, LIFETIME));
+}
+
 static void nodes_are_told_of_relays_and_tell_how_far_they_are(void **state)
 {
 	struct world *w = *state;
@@ -1327,6 +1357,7 @@ int main(void)
 		TEST(a_direction_has_relays_that_know_of_it),
 		TEST(a_silent_relay_is_told_again_and_then_left_out),
 		TEST(nodes_are_told_of_relays_and_tell_how_far_they_are),
+		TEST(news_are_told_to_those_who_keep_alive),
 		TEST(relays_are_listed_and_outlive_the_coordinator),
 	};
 

@@ -15,6 +15,7 @@ static struct {
 	bool deaf;	/* the DC does not hear */
 	bool forgetful; /* it has lost its sessions */
 	bool no_route4;
+	bool news; /* the DC has something to tell */
 	uint16_t refuse;
 	unsigned int requests4, requests6; /* Session Requests by family */
 	unsigned int sealed, registrations, keepalives, goodbyes, directions;
@@ -91,6 +92,8 @@ static void dc_message(const struct ntm_msg *request)
 		m.observed.addr = test_addr("192.0.2.10:4330");
 		NTM_SET(&m, TIMESTAMP);
 		NTM_SET(&m, OBSERVED);
+		if (w.news)
+			NTM_SET(&m, LIFETIME);
 		answer(&m);
 		break;
 	case NTM_MSG_DIRECTION_REQUEST:
@@ -302,6 +305,27 @@ static void test_keep_alive(void **state)
 	assert_int_equal(w.keepalives, 3);
 }
 
+static void test_news_of_the_dc(void **state)
+{
+	(void)state;
+	join(false);
+	live(24000);
+	w.news = true;
+	assert_int_equal(w.registrations, 1);
+	live(2000);
+	assert_int_equal(w.keepalives, 1);
+	assert_int_equal(w.registrations, 2);
+	w.news = false;
+	live(30000);
+	assert_int_equal(w.registrations, 2);
+	assert_int_equal(w.leases, 2);
+	/* Not after goodbye */
+	w.news = true;
+	ntm_dc_goodbye(&w.dc, w.now_ms);
+	live(30000);
+	assert_int_equal(w.registrations, 2);
+}
+
 static void test_back_off_over_all_addresses(void **state)
 {
 	(void)state;
@@ -501,6 +525,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_registers, world, end),
 		cmocka_unit_test_setup_teardown(test_keep_alive, world, end),
+		cmocka_unit_test_setup_teardown(test_news_of_the_dc, world, end),
 		cmocka_unit_test_setup_teardown(test_back_off_over_all_addresses, world, end),
 		cmocka_unit_test_setup_teardown(test_no_route_costs_no_time, world, end),
 		cmocka_unit_test_setup_teardown(test_who_waits_hurries, world, end),
