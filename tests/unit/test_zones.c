@@ -64,6 +64,15 @@ static void assert_directed(struct node *a, struct node *b)
 	assert_true(ntm_addr_equal(&y->candidates[0].addr, &a->addr));
 }
 
+static void node_keep_alive(struct node *n)
+{
+	struct ntm_msg m = { .type = NTM_MSG_KEEP_ALIVE, .request_id = 2 };
+
+	NTM_SET(&m, TIMESTAMP);
+	node_say(n, &m);
+	settle(n->w);
+}
+
 static void two_coordinators_meet(void **state)
 {
 	struct world *w = *state;
@@ -113,6 +122,21 @@ static void a_lease_names_a_zone_whose_networks_nobody_knows_yet(void **state)
 	assert_int_equal(a.got[NTM_MSG_REGISTRATION_RESPONSE].peer_zone_count, 1);
 	assert_int_equal(a.got[NTM_MSG_REGISTRATION_RESPONSE].peer_zones[0].prefix4, NTM_NO_PREFIX);
 	assert_int_equal(a.got[NTM_MSG_REGISTRATION_RESPONSE].peer_zones[0].prefix6, NTM_NO_PREFIX);
+	/* Once they are known, it is told to register anew. */
+	node_keep_alive(&a);
+	assert_false(NTM_HAS(&a.got[NTM_MSG_KEEP_ALIVE_RESPONSE], LIFETIME));
+	dc_start(&w->dc[1]);
+	publish(&w->dc[0]);
+	publish(&w->dc[1]);
+	pass(w, 300 * 1000);
+	assert_string_equal(state_of(&w->dc[0]), "ready");
+	node_keep_alive(&a);
+	assert_true(NTM_HAS(&a.got[NTM_MSG_KEEP_ALIVE_RESPONSE], LIFETIME));
+	assert_int_equal(a.got[NTM_MSG_KEEP_ALIVE_RESPONSE].lifetime, 0);
+	node_register(&a, NULL);
+	assert_int_equal(a.got[NTM_MSG_REGISTRATION_RESPONSE].peer_zones[0].prefix4, 16);
+	node_keep_alive(&a);
+	assert_false(NTM_HAS(&a.got[NTM_MSG_KEEP_ALIVE_RESPONSE], LIFETIME));
 }
 
 static void nodes_of_two_zones_are_directed(void **state)
