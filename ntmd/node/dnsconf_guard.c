@@ -32,6 +32,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/fd.h"
 #include "common/log.h"
 #include "dnsconf_method.h"
 
@@ -118,7 +119,7 @@ static void become_guard(unsigned int first_fd)
 		dup2(null, STDIN_FILENO);
 		dup2(null, STDOUT_FILENO);
 	}
-	close_range(first_fd, ~0U, 0);
+	ntm_fd_close_from(first_fd);
 	setsid();
 	if (chdir("/"))
 		_exit(1);
