@@ -19,6 +19,7 @@
 #define WAIT_MS 2000
 #define STALE_MS 3000
 #define STEP_MS 10
+#define LATE 8 /* guards that nobody waits for any more; with more the oldest is forgotten */
 
 struct ntm_dnsconf {
 	uv_poll_t poll;
@@ -63,6 +64,25 @@ static int wait_for(pid_t pid, int max_ms)
 		nanosleep(&step, NULL);
 	}
 	return -ETIMEDOUT;
+}
+
+/*
+ * Guards that took longer than we wait. They end some time, and their parent has to take note (there is no handler for that: no
+ * child of ours tells anything by its end that could not wait).
+ */
+static pid_t late[LATE];
+
+static void remember_late(pid_t pid)
+{
+	memmove(late + 1, late, (LATE - 1) * sizeof(*late));
+	late[0] = pid;
+}
+
+static void reap_late(void)
+{
+	for (unsigned int i = 0; i < LATE; i++)
+		if (late[i] && waitpid(late[i], NULL, WNOHANG))
+			late[i] = 0;
 }
 
 static void take_servers(struct ntm_dnsconf *conf, const struct ntm_dnsconf_report *report)
@@ -177,8 +197,13 @@ static void free_conf(uv_handle_t *handle)
 /* The guard sees the end of the socket, and is given the time to undo what it did */
 static int end_guard(struct ntm_dnsconf *conf, int max_ms)
 {
+	int err;
+
 	close(conf->sock);
-	return conf->guard > 0 ? wait_for(conf->guard, max_ms) : 0;
+	err = conf->guard > 0 ? wait_for(conf->guard, max_ms) : 0;
+	if (err == -ETIMEDOUT)
+		remember_late(conf->guard);
+	return err;
 }
 
 static int tell_host(struct ntm_dnsconf *conf, uv_loop_t *loop, const struct ntm_dnsconf_job *job,
@@ -214,6 +239,7 @@ int ntm_dnsconf_set(struct ntm_dnsconf **out, uv_loop_t *loop, const char *how, 
 	struct ntm_dnsconf_job job = { 0 };
 	int err = conf ? make_job(&job, how, ifname, ifindex, zone) : -ENOMEM;
 
+	reap_late();
 	*out = NULL;
 	snprintf(why, size, "%s", err ? strerror(-err) : how);
 	if (!err) {
@@ -267,6 +293,7 @@ unsigned int ntm_dnsconf_upstream(const struct ntm_dnsconf *conf, union ntm_addr
 
 void ntm_dnsconf_undo(struct ntm_dnsconf *conf)
 {
+	reap_late();
 	if (!conf)
 		return;
 	if (conf->sock < 0) {
@@ -282,9 +309,13 @@ void ntm_dnsconf_undo(struct ntm_dnsconf *conf)
 void ntm_dnsconf_undo_stale(void)
 {
 	pid_t pid = fork_quietly();
+	int err;
 
 	if (!pid)
 		ntm_dnsconf_guard_stale();
-	if (pid < 0 || wait_for(pid, STALE_MS))
+	err = pid < 0 ? -errno : wait_for(pid, STALE_MS);
+	if (err == -ETIMEDOUT)
+		remember_late(pid);
+	if (err)
 		ntm_warn("dns: what is left of an ntmd before may not all be undone");
 }
