@@ -476,22 +476,24 @@ static void wake(void *ctx)
 	uv_async_send(&dp->wake);
 }
 
+/* Garbage, packets that are held, and hints that were held back, are looked after while there are any */
+static bool look_after(struct ntm_datapath *dp)
+{
+	const bool held = ntm_held_expire(dp->held, ntm_pipe_now_ms());
+	const bool garbage = ntm_paths_collect(&dp->pipe.paths);
+
+	return ntm_pipe_hints(&dp->pipe) || held || garbage;
+}
+
 static void on_tick(uv_timer_t *timer)
 {
-	struct ntm_datapath *dp = timer->data;
-	const bool waiting = ntm_held_expire(dp->held, ntm_pipe_now_ms());
-
-	if (!ntm_paths_collect(&dp->pipe.paths) && !waiting)
+	if (!look_after(timer->data))
 		uv_timer_stop(timer);
 }
 
-/* Garbage, and packets that are held, are looked after while there are any */
 static void collect(struct ntm_datapath *dp)
 {
-	const bool waiting = ntm_held_expire(dp->held, ntm_pipe_now_ms());
-
-	if ((ntm_paths_collect(&dp->pipe.paths) || waiting) &&
-	    !uv_is_active((uv_handle_t *)&dp->tick))
+	if (look_after(dp) && !uv_is_active((uv_handle_t *)&dp->tick))
 		uv_timer_start(&dp->tick, on_tick, TICK_MS, TICK_MS);
 }
 

@@ -269,7 +269,6 @@ static void follow(struct ntm_pipe *pipe, struct ntm_path *path, const struct nt
 	const struct ntm_endpoint *endpoint = atomic_load(&path->endpoint);
 	const bool moved = !endpoint || !ntm_addr_equal(&endpoint->peer, &meta->from);
 	const struct ntm_pipe_net *net = atomic_load(&pipe->net);
-	struct ntm_pipe_event *event;
 
 	if (!moved && (!meta->local.sa.sa_family || ntm_addr_equal(&endpoint->local, &meta->local)))
 		return;
@@ -278,11 +277,7 @@ static void follow(struct ntm_pipe *pipe, struct ntm_path *path, const struct nt
 	if ((net && ntm_pipe_is_virtual(net, &meta->from)) ||
 	    ntm_path_move(&pipe->paths, path, &meta->from, &meta->local) || !moved)
 		return;
-	event = ntm_pipe_event(&pipe->events, NTM_PIPE_MOVED, path->id, NULL, 0);
-	if (!event)
-		return;
-	event->addr = meta->from;
-	ntm_pipe_post(&pipe->events, event);
+	ntm_pipe_hint(pipe, path, NTM_HINT_MOVED);
 }
 
 /* False: it goes no further. A packet that was heard before is no sign of life. */

@@ -360,7 +360,7 @@ static void sent(struct ntm_pipe *pipe, const struct msg *msg, int err)
 		return;
 	ntm_pipe_drop(pipe, drop_of(err), msg->segs);
 	if (err == -EMSGSIZE)
-		ntm_pipe_tell(&pipe->events, NTM_PIPE_MTU, msg->path->id, 0);
+		ntm_pipe_hint(pipe, msg->path, NTM_HINT_MTU);
 }
 
 static void send_all(struct ntm_pipe *pipe, const struct ntm_out_vec *vec)

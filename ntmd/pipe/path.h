@@ -50,6 +50,21 @@ struct ntm_relays {
 	union ntm_addr addr[NTM_PIPE_RELAYS];
 };
 
+#define NTM_HINT_MS 100 /* ten times a second is enough for anybody */
+
+/** enum ntm_hint_type - what is told of a path at most every NTM_HINT_MS; the last of a burst always is */
+enum ntm_hint_type {
+	NTM_HINT_MOVED,
+	NTM_HINT_MTU,
+	NTM_HINTS,
+};
+
+/** struct ntm_hint - @told_ms: when last; @later: there is something new since */
+struct ntm_hint {
+	_Atomic uint64_t told_ms;
+	atomic_bool later;
+};
+
 /**
  * struct ntm_path - one tunnel
  * @id:		Path ID, network order; @peer: virtual addresses; both never change
@@ -76,6 +91,7 @@ struct ntm_path {
 	struct ntm_pipe_key *_Atomic rx[NTM_WIRE_EPOCHS];
 	_Atomic uint64_t tx_packets, tx_bytes, rx_packets, rx_bytes;
 	_Atomic uint64_t last_rx, last_tx, asked_ms;
+	struct ntm_hint hints[NTM_HINTS];
 };
 
 /** struct ntm_paths - the table */

@@ -65,6 +65,7 @@ struct ntm_pipe {
 	_Atomic uint64_t drops[NTM_PIPE_DROPS];
 	_Atomic uint64_t auth_second; /* forged packets: second << 20 | number */
 	_Atomic uint64_t icmp_ms;
+	atomic_bool hints_later;
 	atomic_int lost;      /* negative errno: the TUN device is gone */
 	unsigned int threads; /* numbers of threads; the owner's is the last */
 	int kick[2];	      /* eventfds that wake the readers */
@@ -96,6 +97,13 @@ void ntm_pipe_close(struct ntm_pipe *pipe);
  */
 int ntm_pipe_lost(struct ntm_pipe *pipe);
 
+/**
+ * ntm_pipe_hints() - post what lanes had to tell of paths, and was held back
+ *
+ * True if there is more, for later: to be called every NTM_HINT_MS or so until it is not. The owner is woken when that begins.
+ */
+bool ntm_pipe_hints(struct ntm_pipe *pipe);
+
 /** ntm_pipe_net() - the virtual network; copied. 0 or -ENOMEM */
 int ntm_pipe_net(struct ntm_pipe *pipe, const struct ntm_pipe_net *net);
 /** ntm_pipe_is_virtual() - any thread: does this address lie in the virtual network? */
@@ -110,6 +118,8 @@ void ntm_pipe_confirm(struct ntm_pipe *pipe, struct ntm_path *path);
 void ntm_pipe_deliver(struct ntm_pipe *pipe, const uint8_t *packet, size_t len);
 
 /* For the lanes */
+/** ntm_pipe_hint() - any thread: tell the owner of @path, now or later */
+void ntm_pipe_hint(struct ntm_pipe *pipe, struct ntm_path *path, enum ntm_hint_type what);
 void ntm_pipe_drop(struct ntm_pipe *pipe, enum ntm_pipe_drop why, uint64_t n);
 /** ntm_pipe_written() - what became of a write of @n packets to the TUN device: 0 or a negative errno, which is counted */
 void ntm_pipe_written(struct ntm_pipe *pipe, int err, uint64_t n);

@@ -238,6 +238,7 @@ static inline struct ntm_pipe_event *next_event(enum ntm_pipe_event_type type)
 		if (event && event->type == type)
 			return event;
 		free(event);
+		(void)ntm_pipe_hints(&w.pipe);
 		if (!event)
 			usleep(1000);
 	}

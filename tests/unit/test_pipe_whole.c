@@ -373,6 +373,56 @@ static void test_moves(void **state)
 	ntm_paths_collect(&w.pipe.paths);
 }
 
+static uint64_t clock_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* MOVED events so far; @last: where to, if there was one */
+static unsigned int moves_told(union ntm_addr *last)
+{
+	struct ntm_pipe_event *event;
+	unsigned int n = 0;
+
+	while ((event = ntm_pipe_take(&w.pipe.events))) {
+		assert_int_equal(event->type, NTM_PIPE_MOVED);
+		*last = event->addr;
+		free(event);
+		n++;
+	}
+	return n;
+}
+
+/* A peer that moves with each packet is followed with each, but its path's owner is not kept busy; it learns where that ends */
+static void test_restless(void **state)
+{
+	const size_t len = from_peer(&to_peer, inner);
+	const uint64_t start = clock_ms();
+	struct virtio_net_hdr vnet;
+	union ntm_addr last = { 0 };
+	unsigned int n = 0;
+
+	(void)state;
+	for (uint64_t ctr = 0; ctr < 301; ctr++) {
+		const bool six = ctr & 1;
+
+		peer_send(six ? w.far6 : w.far4, ctr, inner, len);
+		assert_int_equal(host_read(&vnet, 3000), len);
+		assert_true(ntm_addr_equal(&atomic_load(&w.path->endpoint)->peer,
+					   six ? &w.far6_addr : &w.far4_addr));
+		ntm_paths_collect(&w.pipe.paths);
+		n += moves_told(&last);
+	}
+	while (ntm_pipe_hints(&w.pipe))
+		usleep(10000);
+	n += moves_told(&last);
+	assert_in_range(n, 2, (clock_ms() - start) / NTM_HINT_MS + 2);
+	assert_true(ntm_addr_equal(&last, &w.far4_addr));
+}
+
 static bool has_garbage(void)
 {
 	return atomic_load(&w.pipe.paths.bin.fresh) || w.pipe.paths.bin.waiting;
@@ -803,6 +853,7 @@ int main(void)
 		ALONE(test_ecn),
 		ALONE(test_replay),
 		ALONE(test_moves),
+		ALONE(test_restless),
 		cmocka_unit_test(test_flapping),
 		ALONE(test_relays),
 		ALONE(test_confirm),
