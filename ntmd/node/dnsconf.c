@@ -52,9 +52,10 @@ static pid_t fork_quietly(void)
 static int wait_for(pid_t pid, int max_ms)
 {
 	const struct timespec step = { .tv_nsec = STEP_MS * 1000000L };
+	const uint64_t end = uv_hrtime() + (uint64_t)max_ms * 1000000;
 	int status;
 
-	for (int ms = 0; ms < max_ms; ms += STEP_MS) {
+	while (uv_hrtime() < end) {
 		pid_t ended = waitpid(pid, &status, WNOHANG);
 
 		if (ended < 0 && errno != EINTR)

@@ -81,10 +81,10 @@ static void test_quick(void **state)
 static void test_slow(void **state)
 {
 	(void)state;
-	slow_ms = 2300;
+	slow_ms = 3000;
 	undo(set("file"));
 	assert_true(has_children());
-	usleep(600000);
+	usleep(1300000);
 	undo(set("off"));
 	assert_false(has_children());
 }

@@ -721,7 +721,12 @@ static void test_peer_refuses(void **state)
 	long cpu;
 
 	(void)state;
+	open_sockets();
 	assert_int_equal(connect(w.fd4, &w.far4_addr.sa, sizeof(w.far4_addr.v4)), 0);
+	open_pipe(0);
+	add_net();
+	add_path(&w.far4_addr);
+	add_key(0, true);
 	for (int queue = 0; queue < 2; queue++) {
 		assert_int_equal(setsockopt(w.fd4, IPPROTO_IP, IP_RECVERR, &queue, sizeof(queue)),
 				 0);
@@ -739,6 +744,7 @@ static void test_peer_refuses(void **state)
 		assert_int_equal(host_read(&vnet, 3000), len);
 	}
 	assert_int_not_equal(atomic_load(&w.pipe.drops[NTM_PIPE_DROP_NO_ROUTE]), 0);
+	teardown(state);
 }
 
 /* A descriptor handed in whose other end is closed: no busy loop, but the end, which the owner is told */
@@ -862,7 +868,7 @@ int main(void)
 		ALONE(test_limits),
 		ALONE(test_flood),
 		cmocka_unit_test(test_fair),
-		ALONE(test_peer_refuses),
+		cmocka_unit_test(test_peer_refuses),
 		ALONE(test_lost),
 		ALONE(test_storm),
 		CREW(test_storm),
