@@ -52,18 +52,29 @@ static void fail(struct ntm_node *node, uint64_t tag, const uint8_t *msg, size_t
 	send_reply(node, tag, answer, ntm_upstream_servfail(msg, len, answer, sizeof(answer)));
 }
 
+static unsigned int servers_besides_us(const struct ntm_node *node, union ntm_addr *out,
+				       unsigned int max)
+{
+	const unsigned int count = node->config.upstream_count;
+
+	if (!count)
+		return ntm_dnsconf_upstream(node->dnsconf, out, max);
+	memcpy(out, node->config.upstream, (count < max ? count : max) * sizeof(*out));
+	return count < max ? count : max;
+}
+
+unsigned int ntm_dns_servers(struct ntm_node *node, union ntm_addr *out, unsigned int max)
+{
+	if (node->config.upstream_count || node->dnsconf)
+		return servers_besides_us(node, out, max);
+	return ntm_dnsconf_host_servers(out, max);
+}
+
 static void use_servers(struct ntm_node *node)
 {
 	union ntm_addr servers[SERVERS];
-	unsigned int count;
 
-	if (node->config.upstream_count) {
-		ntm_upstream_servers(node->upstream, node->config.upstream,
-				     node->config.upstream_count);
-		return;
-	}
-	count = ntm_dnsconf_upstream(node->dnsconf, servers, SERVERS);
-	ntm_upstream_servers(node->upstream, servers, count);
+	ntm_upstream_servers(node->upstream, servers, servers_besides_us(node, servers, SERVERS));
 }
 
 void ntm_dns_pass(struct ntm_node *node, uint64_t tag, const uint8_t *msg, size_t len)

@@ -17,6 +17,7 @@
 
 struct ntm_node;
 struct ntm_dp_lease;
+union ntm_addr;
 
 /** ntm_dns_open() - once, before the data path; 0 or a negative errno */
 int ntm_dns_open(struct ntm_node *node);
@@ -30,6 +31,9 @@ void ntm_dns_up(struct ntm_node *node, const struct ntm_dp_lease *lease);
 void ntm_dns_down(struct ntm_node *node);
 /** ntm_dns_again() - addresses changed; ours may have gone: with the lease of ntm_dns_up() */
 void ntm_dns_again(struct ntm_node *node, const struct ntm_dp_lease *lease);
+
+/** ntm_dns_servers() - the name servers for questions of our own: how many of at most @max */
+unsigned int ntm_dns_servers(struct ntm_node *node, union ntm_addr *out, unsigned int max);
 
 /** ntm_dns_reply() - answer a query; ntm_dns_pass() - it is none of ours: let it go its way */
 void ntm_dns_reply(struct ntm_node *node, uint64_t tag, const uint8_t *msg, size_t len);

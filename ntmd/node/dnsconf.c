@@ -259,6 +259,11 @@ int ntm_dnsconf_set(struct ntm_dnsconf **out, uv_loop_t *loop, const char *how, 
 	return err;
 }
 
+static bool is_stub(const struct ntm_dnsconf *conf, const union ntm_addr *addr)
+{
+	return conf && (ntm_addr_equal(addr, &conf->stub4) || ntm_addr_equal(addr, &conf->stub6));
+}
+
 /* Without a guard that watches it, the file is read when it is asked for */
 static unsigned int read_servers(const struct ntm_dnsconf *conf, union ntm_addr *out,
 				 unsigned int max)
@@ -271,8 +276,7 @@ static unsigned int read_servers(const struct ntm_dnsconf *conf, union ntm_addr 
 		return 0;
 	ntm_resolv_parse(&resolv, text);
 	for (unsigned int i = 0; i < resolv.count && count < max; i++) {
-		if (!ntm_addr_equal(&resolv.servers[i], &conf->stub4) &&
-		    !ntm_addr_equal(&resolv.servers[i], &conf->stub6))
+		if (!is_stub(conf, &resolv.servers[i]))
 			out[count++] = resolv.servers[i];
 	}
 	return count;
@@ -290,6 +294,11 @@ unsigned int ntm_dnsconf_upstream(const struct ntm_dnsconf *conf, union ntm_addr
 	count = conf->count < max ? conf->count : max;
 	memcpy(out, conf->servers, count * sizeof(*out));
 	return count;
+}
+
+unsigned int ntm_dnsconf_host_servers(union ntm_addr *out, unsigned int max)
+{
+	return read_servers(NULL, out, max);
 }
 
 void ntm_dnsconf_undo(struct ntm_dnsconf *conf)

@@ -37,6 +37,8 @@ int ntm_dnsconf_set(struct ntm_dnsconf **conf, uv_loop_t *loop, const char *how,
  */
 unsigned int ntm_dnsconf_upstream(const struct ntm_dnsconf *conf, union ntm_addr *out,
 				  unsigned int max);
+/** ntm_dnsconf_host_servers() - those that this host asks, where it was told nothing of us; returns how many */
+unsigned int ntm_dnsconf_host_servers(union ntm_addr *out, unsigned int max);
 /** ntm_dnsconf_undo() - take it back; waits 2 s at most. NULL: nothing. The loop must run on to free memory. */
 void ntm_dnsconf_undo(struct ntm_dnsconf *conf);
 /** ntm_dnsconf_undo_stale() - take back what an ntmd and its guard left that were both killed, or a power cut; waits 3 s at most */

@@ -20,6 +20,7 @@
 #include "lookup.h"
 #include "common/netif.h"
 #include "ntmobile/wire.h"
+#include "reach.h"
 #include "setup.h"
 #include "common/state.h"
 
@@ -97,7 +98,10 @@ void ntm_node_drop_errno(struct ntm_node *node, int err)
 int ntm_node_send(struct ntm_node *node, const union ntm_addr *to, const uint8_t *packet,
 		  size_t len)
 {
-	return ntm_udp_send(node->udp, to, packet, len);
+	union ntm_addr where;
+	int err = ntm_reach_out(node, to, &where);
+
+	return err ? err : ntm_udp_send(node->udp, &where, packet, len);
 }
 
 uint32_t ntm_node_session_id(void *ctx)
@@ -233,9 +237,11 @@ static void on_punch(struct ntm_node *node, const uint8_t *packet, size_t len)
 		ntm_node_drop(node, NTM_NODE_DROP_MAC);
 }
 
-static void on_packet(void *ctx, const uint8_t *packet, size_t len, const union ntm_addr *from)
+static void on_packet(void *ctx, const uint8_t *packet, size_t len, const union ntm_addr *source)
 {
 	struct ntm_node *node = ctx;
+	union ntm_addr who;
+	const union ntm_addr *from = &who;
 
 	if (node->leaving && node->goodbyes == 0)
 		return;
@@ -245,6 +251,7 @@ static void on_packet(void *ctx, const uint8_t *packet, size_t len, const union 
 	}
 	if (!is_signalling(node, packet, len))
 		return;
+	ntm_reach_in(node, source, &who);
 	switch (packet[0]) {
 	case NTM_PKT_SESSION_RESPONSE:
 	case NTM_PKT_TUNNEL_RESPONSE:
@@ -274,7 +281,10 @@ static void ev_miss(void *ctx, int family, const void *virt)
 
 static void ev_peer_moved(void *ctx, uint32_t path_id, const union ntm_addr *addr)
 {
-	ntm_setup_moved(ctx, path_id, addr);
+	union ntm_addr who;
+
+	ntm_reach_in(ctx, addr, &who);
+	ntm_setup_moved(ctx, path_id, &who);
 }
 
 static void ev_rekey(void *ctx, uint32_t path_id, uint32_t epoch)
@@ -584,7 +594,22 @@ void ntm_node_use_dc(struct ntm_node *node, const struct ntm_join *where, bool h
 	ntm_node_arm_dc(node);
 }
 
-/* Real addresses came or went: the DC and every live peer learn at once where we are */
+/* The DC and every live peer learn at once where we are */
+static void show_ourselves(struct ntm_node *node)
+{
+	ntm_dc_hurry(&node->dc, ntm_node_now_ms());
+	ntm_dc_register(&node->dc, ntm_node_now_ms());
+	ntm_setup_ping_all(node);
+	ntm_node_arm_dc(node);
+}
+
+void ntm_node_reachable(struct ntm_node *node)
+{
+	if (!node->leaving)
+		show_ourselves(node);
+}
+
+/* Real addresses came or went */
 static void addresses_changed(void *ctx)
 {
 	struct ntm_node *node = ctx;
@@ -593,19 +618,19 @@ static void addresses_changed(void *ctx)
 	unsigned int count, i;
 
 	ntm_dns_again(node, &lease);
-	if (node->leaving || !node->candidates_told)
+	if (node->leaving)
 		return;
 	count = own_candidates(node, now, NTM_CANDIDATES_MAX);
+	ntm_reach_addresses(node, now, count);
+	if (!node->candidates_told)
+		return;
 	for (i = 0; i < count && i < node->candidate_count; i++)
 		if (!ntm_addr_equal(&now[i].addr, &node->candidates[i].addr))
 			break;
 	if (i == count && count == node->candidate_count)
 		return;
 	ntm_info("real addresses changed, %u now", count);
-	ntm_dc_hurry(&node->dc, ntm_node_now_ms());
-	ntm_dc_register(&node->dc, ntm_node_now_ms());
-	ntm_setup_ping_all(node);
-	ntm_node_arm_dc(node);
+	show_ourselves(node);
 }
 
 /* Signals */
@@ -686,6 +711,7 @@ static void stop(struct ntm_node *node)
 	ntm_admin_close(node);
 	ntm_netif_watch_close(node->watch);
 	node->watch = NULL;
+	ntm_reach_close(node);
 	dp_close(node);
 	ntm_dns_close(node);
 	ntm_dc_done(&node->dc);
@@ -864,6 +890,7 @@ static void start_timers(struct ntm_node *node)
 
 static int start(struct ntm_node *node)
 {
+	struct ntm_candidate own[NTM_CANDIDATES_MAX];
 	int err;
 
 	start_timers(node);
@@ -878,11 +905,14 @@ static int start(struct ntm_node *node)
 		err = open_watch(node);
 	if (!err)
 		err = ntm_dns_open(node);
+	if (!err)
+		err = ntm_reach_open(node);
 	if (err)
 		return err;
 	ntm_hs_guard_init(&node->guard, node->self.public, HANDSHAKE_RATE, ntm_node_now_ms());
 	ntm_dc_init(&node->dc, &dc_ops, node, &node->self);
 	err = use_known_dc(node);
+	ntm_reach_addresses(node, own, own_candidates(node, own, NTM_CANDIDATES_MAX));
 	if (!err)
 		err = start_signals(node);
 	if (!err)

@@ -6,6 +6,7 @@
  *	names, misses	lookup.c: what waits; asks setup.c for a tunnel
  *	set-ups		setup.c: Direction Requests, Route Directions, what tunnels want done
  *	commands	admin.c
+ *	IPv4 by NAT64	reach.c
  */
 #ifndef NTM_NODE_H
 #define NTM_NODE_H
@@ -16,6 +17,7 @@
 #include "config.h"
 #include "datapath.h"
 #include "common/dc.h"
+#include "nat64.h"
 #include "peers.h"
 #include "pins.h"
 
@@ -71,6 +73,8 @@ struct ntm_node {
 	struct ntm_noise_keypair self;
 	struct ntm_udp *udp;
 	struct ntm_netif_watch *watch;
+	struct ntm_nat64_find *nat64_find; /* these two are reach.c's */
+	struct ntm_nat64 nat64;
 	struct ntm_control *control;
 	const struct ntm_datapath_ops *dp_ops; /* NULL until there was one */
 	struct ntm_datapath *dp;	       /* NULL: no lease yet, or lost */
@@ -113,6 +117,8 @@ void ntm_node_drop(struct ntm_node *node, enum ntm_node_drop why);
 void ntm_node_drop_errno(struct ntm_node *node, int err);
 int ntm_node_send(struct ntm_node *node, const union ntm_addr *to, const uint8_t *packet,
 		  size_t len);
+/** ntm_node_reachable() - there are other ways to send than before: the DC and every live peer are to learn of it */
+void ntm_node_reachable(struct ntm_node *node);
 /** ntm_node_session_id() - random, not 0, not in use */
 uint32_t ntm_node_session_id(void *node);
 uint32_t ntm_node_suites(void *node);

@@ -10,6 +10,7 @@
 #include "lease.h"
 #include "lookup.h"
 #include "admin.h"
+#include "reach.h"
 
 #define DIRECTION_FOR_MS 5000u
 #define PEERS_MAX 65536u
@@ -109,23 +110,22 @@ static int do_keys(struct ntm_node *node, struct ntm_slot *slot, const struct nt
 	if (!node->dp)
 		return -ENODEV;
 	if (slot->in_datapath) {
-		err = node->dp_ops->path_set(node->dp, &(struct ntm_dp_path){
-							       .path_id = slot->tunnel.path_id,
-							       .peer = addr,
-							       .keys = &act->keys,
-						       });
+		err = ntm_reach_path_set(node, &(struct ntm_dp_path){
+						       .path_id = slot->tunnel.path_id,
+						       .peer = addr,
+						       .keys = &act->keys,
+					       });
 		/* Confirmed twice: by a data packet, whose event is on its way, and by a Sealed one */
 		return err == -EEXIST && act->keys.confirmed ? 0 : err;
 	}
 	make_room(node, slot);
-	err = node->dp_ops->path_set(node->dp,
-				     &(struct ntm_dp_path){
-					     .path_id = slot->tunnel.path_id,
-					     .virtual4 = peer->has4 ? &peer->virtual4 : NULL,
-					     .virtual6 = peer->has6 ? &peer->virtual6 : NULL,
-					     .peer = addr,
-					     .keys = &act->keys,
-				     });
+	err = ntm_reach_path_set(node, &(struct ntm_dp_path){
+					       .path_id = slot->tunnel.path_id,
+					       .virtual4 = peer->has4 ? &peer->virtual4 : NULL,
+					       .virtual6 = peer->has6 ? &peer->virtual6 : NULL,
+					       .peer = addr,
+					       .keys = &act->keys,
+				       });
 	slot->in_datapath = !err;
 	return err;
 }
@@ -136,9 +136,9 @@ static void do_move(struct ntm_node *node, const struct ntm_slot *slot, const un
 
 	ntm_debug("%s is now at %s", slot->peer->name, ntm_addr_str(addr, text));
 	if (node->dp && slot->in_datapath)
-		(void)node->dp_ops->path_set(node->dp,
-					     &(struct ntm_dp_path){ .path_id = slot->tunnel.path_id,
-								    .peer = addr });
+		(void)ntm_reach_path_set(node,
+					 &(struct ntm_dp_path){ .path_id = slot->tunnel.path_id,
+								.peer = addr });
 }
 
 static void do_stands(struct ntm_node *node, struct ntm_slot *slot)

@@ -84,14 +84,24 @@ qemu_prepare() {
 	with_lock "$1" qemu_prepare_locked "$1"
 }
 
+# The libraries of these programs, a line each. They look in LD_LIBRARY_PATH first.
+libraries_of() {
+	ldd "$@" 2>/dev/null | grep -oE '/[^ ():]+\.so[^ ():]*' | sort -u
+}
+
+programs_below() {
+	find "$1" -type f -perm -u+x 2>/dev/null
+}
+
 # qemu_stage TREE: the libraries of our programs, and of packages, that the base has not, into the part of the initramfs that is
 # made for each run
 qemu_stage() {
-	local lib dest dir programs paths
+	local lib dest dir paths own packaged
 	dir=$(qemu_dir "$LAB_TARGET")
-	mapfile -t programs < <(find "$1/mnt/lab/bin" "$1/mnt/lab/packages" -type f -perm -u+x 2>/dev/null)
+	mapfile -t own < <(programs_below "$1/mnt/lab/bin")
+	mapfile -t packaged < <(programs_below "$1/mnt/lab/packages")
 	paths=$(printf '%s:' "$1"/mnt/lab/packages/*/usr/lib/*-linux-gnu{,/systemd})
-	for lib in $(LD_LIBRARY_PATH=$paths ldd "${programs[@]}" 2>/dev/null | grep -oE '/[^ ():]+\.so[^ ():]*' | sort -u); do
+	for lib in $(libraries_of "${own[@]}") $(LD_LIBRARY_PATH=$paths libraries_of "${packaged[@]}"); do
 		[[ $lib != "$1"* ]] || continue # it comes with its package
 		dest=$(readlink -f "$(dirname "$lib")")/$(basename "$lib")
 		grep -qx "${dest#/}" "$(qemu_base_initrd "$dir").list" || install -D -m 755 "$lib" "$1$dest"

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "reach.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "dns.h"
+#include "nat64_find.h"
+#include "node.h"
+
+static unsigned int servers(void *ctx, union ntm_addr *out, unsigned int max)
+{
+	return ntm_dns_servers(ctx, out, max);
+}
+
+/* The data path has endpoints as they are sent to, so these change with the way that IPv4 takes */
+static void set_endpoints(struct ntm_node *node)
+{
+	if (!node->dp)
+		return;
+	for (struct ntm_peer *peer = node->peers.newest; peer; peer = peer->older)
+		if (peer->cur && peer->cur->in_datapath && peer->cur->tunnel.peer.sa.sa_family)
+			(void)ntm_reach_path_set(
+				node, &(struct ntm_dp_path){ .path_id = peer->cur->tunnel.path_id,
+							     .peer = &peer->cur->tunnel.peer });
+}
+
+static void found(void *ctx, const struct ntm_nat64 *nat64)
+{
+	struct ntm_node *node = ctx;
+	char text[INET6_ADDRSTRLEN];
+
+	node->nat64 = *nat64;
+	if (nat64->len)
+		ntm_info("IPv4 by NAT64, prefix %s/%u",
+			 inet_ntop(AF_INET6, &nat64->addr, text, sizeof(text)), nat64->len);
+	else
+		ntm_info("no NAT64 any more");
+	set_endpoints(node);
+	ntm_node_reachable(node);
+}
+
+int ntm_reach_open(struct ntm_node *node)
+{
+	return ntm_nat64_find_open(&node->nat64_find, &node->loop, servers, found, node);
+}
+
+void ntm_reach_close(struct ntm_node *node)
+{
+	ntm_nat64_find_close(node->nat64_find);
+	node->nat64_find = NULL;
+	node->nat64.len = 0;
+}
+
+static bool has_family(const struct ntm_candidate *own, unsigned int count, int family)
+{
+	for (unsigned int i = 0; i < count; i++)
+		if (own[i].addr.sa.sa_family == family)
+			return true;
+	return false;
+}
+
+void ntm_reach_addresses(struct ntm_node *node, const struct ntm_candidate *own, unsigned int count)
+{
+	const bool had = node->nat64.len;
+
+	if (!has_family(own, count, AF_INET) && has_family(own, count, AF_INET6)) {
+		ntm_nat64_find_ask(node->nat64_find);
+		return;
+	}
+	ntm_nat64_find_stop(node->nat64_find);
+	node->nat64.len = 0;
+	if (had)
+		set_endpoints(node);
+}
+
+int ntm_reach_out(const struct ntm_node *node, const union ntm_addr *to, union ntm_addr *out)
+{
+	if (to->sa.sa_family == AF_INET && node->nat64.len)
+		return ntm_nat64_out(&node->nat64, to, out);
+	*out = *to;
+	return 0;
+}
+
+void ntm_reach_in(const struct ntm_node *node, const union ntm_addr *from, union ntm_addr *out)
+{
+	ntm_nat64_in(&node->nat64, from, out);
+}
+
+int ntm_reach_path_set(struct ntm_node *node, const struct ntm_dp_path *path)
+{
+	union ntm_addr peer, relays[NTM_DP_RELAYS];
+	struct ntm_dp_path out = *path;
+
+	if (path->peer) {
+		if (ntm_reach_out(node, path->peer, &peer))
+			return -ENETUNREACH;
+		out.peer = &peer;
+	}
+	for (unsigned int i = 0; path->relays && i < NTM_DP_RELAYS; i++)
+		if (ntm_reach_out(node, &path->relays[i], &relays[i]))
+			memset(&relays[i], 0, sizeof(relays[i]));
+	if (path->relays)
+		out.relays = relays;
+	return node->dp_ops->path_set(node->dp, &out);
+}

@@ -1,0 +1,52 @@
+# Nodes in IPv6-only networks with NAT64 reach their IPv4-only coordinator and IPv4-only nodes.
+# on: qemu-6.12 qemu-6.12/tun host
+# packages: tayga unbound
+#
+#   a --- six --- gw --- internet --- dc, b          prefix of 96 bits
+#   c --- other --- gw2 --/                          prefix of 64 bits
+
+net six other internet
+host dc a b c
+router gw gw2
+link dc internet 192.0.2.9/24
+link b internet 192.0.2.20/24
+link gw internet 192.0.2.1/24
+link gw2 internet 192.0.2.2/24
+link a six 2001:db8:1::2/64
+link gw six 2001:db8:1::1/64
+link c other 2001:db8:2::2/64
+link gw2 other 2001:db8:2::1/64
+gateway a 2001:db8:1::1
+gateway c 2001:db8:2::1
+nat64 gw internet
+nat64 gw2 internet 2001:db8:64:1::/64
+
+dns dc www.example.org=192.0.2.80 ipv4only.arpa=192.0.0.170
+dc dc
+unbound gw --forward 192.0.2.9 --dns64 2001:db8:64::/96
+unbound gw2 --forward 192.0.2.9 --dns64 2001:db8:64:1::/64
+resolver a 2001:db8:1::1
+resolver b 192.0.2.9
+resolver c 2001:db8:2::1
+for h in a b c; do
+	node $h $h dc
+done
+like "a knows the prefix" "$(logs a ntmd)" 'NAT64, prefix 2001:db8:64::/96'
+like "c knows the prefix" "$(logs c ntmd)" 'NAT64, prefix 2001:db8:64:1::/64'
+
+check "IPv6-only to IPv4-only" on a ping -c 2 -W 2 b.example.net
+is "the other end sees the NAT64's address" "$(ctl b status --json | grep -oE '192\.0\.2\.1:[0-9]+' | head -n 1 | cut -d: -f1)" 192.0.2.1
+check "IPv4-only to IPv6-only" on b ping -c 2 -W 2 c.example.net
+check "IPv6-only to IPv6-only, where only IPv4 lies between them" on a ping -c 2 -W 2 c.example.net
+
+is "both directly" "$(ctl a status | grep -cE '^[bc]\.example\.net.* direct 192\.0\.2\.')" 2
+
+# c moves into an IPv4-only network, and back
+link_down c other
+link c internet 192.0.2.30/24
+check "a tunnel follows its node from NAT64 to IPv4" eventually 5 on c ping -c 1 -W 1 "$(virtual4 b)"
+unlink c internet
+link_up c other
+addr_add c other 2001:db8:2::2/64
+gateway c 2001:db8:2::1
+check "and back" eventually 5 on c ping -c 1 -W 1 "$(virtual4 b)"
