@@ -276,12 +276,17 @@ err_drops:
  * By now the device is down and a grace period has passed since, so nothing is
  * received on it; packets may still be on their way out through it, and find
  * no path.
+ *
+ * A device that is unregistered gets another grace period before its memory
+ * goes; one that could not be registered gets none.
  */
 static void ntm_uninit_dev(struct net_device *dev)
 {
 	struct ntm_dev *ndev = netdev_priv(dev);
 
 	list_del_rcu(&ndev->list);
+	if (dev->reg_state != NETREG_UNREGISTERING)
+		synchronize_net();
 	if (list_empty(&ntm_net(ndev->net)->devs))
 		ntm_hooks_put(ndev->net);
 
@@ -466,3 +471,7 @@ void ntm_dev_unregister(void)
 	rtnl_link_unregister(&ntm_link_ops);
 	unregister_pernet_subsys(&ntm_net_ops);
 }
+
+#ifdef CONFIG_NTMOBILE_KUNIT
+#include "tests/dev_test.c"
+#endif
