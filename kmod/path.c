@@ -15,6 +15,7 @@
 #include <linux/slab.h>
 #include <linux/netdevice.h>
 #include <net/ipv6.h>
+#include <ntmobile/pace.h>
 #include "dev.h"
 #include "key.h"
 #include "path.h"
@@ -348,6 +349,16 @@ int ntm_path_move(struct ntm_path *path, const union ntm_addr *addr,
 	return 0;
 }
 
+bool ntm_path_may_move(struct ntm_path *path)
+{
+	bool may;
+
+	spin_lock(&path->lock);
+	may = ntm_pace_take(&path->moves, jiffies64_to_msecs(get_jiffies_64()));
+	spin_unlock(&path->lock);
+	return may;
+}
+
 void ntm_path_set_relays(struct ntm_path *path, struct ntm_relays *relays)
 {
 	struct ntm_relays *old;
@@ -412,6 +423,8 @@ int ntm_path_add_key(struct ntm_path *path, struct ntm_key *key, bool confirmed,
 		NL_SET_ERR_MSG(extack, "epoch is not the one after the current key's");
 		return -EEXIST;
 	}
+	if (!tx)
+		WRITE_ONCE(path->heard, key->epoch - 1);
 	/* Without a sending key all there can be is pending, and falls. */
 	ntm_path_prune(path, tx && confirmed ? key : tx, old);
 	pending = ntm_path_slot(path, slot);
@@ -454,4 +467,14 @@ bool ntm_path_confirm(struct ntm_path *path, struct ntm_key *key)
 		if (old[i])
 			ntm_key_put(old[i]);
 	return was_pending;
+}
+
+bool ntm_path_heard(struct ntm_path *path, u32 epoch)
+{
+	u32 heard = READ_ONCE(path->heard);
+
+	while (unlikely((s32)(epoch - heard) > 0))
+		if (try_cmpxchg(&path->heard, &heard, epoch))
+			return true;
+	return epoch == heard;
 }

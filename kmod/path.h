@@ -80,6 +80,9 @@ struct ntm_relays {
  *		and of the last inner packet sent, 0 for never
  * @mtu_told:	what ntmd knows to fit: @mtu as it was set, or of the last NTM_EV_MTU
  * @key_asked:	jiffies of the last NTM_EV_REKEY for want of a key
+ * @heard:	highest epoch that an authenticated packet came under; one less than
+ *		the first key's before there was one
+ * @moves:	how often @endpoint followed packets (ntm_pace_take()); under @lock
  * @stats:	per-CPU counters
  * @ref:	tables hold one; packets in flight hold one each
  */
@@ -100,6 +103,8 @@ struct ntm_path {
 	u64 last_rx, last_tx;
 	u32 mtu_told;
 	unsigned long key_asked;
+	u32 heard;
+	u64 moves;
 	struct ntm_stats __percpu *stats;
 	struct kref ref;
 	struct rcu_head rcu;
@@ -170,6 +175,9 @@ void ntm_path_put(struct ntm_path *path);
 int ntm_path_move(struct ntm_path *path, const union ntm_addr *addr,
 		  const union ntm_addr *local);
 
+/* Softirq. May the path follow a packet now? Limited, since each time costs memory and an event. */
+bool ntm_path_may_move(struct ntm_path *path);
+
 /*
  * The two halves of ntm_path_move(), for a caller that must not fail between
  * them: make an endpoint (not yet published: ntm_endpoint_free() is for that
@@ -208,5 +216,14 @@ int ntm_path_add_key(struct ntm_path *path, struct ntm_key *key, bool confirmed,
  * pending (the caller sends NTM_EV_KEY_CONFIRMED).
  */
 bool ntm_path_confirm(struct ntm_path *path, struct ntm_key *key);
+
+/**
+ * ntm_path_heard() - an authenticated packet came under a key of @epoch
+ *
+ * Any context. False if one of a later epoch came before. The key before the
+ * current one is still valid, but says nothing any more of where the peer is:
+ * who held back packets of it could else move the path with each of them.
+ */
+bool ntm_path_heard(struct ntm_path *path, u32 epoch);
 
 #endif

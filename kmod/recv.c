@@ -180,6 +180,12 @@ static bool ntm_recv_same_local(const struct ntm_endpoint *ep, const union ntm_a
 	return ipv6_addr_equal(&ep->src6, &to->v6.sin6_addr);
 }
 
+/* It came through the tunnel: its source is a virtual address, and no way to the peer. */
+static bool ntm_recv_inside(const struct ntm_rx *rx)
+{
+	return rx->skb->skb_iif == rx->ndev->dev->ifindex;
+}
+
 /*
  * The newest packet of a path says where its peer is, and which of our addresses
  * it knows. One by way of a relay says nothing of the first: whether the path
@@ -196,7 +202,9 @@ static void ntm_recv_moved(struct ntm_rx *rx)
 	same = ep && ntm_addr_equal(&ep->addr, &from);
 	if (likely(same && ntm_recv_same_local(ep, &to)))
 		return;
-	if (!same && ntm_path_is_relay(rx->path, &from))
+	if (ntm_recv_inside(rx) || (!same && ntm_path_is_relay(rx->path, &from)))
+		return;
+	if (!ntm_path_may_move(rx->path))
 		return;
 	if (!ntm_path_move(rx->path, &from, &to) && !same)
 		ntm_event_peer_moved(rx->path, &from);
@@ -374,7 +382,7 @@ static void ntm_recv_authentic(struct ntm_rx *rx)
 		return;
 	}
 	WRITE_ONCE(rx->path->last_rx, get_jiffies_64());
-	if (verdict == NTM_REPLAY_NEWEST)
+	if (ntm_path_heard(rx->path, rx->key->epoch) && verdict == NTM_REPLAY_NEWEST)
 		rx->newest = true;
 	if (unlikely(rcu_access_pointer(rx->path->tx) != rx->key) &&
 	    ntm_path_confirm(rx->path, rx->key)) {

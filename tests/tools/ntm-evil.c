@@ -7,6 +7,8 @@
  *   ntm-evil IF replay    the packet as it was, ten times
  *   ntm-evil IF cut       cut to each length from 1 to 23 bytes
  *   ntm-evil IF moved     one bit of the tag changed, from another source port
+ *   ntm-evil IF late FILE PORT TO
+ *                         as it was, once FILE is there, from PORT to TO by a UDP socket
  *   ntm-evil IF junk      on the tunnel's device: IP headers of all versions and lengths, true
  *                         ones and not, to 10.9.0.2 and fd09::2; nothing is caught for it
  *   ntm-evil IF forge FROM PORT TO ID LEN COUNT TTL
@@ -31,6 +33,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 #include <ntmobile/wire.h>
 
 #ifndef UDP_SEGMENT
@@ -215,6 +218,17 @@ static void mixed(char **arg)
 	}
 }
 
+static void late(const struct packet *p, char **arg)
+{
+	struct sockaddr_in6 to = { 0 };
+	int fd = bound_socket(arg[2], (uint16_t)atoi(arg[1]), &to);
+
+	while (access(arg[0], F_OK))
+		nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
+	if (sendto(fd, p->f.payload, p->len, 0, (struct sockaddr *)&to, sizeof(to)) > 0)
+		sent++;
+}
+
 int main(int argc, char **argv)
 {
 	struct sockaddr_ll addr = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL) };
@@ -230,8 +244,9 @@ int main(int argc, char **argv)
 		printf("%u\n", sent);
 		return 0;
 	}
-	if (argc != 3) {
-		fprintf(stderr, "usage: ntm-evil IF flip|replay|cut|moved|junk|forge|mixed ...\n");
+	if (argc != 3 && !(argc == 6 && !strcmp(argv[2], "late"))) {
+		fprintf(stderr,
+			"usage: ntm-evil IF flip|replay|cut|moved|late|junk|forge|mixed ...\n");
 		return 2;
 	}
 	memset(&p, 0, sizeof(p));
@@ -250,7 +265,9 @@ int main(int argc, char **argv)
 		return 1;
 	nanosleep(&(struct timespec){ .tv_nsec = 100000000 }, NULL);
 
-	if (!strcmp(argv[2], "flip")) {
+	if (!strcmp(argv[2], "late")) {
+		late(&p, argv + 3);
+	} else if (!strcmp(argv[2], "flip")) {
 		flip(&p);
 	} else if (!strcmp(argv[2], "replay")) {
 		for (int i = 0; i < 10; i++)
