@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "ntmobile/ecn.h"
+#include "ntmobile/pace.h"
 #include "pipe/merge.h"
 #include "pipe/pipe.h"
 
@@ -262,9 +263,10 @@ static void count_received(const struct in_seg *seg, uint64_t packets, uint64_t 
 
 /*
  * The peer sends from elsewhere, or to another address of ours: the path follows at once (its owner is told), but never to a relay:
- * whether it goes by one is the owner's to decide.
+ * whether it goes by one is the owner's to decide. A peer in two places by turns is followed now and then.
  */
-static void follow(struct ntm_pipe *pipe, struct ntm_path *path, const struct ntm_sock_meta *meta)
+static void follow(struct ntm_pipe *pipe, struct ntm_path *path, const struct ntm_sock_meta *meta,
+		   uint64_t now)
 {
 	const struct ntm_endpoint *endpoint = atomic_load(&path->endpoint);
 	const bool moved = !endpoint || !ntm_addr_equal(&endpoint->peer, &meta->from);
@@ -275,6 +277,7 @@ static void follow(struct ntm_pipe *pipe, struct ntm_path *path, const struct nt
 	if (moved && ntm_path_is_relay(path, &meta->from))
 		return;
 	if ((net && ntm_pipe_is_virtual(net, &meta->from)) ||
+	    (moved && !ntm_pace_take(&path->moves, now)) ||
 	    ntm_path_move(&pipe->paths, path, &meta->from, &meta->local) || !moved)
 		return;
 	ntm_pipe_hint(pipe, path, NTM_HINT_MOVED);
@@ -293,8 +296,8 @@ static bool let_in(struct ntm_pipe *pipe, struct ntm_in_vec *vec, struct in_seg 
 	atomic_store_explicit(&seg->path->last_rx, now, memory_order_relaxed);
 	if (ntm_path_confirm(&pipe->paths, seg->path, seg->key))
 		ntm_pipe_tell(&pipe->events, NTM_PIPE_CONFIRMED, seg->path->id, seg->key->epoch);
-	if (verdict == NTM_REPLAY_NEWEST)
-		follow(pipe, seg->path, &vec->meta[seg->meta]);
+	if (ntm_path_heard(seg->path, seg->key->epoch) && verdict == NTM_REPLAY_NEWEST)
+		follow(pipe, seg->path, &vec->meta[seg->meta], now);
 	if (seg->drop != NTM_PIPE_DROPS) {
 		ntm_pipe_drop(pipe, seg->drop, 1);
 		return false;

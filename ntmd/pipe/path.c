@@ -112,6 +112,8 @@ int ntm_path_key(struct ntm_paths *paths, struct ntm_path *path, struct ntm_pipe
 		pthread_mutex_unlock(&path->lock);
 		return -EEXIST;
 	}
+	if (!tx)
+		atomic_store(&path->heard, key->epoch - 1);
 	prune(paths, path, tx && confirmed ? key : tx);
 	pending = atomic_exchange(&path->rx[key->epoch % NTM_WIRE_EPOCHS], key);
 	if (pending)
@@ -144,6 +146,16 @@ bool ntm_path_confirm(struct ntm_paths *paths, struct ntm_path *path, struct ntm
 	}
 	pthread_mutex_unlock(&path->lock);
 	return was_pending;
+}
+
+bool ntm_path_heard(struct ntm_path *path, uint32_t epoch)
+{
+	uint32_t heard = atomic_load_explicit(&path->heard, memory_order_relaxed);
+
+	while ((int32_t)(epoch - heard) > 0)
+		if (atomic_compare_exchange_weak(&path->heard, &heard, epoch))
+			return true;
+	return epoch == heard;
 }
 
 /* Paths */

@@ -77,6 +77,8 @@ struct ntm_hint {
  * @lock:	around changes of @tx and @rx; packets do not take it
  * @last_rx, @last_tx: monotonic ms, 0: never
  * @asked_ms:	when a key was last asked for
+ * @heard:	highest epoch that an authentic packet came under; one less than the first key's before there was one
+ * @moves:	how often @endpoint followed the peer (ntm_pace_take()); the in-lane's drain only
  */
 struct ntm_path {
 	struct ntm_garbage garbage;
@@ -92,6 +94,8 @@ struct ntm_path {
 	_Atomic uint64_t tx_packets, tx_bytes, rx_packets, rx_bytes;
 	_Atomic uint64_t last_rx, last_tx, asked_ms;
 	struct ntm_hint hints[NTM_HINTS];
+	_Atomic uint32_t heard;
+	__u64 moves;
 };
 
 /** struct ntm_paths - the table */
@@ -136,6 +140,13 @@ void ntm_pipe_key_free(struct ntm_pipe_key *key);
 
 /** ntm_path_confirm() - any thread: an authentic packet came under @key. True if it was pending, and is the sending key now. */
 bool ntm_path_confirm(struct ntm_paths *paths, struct ntm_path *path, struct ntm_pipe_key *key);
+/**
+ * ntm_path_heard() - the in-lane's drain: an authentic packet came under a key of @epoch
+ *
+ * False if one of a later epoch came before. The key before the current one is still valid, but says nothing any more of where the
+ * peer is: who held back packets of it could else move the path with each of them.
+ */
+bool ntm_path_heard(struct ntm_path *path, uint32_t epoch);
 /** ntm_path_move() - any thread: a new endpoint. @local may be NULL. 0 or -ENOMEM */
 int ntm_path_move(struct ntm_paths *paths, struct ntm_path *path, const union ntm_addr *peer,
 		  const union ntm_addr *local);

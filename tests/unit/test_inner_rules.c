@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What both data paths do by one header each: ECN as RFC 6040's table has it, replays as RFC 6479, inner packets. */
+/* What both data paths do by one header each: ECN as RFC 6040's table has it, replays as RFC 6479, inner packets, paces. */
 #include "ntm_test.h"
 
 #include <stdlib.h>
 
 #include "ntmobile/ecn.h"
 #include "ntmobile/inner.h"
+#include "ntmobile/pace.h"
 #include "ntmobile/replay.h"
 
 /* RFC 6040 Figure 4, row by row: inner Not-ECT, ECT(0), ECT(1), CE; outer Not-ECT, ECT(0), ECT(1), CE; -1: <drop> */
@@ -139,13 +140,42 @@ static void test_inner(void **state)
 	assert_int_equal(ntm_inner_verify(&peer, p, &len), NTM_INNER_OK);
 }
 
+/* How many of @n tries, @ms apart, may happen */
+static unsigned int paced(__u64 *full, __u64 *now, unsigned int n, unsigned int ms)
+{
+	unsigned int taken = 0;
+
+	for (; n; n--, *now += ms)
+		taken += ntm_pace_take(full, *now);
+	return taken;
+}
+
+static void test_pace(void **state)
+{
+	__u64 full = 0, now = 0;
+
+	(void)state;
+	assert_int_equal(paced(&full, &now, 1000, 0), NTM_PACE_BURST);
+	now += NTM_PACE_MS - 1;
+	assert_int_equal(paced(&full, &now, 10, 0), 0);
+	now++;
+	assert_int_equal(paced(&full, &now, 10, 0), 1);
+	/* In the long run one in so many milliseconds, and it does not save up more than a burst. */
+	assert_int_equal(paced(&full, &now, 100 * NTM_PACE_MS, 1), 99);
+	now += 1000000;
+	assert_int_equal(paced(&full, &now, 1000, 0), NTM_PACE_BURST);
+	assert_int_equal(paced(&full, &now, 100, NTM_PACE_MS), 99);
+	/* A clock near its end */
+	full = now = UINT64_MAX - 100000;
+	assert_int_equal(paced(&full, &now, 1000, 0), NTM_PACE_BURST);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ecn),
-		cmocka_unit_test(test_replay_edges),
-		cmocka_unit_test(test_replay_model),
-		cmocka_unit_test(test_inner),
+		cmocka_unit_test(test_ecn),	     cmocka_unit_test(test_replay_edges),
+		cmocka_unit_test(test_replay_model), cmocka_unit_test(test_inner),
+		cmocka_unit_test(test_pace),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
