@@ -9,7 +9,6 @@
 #include <time.h>
 #include <unistd.h>
 #include "ntmobile/ecn.h"
-#include "ntmobile/pace.h"
 #include "pipe/merge.h"
 #include "pipe/pipe.h"
 
@@ -263,10 +262,9 @@ static void count_received(const struct in_seg *seg, uint64_t packets, uint64_t 
 
 /*
  * The peer sends from elsewhere, or to another address of ours: the path follows at once (its owner is told), but never to a relay:
- * whether it goes by one is the owner's to decide. A peer in two places by turns is followed now and then.
+ * whether it goes by one is the owner's to decide.
  */
-static void follow(struct ntm_pipe *pipe, struct ntm_path *path, const struct ntm_sock_meta *meta,
-		   uint64_t now)
+static void follow(struct ntm_pipe *pipe, struct ntm_path *path, const struct ntm_sock_meta *meta)
 {
 	const struct ntm_endpoint *endpoint = atomic_load(&path->endpoint);
 	const bool moved = !endpoint || !ntm_addr_equal(&endpoint->peer, &meta->from);
@@ -277,7 +275,6 @@ static void follow(struct ntm_pipe *pipe, struct ntm_path *path, const struct nt
 	if (moved && ntm_path_is_relay(path, &meta->from))
 		return;
 	if ((net && ntm_pipe_is_virtual(net, &meta->from)) ||
-	    (moved && !ntm_pace_take(&path->moves, now)) ||
 	    ntm_path_move(&pipe->paths, path, &meta->from, &meta->local) || !moved)
 		return;
 	ntm_pipe_hint(pipe, path, NTM_HINT_MOVED);
@@ -297,7 +294,7 @@ static bool let_in(struct ntm_pipe *pipe, struct ntm_in_vec *vec, struct in_seg 
 	if (ntm_path_confirm(&pipe->paths, seg->path, seg->key))
 		ntm_pipe_tell(&pipe->events, NTM_PIPE_CONFIRMED, seg->path->id, seg->key->epoch);
 	if (ntm_path_heard(seg->path, seg->key->epoch) && verdict == NTM_REPLAY_NEWEST)
-		follow(pipe, seg->path, &vec->meta[seg->meta], now);
+		follow(pipe, seg->path, &vec->meta[seg->meta]);
 	if (seg->drop != NTM_PIPE_DROPS) {
 		ntm_pipe_drop(pipe, seg->drop, 1);
 		return false;

@@ -78,7 +78,6 @@ struct ntm_hint {
  * @last_rx, @last_tx: monotonic ms, 0: never
  * @asked_ms:	when a key was last asked for
  * @heard:	highest epoch that an authentic packet came under; one less than the first key's before there was one
- * @moves:	how often @endpoint followed the peer (ntm_pace_take()); the in-lane's drain only
  */
 struct ntm_path {
 	struct ntm_garbage garbage;
@@ -95,7 +94,6 @@ struct ntm_path {
 	_Atomic uint64_t last_rx, last_tx, asked_ms;
 	struct ntm_hint hints[NTM_HINTS];
 	_Atomic uint32_t heard;
-	__u64 moves;
 };
 
 /** struct ntm_paths - the table */

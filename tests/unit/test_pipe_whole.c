@@ -7,7 +7,6 @@
 #include <errno.h>
 
 #include "common/relay.h"
-#include "ntmobile/pace.h"
 
 static void test_out(void **state)
 {
@@ -531,39 +530,6 @@ static void test_older_key(void **state)
 	ntm_paths_collect(&w.pipe.paths);
 }
 
-/* A peer that sends from two places by turns is not followed with every packet */
-static void test_two_places(void **state)
-{
-	const size_t len = from_peer(&to_peer, inner);
-	const uint64_t start = ntm_pipe_now_ms();
-	struct ntm_pipe_event *event;
-	struct virtio_net_hdr vnet;
-	unsigned int moves = 0;
-	uint64_t ctr;
-
-	(void)state;
-	for (ctr = 0; ctr < 500; ctr++) {
-		peer_send(ctr & 1 ? w.far4 : w.far6, ctr, inner, len);
-		assert_int_equal(host_read(&vnet, 3000), len);
-	}
-	while ((event = ntm_pipe_take(&w.pipe.events))) {
-		assert_int_equal(event->type, NTM_PIPE_MOVED);
-		free(event);
-		moves++;
-	}
-	assert_true(moves >= NTM_PACE_BURST);
-	assert_true(moves <= NTM_PACE_BURST + (ntm_pipe_now_ms() - start) / NTM_PACE_MS + 1);
-
-	/* Once it stays where it is */
-	for (unsigned int i = 0; i < 20; i++) {
-		peer_send(w.far6, ctr++, inner, len);
-		assert_int_equal(host_read(&vnet, 3000), len);
-		usleep(NTM_PACE_MS * 1000 / 10);
-	}
-	assert_true(ntm_addr_equal(endpoint(), &w.far6_addr));
-	ntm_paths_collect(&w.pipe.paths);
-}
-
 static void test_confirm(void **state)
 {
 	const size_t len = from_peer(&to_peer, inner);
@@ -929,7 +895,6 @@ int main(void)
 		cmocka_unit_test(test_flapping),
 		ALONE(test_relays),
 		ALONE(test_older_key),
-		ALONE(test_two_places),
 		ALONE(test_confirm),
 		ALONE(test_held),
 		ALONE(test_no_path),
