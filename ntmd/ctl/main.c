@@ -13,11 +13,12 @@
 #define DEFAULT_SOCKET "/run/ntmd.sock"
 #define VERSION "0.1.0"
 #define TIMEOUT_MS 20000
+#define LIFETIME_TIMEOUT_MS 200000 /* a netcheck that watches mappings for three minutes */
 #define PING_EVERY_US 1000000
 
 struct options {
 	const char *socket;
-	bool json, drops;
+	bool json, drops, lifetime;
 	unsigned long count;
 	char **args; /* the verb's */
 	int arg_count;
@@ -30,12 +31,14 @@ static void usage(FILE *out)
 	      "  status [--json] [--drops]  this node, its DC, and a line for each peer (the default)\n"
 	      "  join STRING                register with what `ntm-dc invite NAME` printed\n"
 	      "  ping NAME [-c N]           set a tunnel up if there is none, measure its RTT\n"
+	      "  netcheck [--json] [--lifetime]  what this network allows: families, NAT, path MTU, relays\n"
 	      "  forget NAME                forget the key that NAME is known by\n"
 	      "  help                       print this\n"
 	      "\n"
 	      "  --socket PATH  ntmd's control socket (" DEFAULT_SOCKET ")\n"
 	      "  --json         for programs; \"schema\" is the version\n"
 	      "  --drops        dropped packets, by cause\n"
+	      "  --lifetime     also how long the NAT keeps a mapping, which takes three minutes\n"
 	      "  -c N           this many pings (4)\n"
 	      "  --version      print the version\n"
 	      "\n"
@@ -64,12 +67,12 @@ static int cannot_call(const struct options *o)
 }
 
 /* Prints the reason of a failure; the response is only there with NTM_EXIT_OK */
-static int call(const struct options *o, json_t *request, json_t **response)
+static int call_for(const struct options *o, json_t *request, json_t **response, int timeout_ms)
 {
 	json_int_t code;
 	const char *error;
 
-	*response = request ? ntm_control_call(o->socket, request, TIMEOUT_MS) : NULL;
+	*response = request ? ntm_control_call(o->socket, request, timeout_ms) : NULL;
 	json_decref(request);
 	if (!*response)
 		return cannot_call(o);
@@ -81,6 +84,11 @@ static int call(const struct options *o, json_t *request, json_t **response)
 	json_decref(*response);
 	*response = NULL;
 	return code > NTM_EXIT_OK && code <= NTM_EXIT_UNREACHABLE ? (int)code : NTM_EXIT_ERROR;
+}
+
+static int call(const struct options *o, json_t *request, json_t **response)
+{
+	return call_for(o, request, response, TIMEOUT_MS);
 }
 
 /* Verbs */
@@ -177,6 +185,27 @@ static int verb_forget(const struct options *o)
 	return code;
 }
 
+static int verb_netcheck(const struct options *o)
+{
+	json_t *response;
+	int code;
+
+	if (o->arg_count)
+		return usage_error("netcheck takes no argument");
+	code = call_for(o, json_pack("{s:s, s:b}", "command", "netcheck", "lifetime", o->lifetime),
+			&response, o->lifetime ? LIFETIME_TIMEOUT_MS : TIMEOUT_MS);
+	if (code)
+		return code;
+	if (o->json) {
+		json_dumpf(response, stdout, JSON_INDENT(2));
+		putchar('\n');
+	} else {
+		ctl_netcheck(response);
+	}
+	json_decref(response);
+	return NTM_EXIT_OK;
+}
+
 static int verb_help(const struct options *o)
 {
 	(void)o;
@@ -194,6 +223,7 @@ static int parse(struct options *o, int argc, char **argv)
 		{ "json", no_argument, NULL, 'j' },
 		{ "drops", no_argument, NULL, 'd' },
 		{ "count", required_argument, NULL, 'c' },
+		{ "lifetime", no_argument, NULL, 'l' },
 		{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -217,6 +247,9 @@ static int parse(struct options *o, int argc, char **argv)
 			if (*end || !o->count || o->count > 1000000 || optarg[0] == '-')
 				return usage_error("-c takes a number from 1");
 			break;
+		case 'l':
+			o->lifetime = true;
+			break;
 		case 'V':
 			puts("ntmctl " VERSION);
 			return NTM_EXIT_OK;
@@ -236,8 +269,8 @@ int main(int argc, char **argv)
 		const char *name;
 		int (*run)(const struct options *o);
 	} verbs[] = {
-		{ "status", verb_status }, { "join", verb_join }, { "ping", verb_ping },
-		{ "forget", verb_forget }, { "help", verb_help },
+		{ "status", verb_status }, { "join", verb_join },	  { "ping", verb_ping },
+		{ "forget", verb_forget }, { "netcheck", verb_netcheck }, { "help", verb_help },
 	};
 	struct options o = { .socket = DEFAULT_SOCKET, .count = 4 };
 	const char *verb;

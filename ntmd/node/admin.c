@@ -9,6 +9,7 @@
 
 #include "common/log.h"
 #include "lookup.h"
+#include "netcheck.h"
 #include "setup.h"
 #include "common/state.h"
 
@@ -410,6 +411,21 @@ static void cmd_forget(struct ntm_node *node, const json_t *request,
 		ntm_control_answer(reply, json_pack("{s:b, s:s}", "ok", 1, "name", name));
 }
 
+/* netcheck */
+
+static void cmd_netcheck(struct ntm_node *node, const json_t *request,
+			 struct ntm_control_reply *reply)
+{
+	const bool lifetime = json_is_true(json_object_get(request, "lifetime"));
+
+	if (!node->has_lease)
+		ntm_control_fail(reply, NTM_EXIT_ERROR, "this node is not registered");
+	else if (node->netcheck)
+		ntm_control_fail(reply, NTM_EXIT_ERROR, "another check is under way");
+	else if (!ntm_netcheck_start(node, lifetime, reply))
+		ntm_control_fail(reply, NTM_EXIT_ERROR, "no memory");
+}
+
 static void on_command(void *ctx, json_t *request, struct ntm_control_reply *reply)
 {
 	const char *command = json_string_value(json_object_get(request, "command"));
@@ -427,6 +443,8 @@ static void on_command(void *ctx, json_t *request, struct ntm_control_reply *rep
 		cmd_ping(node, request, reply);
 	else if (!strcmp(command, "forget"))
 		cmd_forget(node, request, reply);
+	else if (!strcmp(command, "netcheck"))
+		cmd_netcheck(node, request, reply);
 	else
 		ntm_control_fail(reply, NTM_EXIT_USAGE, "unknown command");
 }

@@ -18,6 +18,7 @@
 #include "dns.h"
 #include "lease.h"
 #include "lookup.h"
+#include "netcheck.h"
 #include "common/netif.h"
 #include "ntmobile/wire.h"
 #include "reach.h"
@@ -237,6 +238,18 @@ static void on_punch(struct ntm_node *node, const uint8_t *packet, size_t len)
 		ntm_node_drop(node, NTM_NODE_DROP_MAC);
 }
 
+static void survey_arm(struct ntm_node *node);
+
+/* Nothing that it says is believed without the nonce of a probe of ours */
+static void on_probe_response(struct ntm_node *node, const uint8_t *packet, size_t len,
+			      const union ntm_addr *from)
+{
+	if (!ntm_survey_response(&node->survey, packet, len, from, ntm_node_now_us()) &&
+	    !ntm_netcheck_packet(node, packet, len))
+		ntm_node_drop(node, NTM_NODE_DROP_AUTH);
+	survey_arm(node);
+}
+
 static void on_packet(void *ctx, const uint8_t *packet, size_t len, const union ntm_addr *source)
 {
 	struct ntm_node *node = ctx;
@@ -266,6 +279,9 @@ static void on_packet(void *ctx, const uint8_t *packet, size_t len, const union 
 		break;
 	case NTM_PKT_HOLE_PUNCHING:
 		on_punch(node, packet, len);
+		break;
+	case NTM_PKT_RELAY_PROBE_RESPONSE:
+		on_probe_response(node, packet, len, from);
 		break;
 	default:
 		ntm_node_drop(node, NTM_NODE_DROP_VERSION);
@@ -499,6 +515,35 @@ static void dc_registration(void *ctx, struct ntm_msg *m)
 	memcpy(node->candidates, m->candidates, m->candidate_count * sizeof(*m->candidates));
 	node->candidate_count = m->candidate_count;
 	node->candidates_told = true;
+	ntm_survey_own(&node->survey, node->candidates, node->candidate_count, ntm_node_now_us());
+	ntm_survey_dc(&node->survey, &node->dc.addr, &node->dc.observed);
+	ntm_survey_fill(&node->survey, m);
+	survey_arm(node);
+}
+
+/* Relays and the NAT */
+
+static void survey_tick(uv_timer_t *timer)
+{
+	struct ntm_node *node = timer->data;
+
+	ntm_survey_tick(&node->survey, ntm_node_now_us());
+	survey_arm(node);
+}
+
+static void survey_arm(struct ntm_node *node)
+{
+	ntm_node_arm(node, &node->survey_timer, survey_tick, ntm_survey_deadline(&node->survey));
+}
+
+static void survey_done(void *ctx)
+{
+	struct ntm_node *node = ctx;
+
+	if (node->dc.state != NTM_DC_REGISTERED)
+		return;
+	ntm_dc_register(&node->dc, ntm_node_now_ms());
+	ntm_node_arm_dc(node);
 }
 
 static void keep_lease(struct ntm_node *node)
@@ -538,6 +583,9 @@ static void dc_lease(void *ctx, const struct ntm_msg *lease)
 		ntm_err("no data path: %s", node->dp_why);
 		ntm_node_arm(node, &node->dp_timer, dp_tick, ntm_node_now_ms() + DP_RETRY_MS);
 	}
+	ntm_survey_dc(&node->survey, &node->dc.addr, &node->dc.observed);
+	ntm_survey_relays(&node->survey, lease->relays, lease->relay_count, ntm_node_now_us());
+	survey_arm(node);
 	ntm_admin_registered(node);
 }
 
@@ -577,6 +625,8 @@ static int dc_message(void *ctx, const struct ntm_msg *m)
 	(void)ntm_setup_direction(ctx, m);
 	return 0;
 }
+
+static const struct ntm_survey_ops survey_ops = { .send = dc_send, .done = survey_done };
 
 static const struct ntm_dc_ops dc_ops = {
 	.send = dc_send,
@@ -708,6 +758,7 @@ static void stop(struct ntm_node *node)
 	ntm_lookup_fail_all(node);
 	for (unsigned int i = 0; i < sizeof(node->signals) / sizeof(node->signals[0]); i++)
 		close_handle((uv_handle_t *)&node->signals[i]);
+	ntm_netcheck_stop(node);
 	ntm_admin_close(node);
 	ntm_netif_watch_close(node->watch);
 	node->watch = NULL;
@@ -718,6 +769,7 @@ static void stop(struct ntm_node *node)
 	ntm_setup_close_all(node, "ntmd ends");
 	ntm_udp_close(node->udp);
 	node->udp = NULL;
+	close_handle((uv_handle_t *)&node->survey_timer);
 	close_handle((uv_handle_t *)&node->leave_timer);
 	close_handle((uv_handle_t *)&node->dp_timer);
 	close_handle((uv_handle_t *)&node->hold_timer);
@@ -880,7 +932,7 @@ static int start_signals(struct ntm_node *node)
 static void start_timers(struct ntm_node *node)
 {
 	uv_timer_t *const timers[] = { &node->dc_timer, &node->hold_timer, &node->dp_timer,
-				       &node->leave_timer };
+				       &node->leave_timer, &node->survey_timer };
 
 	for (unsigned int i = 0; i < sizeof(timers) / sizeof(timers[0]); i++) {
 		uv_timer_init(&node->loop, timers[i]);
@@ -911,6 +963,7 @@ static int start(struct ntm_node *node)
 		return err;
 	ntm_hs_guard_init(&node->guard, node->self.public, HANDSHAKE_RATE, ntm_node_now_ms());
 	ntm_dc_init(&node->dc, &dc_ops, node, &node->self);
+	ntm_survey_init(&node->survey, &survey_ops, node);
 	err = use_known_dc(node);
 	ntm_reach_addresses(node, own, own_candidates(node, own, NTM_CANDIDATES_MAX));
 	if (!err)

@@ -20,6 +20,7 @@
 #include "nat64.h"
 #include "peers.h"
 #include "pins.h"
+#include "survey.h"
 
 /* Why a packet of signalling was dropped. */
 enum ntm_node_drop {
@@ -64,6 +65,7 @@ struct ntm_node {
 	uv_timer_t hold_timer;	/* runs while something waits in lookup.c */
 	uv_timer_t dp_timer;	/* tries to get the data path back */
 	uv_timer_t leave_timer; /* goodbyes */
+	uv_timer_t survey_timer;
 	uv_signal_t signals[3];
 	struct ntm_node_config config;
 	struct ntm_node_fds fds;
@@ -84,6 +86,8 @@ struct ntm_node {
 	char dp_why[256]; /* why there is none, for people */
 
 	struct ntm_dc dc;
+	struct ntm_survey survey;
+	struct ntm_netcheck *netcheck; /* NULL: none runs */
 	struct ntm_hs_guard guard;
 	struct ntm_peers peers;
 	struct ntm_pins pins;
