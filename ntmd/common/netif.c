@@ -19,6 +19,7 @@
 #define DUMP_TRIES 8
 
 /* Send one request on a socket of its own; these are rare */
+/* @what: for the log, NULL where the caller tells people itself */
 static int netif_call(const char *what, struct nlmsghdr *nlh, ntm_nl_fn *fn, void *ctx)
 {
 	struct ntm_nl nl;
@@ -28,7 +29,7 @@ static int netif_call(const char *what, struct nlmsghdr *nlh, ntm_nl_fn *fn, voi
 	if (err)
 		return err;
 	err = ntm_nl_call(&nl, nlh, fn, ctx);
-	if (err && nl.why[0])
+	if (err && what && nl.why[0])
 		ntm_warn("%s: %s", what, nl.why);
 	ntm_nl_close(&nl);
 	return err;
@@ -251,6 +252,31 @@ bool ntm_netif_lacks(unsigned int ifindex, int family, const void *addr)
 int ntm_netif_serve_addr(unsigned int ifindex, int family, const void *addr)
 {
 	return change_addr(ifindex, family, addr, family == AF_INET ? 32 : 128, true, 0);
+}
+
+int ntm_netif_route(unsigned int ifindex, int family, const void *net, uint8_t prefix,
+		    const struct in_addr *src, bool add)
+{
+	const size_t len = family == AF_INET ? 4 : 16;
+	union ntm_nl_buf buf;
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(&buf);
+	struct rtmsg *rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));
+
+	if (prefix > len * 8)
+		return -EINVAL;
+	nlh->nlmsg_type = add ? RTM_NEWROUTE : RTM_DELROUTE;
+	nlh->nlmsg_flags = add ? NLM_F_CREATE | NLM_F_EXCL : 0;
+	rtm->rtm_family = (uint8_t)family;
+	rtm->rtm_dst_len = prefix;
+	rtm->rtm_table = RT_TABLE_MAIN;
+	rtm->rtm_protocol = RTPROT_STATIC;
+	rtm->rtm_scope = RT_SCOPE_LINK;
+	rtm->rtm_type = RTN_UNICAST;
+	mnl_attr_put(nlh, RTA_DST, len, net);
+	mnl_attr_put_u32(nlh, RTA_OIF, ifindex);
+	if (src && family == AF_INET)
+		mnl_attr_put(nlh, RTA_PREFSRC, sizeof(*src), src);
+	return netif_call(NULL, nlh, NULL, NULL);
 }
 
 /* The interfaces whose addresses count, as a set of indices */

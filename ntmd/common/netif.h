@@ -25,6 +25,9 @@ int ntm_netif_addr(unsigned int ifindex, int family, const void *addr, uint8_t p
 bool ntm_netif_lacks(unsigned int ifindex, int family, const void *addr);
 /* An address to serve on, which no packet of others leaves from: IPv6 would prefer the newest for them */
 int ntm_netif_serve_addr(unsigned int ifindex, int family, const void *addr);
+/* A route to a network that lies behind the interface, IPv4 with @src as its source. -EEXIST: there is one already, of anybody's */
+int ntm_netif_route(unsigned int ifindex, int family, const void *net, uint8_t prefix,
+		    const struct in_addr *src, bool add);
 
 struct ntm_netif_watch;
 /** typedef ntm_netif_changed_fn - the set of usable real addresses may have changed (at once, no debounce) */

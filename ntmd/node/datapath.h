@@ -105,7 +105,8 @@ struct ntm_dp_open {
  * struct ntm_datapath_ops - all return 0 or a negative errno
  * @open:	make the interface and take the sockets; @why gets a sentence for people on failure
  * @ifindex:	of its interface, whatever its name; 0: not known
- * @configure:	addresses, routes of the virtual prefixes, zone to catch; again on a changed lease
+ * @configure:	addresses, routes of the virtual prefixes, zones to catch; again on a changed lease. (A TUN device that was
+ *		handed in has what its parent gave it: routes to other zones' networks are the parent's to make.)
  * @path_set:	create a path or change it
  * @stats:	of a path
  * @drops:	of the device
@@ -135,10 +136,34 @@ extern const struct ntm_datapath_ops ntm_datapath_kernel, ntm_datapath_tun;
 struct in_addr ntm_dp_stub4(const struct ntm_dp_lease *lease);
 struct in6_addr ntm_dp_stub6(const struct ntm_dp_lease *lease);
 
-/** ntm_dp_addresses() - change an interface's addresses from those of one lease to another's */
+/** struct ntm_dp_net - a network of another zone; @addr: its address, 4 bytes of it for AF_INET */
+struct ntm_dp_net {
+	int family;
+	uint8_t addr[16];
+	uint8_t prefix;
+};
+
+/** struct ntm_dp_nets - what ntm_dp_networks() found */
+struct ntm_dp_nets {
+	struct ntm_dp_net net[2 * NTM_PEER_ZONES_MAX];
+	unsigned int count;
+};
+
+/**
+ * ntm_dp_networks() - the networks of a lease's other zones that can be used: of families that we have an address of, no larger
+ * than a /8, and overlapping neither our own network nor that of a zone before
+ */
+void ntm_dp_networks(const struct ntm_dp_lease *lease, struct ntm_dp_nets *nets);
+
+/**
+ * ntm_dp_addresses() - change an interface's addresses, and its routes to other zones' networks, from those of one lease to
+ * another's
+ *
+ * A network that this host has a route to elsewhere stays there, and is logged: its own come first.
+ */
 int ntm_dp_addresses(unsigned int ifindex, const struct ntm_dp_lease *old,
 		     const struct ntm_dp_lease *lease);
-/** ntm_dp_addresses_again() - put back what the kernel took away: IPv6 addresses go with an interface that is set down */
+/** ntm_dp_addresses_again() - put back what the kernel took away: IPv6 addresses and routes go with an interface that is set down */
 void ntm_dp_addresses_again(unsigned int ifindex, const struct ntm_dp_lease *lease);
 
 #endif

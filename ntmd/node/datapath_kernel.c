@@ -529,7 +529,25 @@ static void links_changed(void *ctx)
 
 /* Opening and closing */
 
-static int dev_set(struct ntm_datapath *dp, int fd4, int fd6, const char *zone)
+/* Our zone and the others, in the order in which names are looked for; without ours none */
+static bool put_zones(struct nlmsghdr *nlh, const struct ntm_dp_lease *lease)
+{
+	struct nlattr *nest = mnl_attr_nest_start(nlh, NTM_A_ZONES);
+	bool room = true;
+
+	if (lease->zone[0]) {
+		room = ntm_nl_put(nlh, NTM_ZONES_ZONE, strlen(lease->zone) + 1, lease->zone);
+		for (unsigned int i = 0; room && i < lease->zone_count; i++)
+			room = ntm_nl_put(nlh, NTM_ZONES_ZONE, strlen(lease->zones[i].name) + 1,
+					  lease->zones[i].name);
+	}
+	mnl_attr_nest_end(nlh, nest);
+	return room;
+}
+
+_Static_assert(1 + NTM_PEER_ZONES_MAX <= NTM_ZONE_COUNT, "as many as the module takes");
+
+static int dev_set(struct ntm_datapath *dp, int fd4, int fd6, const struct ntm_dp_lease *lease)
 {
 	union ntm_nl_buf buf;
 	struct nlmsghdr *nlh = start(dp, &buf, NTM_CMD_DEV_SET, 0);
@@ -539,7 +557,7 @@ static int dev_set(struct ntm_datapath *dp, int fd4, int fd6, const char *zone)
 		mnl_attr_put_u32(nlh, NTM_A_SOCKET4, (uint32_t)fd4);
 	if (fd6 != NO_CHANGE)
 		mnl_attr_put_u32(nlh, NTM_A_SOCKET6, (uint32_t)fd6);
-	if (zone && !ntm_nl_put(nlh, NTM_A_ZONE, strlen(zone) + 1, zone))
+	if (lease && !put_zones(nlh, lease))
 		return -EMSGSIZE;
 	err = ntm_nl_call(&dp->ev, nlh, NULL, NULL);
 	if (err && dp->ev.why[0])
@@ -763,7 +781,7 @@ static int kernel_configure(struct ntm_datapath *dp, const struct ntm_dp_lease *
 	int err = ntm_dp_addresses(dp->ifindex, &dp->lease, lease);
 
 	if (!err)
-		err = dev_set(dp, NO_CHANGE, NO_CHANGE, lease->zone);
+		err = dev_set(dp, NO_CHANGE, NO_CHANGE, lease);
 	if (!err)
 		dp->lease = *lease;
 	return err;

@@ -675,8 +675,11 @@ static uint32_t tun_suites(struct ntm_datapath *dp)
 	return ntm_aead_suites();
 }
 
+_Static_assert(NTM_PIPE_NETS >= 2 * NTM_PEER_ZONES_MAX, "room for all networks");
+
 static struct ntm_pipe_net net_of(const struct ntm_dp_lease *lease)
 {
+	struct ntm_dp_nets nets;
 	struct ntm_pipe_net net = {
 		.has4 = lease->has4,
 		.has6 = lease->has6,
@@ -690,6 +693,14 @@ static struct ntm_pipe_net net_of(const struct ntm_dp_lease *lease)
 		.prefix6 = lease->prefix6,
 	};
 
+	ntm_dp_networks(lease, &nets);
+	for (unsigned int i = 0; i < nets.count; i++) {
+		struct ntm_pipe_prefix *other = &net.others[net.other_count++];
+
+		other->family = nets.net[i].family;
+		other->bits = nets.net[i].prefix;
+		memcpy(other->addr, nets.net[i].addr, sizeof(other->addr));
+	}
 	return net;
 }
 

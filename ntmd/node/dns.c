@@ -138,6 +138,8 @@ static int open_stub(struct ntm_node *node, const union ntm_addr *addrs, int cou
 
 /* This host's resolver */
 
+_Static_assert(1 + NTM_PEER_ZONES_MAX <= NTM_DNSCONF_ZONES, "room for all zones");
+
 static const union ntm_addr *of_family(const union ntm_addr *addrs, int count, int family)
 {
 	for (int i = 0; i < count; i++)
@@ -149,11 +151,16 @@ static const union ntm_addr *of_family(const union ntm_addr *addrs, int count, i
 static void tell_resolver(struct ntm_node *node, const struct ntm_dp_lease *lease,
 			  const union ntm_addr *addrs, int count, unsigned int ifindex)
 {
+	const char *zones[1 + NTM_PEER_ZONES_MAX] = { lease->zone };
 	char why[256] = "";
-	int err = ntm_dnsconf_set(&node->dnsconf, &node->loop, node->config.dns,
-				  node->config.interface, ifindex, lease->zone,
-				  of_family(addrs, count, AF_INET),
-				  of_family(addrs, count, AF_INET6), why, sizeof(why));
+	int err;
+
+	for (unsigned int i = 0; i < lease->zone_count; i++)
+		zones[1 + i] = lease->zones[i].name;
+	err = ntm_dnsconf_set(&node->dnsconf, &node->loop, node->config.dns, node->config.interface,
+			      ifindex, zones, 1 + lease->zone_count,
+			      of_family(addrs, count, AF_INET), of_family(addrs, count, AF_INET6),
+			      why, sizeof(why));
 
 	if (err)
 		ntm_err("this host's resolver does not know of %s: %s", lease->zone,

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * How queries for the zone come to us, and where the others go.
+ * How queries for the zones come to us, and where the others go.
  *
  *	the module's hook	catches them on their way (kernel path)
  *	a stub in the TUN	an address of the virtual network that answers queries (user-space path)
  *	a stub on the interface	the same address, and a socket (kernel path without the hook)
  *
- * A stub has to be made known to this host's resolver (dnsconf.h), and passes on what is not for the zone (upstream.h).
+ * A stub has to be made known to this host's resolver (dnsconf.h), and passes on what is for none of them (upstream.h).
  */
 #ifndef NTM_DNS_H
 #define NTM_DNS_H

@@ -180,12 +180,16 @@ static int watch_guard(struct ntm_dnsconf *conf, uv_loop_t *loop)
 }
 
 static int make_job(struct ntm_dnsconf_job *job, const char *how, const char *ifname,
-		    unsigned int ifindex, const char *zone)
+		    unsigned int ifindex, const char *const *zones, unsigned int count)
 {
 	job->ifindex = ifindex;
+	job->zone_count = count;
+	for (unsigned int i = 0; i < count; i++)
+		if (i >= NTM_DNSCONF_ZONES || snprintf(job->zones[i], sizeof(job->zones[i]), "%s",
+						       zones[i]) >= (int)sizeof(job->zones[i]))
+			return -EINVAL;
 	if (snprintf(job->how, sizeof(job->how), "%s", how) >= (int)sizeof(job->how) ||
-	    snprintf(job->ifname, sizeof(job->ifname), "%s", ifname) >= (int)sizeof(job->ifname) ||
-	    snprintf(job->zone, sizeof(job->zone), "%s", zone) >= (int)sizeof(job->zone))
+	    snprintf(job->ifname, sizeof(job->ifname), "%s", ifname) >= (int)sizeof(job->ifname))
 		return -EINVAL;
 	return 0;
 }
@@ -233,12 +237,13 @@ static bool tells_nobody(const char *how)
 }
 
 int ntm_dnsconf_set(struct ntm_dnsconf **out, uv_loop_t *loop, const char *how, const char *ifname,
-		    unsigned int ifindex, const char *zone, const union ntm_addr *stub4,
-		    const union ntm_addr *stub6, char *why, size_t size)
+		    unsigned int ifindex, const char *const *zones, unsigned int count,
+		    const union ntm_addr *stub4, const union ntm_addr *stub6, char *why,
+		    size_t size)
 {
 	struct ntm_dnsconf *conf = calloc(1, sizeof(*conf));
 	struct ntm_dnsconf_job job = { 0 };
-	int err = conf ? make_job(&job, how, ifname, ifindex, zone) : -ENOMEM;
+	int err = conf ? make_job(&job, how, ifname, ifindex, zones, count) : -ENOMEM;
 
 	reap_late();
 	*out = NULL;

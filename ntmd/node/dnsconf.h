@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Tells this host's resolver that names of the zone are asked of us: systemd-resolved, NetworkManager, resolvconf,
+ * Tells this host's resolver that names of our zones are asked of us: systemd-resolved, NetworkManager, resolvconf,
  * or /etc/resolv.conf itself.
  *
  * All of it is done by a guard, a child process that takes everything back when ntmd says so or is no more. What it did is
@@ -14,13 +14,15 @@
 
 #define NTM_DNSCONF_STATE "/run/ntmd.dns"
 #define NTM_DNSCONF_SERVERS 4
+#define NTM_DNSCONF_ZONES 16
 
 struct ntm_dnsconf;
 
 /**
- * ntm_dnsconf_set() - tell the host's resolver of the zone
+ * ntm_dnsconf_set() - tell the host's resolver of the zones
  * @how:	auto, resolved, networkmanager, resolvconf, file; with hook and off nothing is told
  * @ifname, @ifindex: the interface that the stub address is reached by; it must be up, with its addresses
+ * @zones:	@count names, NTM_DNSCONF_ZONES at most
  * @stub4, @stub6: where we answer queries; one may be NULL. Port 53.
  * @why, @size:	what was told, as in "systemd-resolved (D-Bus)", or the reason of the failure
  *
@@ -28,8 +30,9 @@ struct ntm_dnsconf;
  * (-EBUSY). Returns 0 or a negative errno; on failure *@conf is NULL and the host's DNS is as it was.
  */
 int ntm_dnsconf_set(struct ntm_dnsconf **conf, uv_loop_t *loop, const char *how, const char *ifname,
-		    unsigned int ifindex, const char *zone, const union ntm_addr *stub4,
-		    const union ntm_addr *stub6, char *why, size_t size);
+		    unsigned int ifindex, const char *const *zones, unsigned int count,
+		    const union ntm_addr *stub4, const union ntm_addr *stub6, char *why,
+		    size_t size);
 /**
  * ntm_dnsconf_upstream() - the name servers of this host besides us; returns how many
  *

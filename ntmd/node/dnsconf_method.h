@@ -16,7 +16,8 @@ struct ntm_dnsconf_job {
 	char how[16];
 	char ifname[IFNAMSIZ];
 	unsigned int ifindex;
-	char zone[256];
+	char zones[NTM_DNSCONF_ZONES][256];
+	unsigned int zone_count;
 	union ntm_addr stub4, stub6;
 };
 

@@ -138,19 +138,38 @@ static int append_stub(sd_bus_message *to, const union ntm_addr *stub)
 	return append_stub6(to, stub);
 }
 
+/* Routing domains: "~zone" */
+static int append_domains(sd_bus_message *to, const struct ntm_dnsconf_job *job)
+{
+	char domain[260];
+	int err = sd_bus_message_open_container(to, 'e', "sv");
+
+	if (err >= 0)
+		err = sd_bus_message_append(to, "s", "dns-search");
+	if (err >= 0)
+		err = sd_bus_message_open_container(to, 'v', "as");
+	if (err >= 0)
+		err = sd_bus_message_open_container(to, 'a', "s");
+	for (unsigned int i = 0; err >= 0 && i < job->zone_count; i++) {
+		snprintf(domain, sizeof(domain), "~%s", job->zones[i]);
+		err = sd_bus_message_append(to, "s", domain);
+	}
+	for (int i = 0; err >= 0 && i < 3; i++)
+		err = sd_bus_message_close_container(to);
+	return err;
+}
+
 /* One address of us is enough: the C library looks at no more than three servers */
 static int append_dns(sd_bus_message *to, int family, const struct ntm_dnsconf_job *job)
 {
 	const union ntm_addr *stub = ntm_dnsconf_stub(job);
-	char domain[260];
 	int err;
 
 	if (stub->sa.sa_family != family)
 		return 0;
-	snprintf(domain, sizeof(domain), "~%s", job->zone);
 	err = append_stub(to, stub);
 	if (err >= 0)
-		err = sd_bus_message_append(to, "{sv}", "dns-search", "as", 1, domain);
+		err = append_domains(to, job);
 	return err < 0 ? err : sd_bus_message_append(to, "{sv}", "dns-priority", "i", PRIORITY);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * systemd-resolved, by D-Bus: our link's servers are asked for names of the
- * zone (a routing domain, "~zone"), and for nothing else. It forgets a link's
+ * systemd-resolved, by D-Bus: our link's servers are asked for names of our
+ * zones (routing domains, "~zone"), and for nothing else. It forgets a link's
  * settings with the link.
  */
 #include <errno.h>
@@ -57,6 +57,30 @@ static int set_servers(struct ntm_bus *bus, const struct ntm_dnsconf_job *job)
 	return err;
 }
 
+static int append_domains(sd_bus_message *m, const struct ntm_dnsconf_job *job)
+{
+	int err = sd_bus_message_append(m, "i", (int)job->ifindex);
+
+	if (err >= 0)
+		err = sd_bus_message_open_container(m, 'a', "(sb)");
+	for (unsigned int i = 0; err >= 0 && i < job->zone_count; i++)
+		err = sd_bus_message_append(m, "(sb)", job->zones[i], true);
+	return err < 0 ? err : sd_bus_message_close_container(m);
+}
+
+static int set_domains(struct ntm_bus *bus, const struct ntm_dnsconf_job *job)
+{
+	sd_bus_message *m = NULL;
+	int err = ntm_bus_new_call(bus, &manager, "SetLinkDomains", &m);
+
+	if (!err) {
+		err = append_domains(m, job);
+		err = err < 0 ? err : ntm_bus_call(bus, m, NULL);
+	}
+	sd_bus_message_unref(m);
+	return err;
+}
+
 /* Names of the zone are private: no DNSSEC chain leads to them, and no server but us takes them, over TLS or by multicast */
 static int set_modes(struct ntm_bus *bus, int link)
 {
@@ -75,8 +99,7 @@ static int set_link(struct ntm_bus *bus, const struct ntm_dnsconf_job *job)
 	int err = set_servers(bus, job);
 
 	if (!err)
-		err = ntm_bus_simple(bus, &manager, "SetLinkDomains", "ia(sb)", link, 1, job->zone,
-				     true);
+		err = set_domains(bus, job);
 	if (!err)
 		err = ntm_bus_simple(bus, &manager, "SetLinkDefaultRoute", "ib", link, false);
 	if (!err)

@@ -46,9 +46,18 @@ static bool in_prefix(const void *addr, const void *net, unsigned int bits)
 
 bool ntm_pipe_is_virtual(const struct ntm_pipe_net *net, const union ntm_addr *addr)
 {
-	if (addr->sa.sa_family == AF_INET)
-		return net->has4 && in_prefix(&addr->v4.sin_addr, &net->net4, net->prefix4);
-	return net->has6 && in_prefix(&addr->v6.sin6_addr, &net->net6, net->prefix6);
+	const int family = addr->sa.sa_family;
+	const void *host = family == AF_INET ? (const void *)&addr->v4.sin_addr :
+					       &addr->v6.sin6_addr;
+
+	if (family == AF_INET ? net->has4 && in_prefix(host, &net->net4, net->prefix4) :
+				net->has6 && in_prefix(host, &net->net6, net->prefix6))
+		return true;
+	for (unsigned int i = 0; i < net->other_count; i++)
+		if (net->others[i].family == family &&
+		    in_prefix(host, net->others[i].addr, net->others[i].bits))
+			return true;
+	return false;
 }
 
 int ntm_pipe_net(struct ntm_pipe *pipe, const struct ntm_pipe_net *net)

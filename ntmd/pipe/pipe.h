@@ -42,13 +42,24 @@ enum ntm_pipe_drop {
 	NTM_PIPE_DROPS,
 };
 
-/** struct ntm_pipe_net - the virtual network as the lease gives it; immutable. Only packets from @own reach @stub */
+#define NTM_PIPE_NETS 16
+
+/** struct ntm_pipe_prefix - a network beside the virtual one that is virtual, too; @addr: the first 4 bytes for AF_INET */
+struct ntm_pipe_prefix {
+	int family;
+	uint8_t addr[16];
+	uint8_t bits;
+};
+
+/** struct ntm_pipe_net - the virtual network as the lease gives it, and the others; immutable. Only packets from @own reach @stub */
 struct ntm_pipe_net {
 	struct ntm_garbage garbage;
 	bool has4, has6;
 	struct in_addr net4, stub4, own4;
 	struct in6_addr net6, stub6, own6;
 	uint8_t prefix4, prefix6;
+	struct ntm_pipe_prefix others[NTM_PIPE_NETS];
+	unsigned int other_count;
 };
 
 struct ntm_out_vec;
@@ -104,9 +115,9 @@ int ntm_pipe_lost(struct ntm_pipe *pipe);
  */
 bool ntm_pipe_hints(struct ntm_pipe *pipe);
 
-/** ntm_pipe_net() - the virtual network; copied. 0 or -ENOMEM */
+/** ntm_pipe_net() - the virtual networks; copied. 0 or -ENOMEM */
 int ntm_pipe_net(struct ntm_pipe *pipe, const struct ntm_pipe_net *net);
-/** ntm_pipe_is_virtual() - any thread: does this address lie in the virtual network? */
+/** ntm_pipe_is_virtual() - any thread: does this address lie in one of the virtual networks? */
 bool ntm_pipe_is_virtual(const struct ntm_pipe_net *net, const union ntm_addr *addr);
 
 /** ntm_pipe_inject() - send a packet as if it had been read from the TUN device (to which it is no answer: a miss of it is a drop) */

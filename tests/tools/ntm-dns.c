@@ -3,8 +3,8 @@
 /*
  * ntm-dns: a zone on this host as ntmd makes it, without a tunnel, for tests.
  *
- *   ntm-dns serve HOW IFNAME ZONE STUB4|- STUB6|- ANSWER4 ANSWER6
- *       answers on the stub addresses: every name of the zone has the addresses
+ *   ntm-dns serve HOW IFNAME ZONE[,ZONE...] STUB4|- STUB6|- ANSWER4 ANSWER6
+ *       answers on the stub addresses: every name of a zone has the addresses
  *       ANSWER4 and ANSWER6, but that "none." below it is NXDOMAIN; other
  *       queries are passed on. Tells the host's resolver, and prints
  *       "told: WHAT", or "error: REASON" and ends with 1. Stays until SIGTERM
@@ -31,7 +31,8 @@ static struct ntm_dnsconf *conf;
 static struct ntm_stub *stub;
 static struct ntm_upstream *up;
 static uv_signal_t signals[3];
-static const char *zone;
+static const char *zones[NTM_DNSCONF_ZONES];
+static unsigned int zone_count;
 static struct in_addr answer4;
 static struct in6_addr answer6;
 
@@ -72,13 +73,31 @@ static void watch_signals(void)
 	}
 }
 
-static bool in_zone(const char *name)
+static bool in_zone(const char *name, const char *zone)
 {
 	size_t len = strlen(name), zone_len = strlen(zone);
 
 	if (len < zone_len || strcmp(name + len - zone_len, zone) != 0)
 		return false;
 	return len == zone_len || name[len - zone_len - 1] == '.';
+}
+
+/* NULL: none of ours */
+static const char *zone_of(const char *name)
+{
+	for (unsigned int i = 0; i < zone_count; i++)
+		if (in_zone(name, zones[i]))
+			return zones[i];
+	return NULL;
+}
+
+static void parse_zones(char *text)
+{
+	char *save, *name;
+
+	for (name = strtok_r(text, ",", &save); name && zone_count < NTM_DNSCONF_ZONES;
+	     name = strtok_r(NULL, ",", &save))
+		zones[zone_count++] = name;
 }
 
 static void on_upstream(void *ctx, uint64_t tag, const uint8_t *msg, size_t len)
@@ -105,7 +124,7 @@ static void on_query(void *ctx, uint64_t tag, const uint8_t *msg, size_t len)
 	int answer_len;
 
 	(void)ctx;
-	if (ntm_dns_parse(&q, msg, len) || !in_zone(q.name)) {
+	if (ntm_dns_parse(&q, msg, len) || !zone_of(q.name)) {
 		pass_on(tag, msg, len);
 		return;
 	}
@@ -113,7 +132,7 @@ static void on_query(void *ctx, uint64_t tag, const uint8_t *msg, size_t len)
 	fflush(stdout);
 	if (!strncmp(q.name, "none.", 5))
 		rcode = NTM_DNS_NXDOMAIN;
-	answer_len = ntm_dns_answer(&q, rcode, zone, &answer4, &answer6, NULL, 1, answer,
+	answer_len = ntm_dns_answer(&q, rcode, zone_of(q.name), &answer4, &answer6, NULL, 1, answer,
 				    sizeof(answer));
 	(void)ntm_stub_reply(stub, tag, answer, answer_len > 0 ? (size_t)answer_len : 0);
 }
@@ -144,8 +163,8 @@ static int open_all(char **args)
 		err = ntm_stub_open(&stub, &loop, stubs, count, on_query, NULL);
 	snprintf(why, sizeof(why), "stub: %s", strerror(-err));
 	if (!err)
-		err = ntm_dnsconf_set(&conf, &loop, how, ifname, if_nametoindex(ifname), zone,
-				      stub4, stub6, why, sizeof(why));
+		err = ntm_dnsconf_set(&conf, &loop, how, ifname, if_nametoindex(ifname), zones,
+				      zone_count, stub4, stub6, why, sizeof(why));
 	printf("%s: %s\n", err ? "error" : "told", why);
 	fflush(stdout);
 	return err;
@@ -153,7 +172,7 @@ static int open_all(char **args)
 
 static int serve(char **args)
 {
-	zone = args[2];
+	parse_zones(args[2]);
 	if (inet_pton(AF_INET, args[5], &answer4) != 1 ||
 	    inet_pton(AF_INET6, args[6], &answer6) != 1) {
 		fprintf(stderr, "ntm-dns: no addresses to answer\n");

@@ -11,6 +11,8 @@
  * SIGUSR2 does what stands in FILE, line by line; SIGTERM ends.
  *
  *   path [peer ADDRESS] [relays ADDRESS|- ADDRESS|-] [mtu N]     changes the path
+ *   zone NAME [NETWORK4|- NETWORK6|-]    another zone, with its networks as ADDRESS/BITS
+ *   zones                        none but our own
  *   send|probe ADDRESS LENGTH     a datagram of signalling; probe: with DF, whatever the route's MTU. What comes is printed
  */
 #include <arpa/inet.h>
@@ -232,6 +234,42 @@ static void order_path(char **rest)
 	printf("ordered: %d\n", ops->path_set(dp, &set));
 }
 
+static uint8_t network(int family, void *addr, const char *text)
+{
+	char copy[INET6_ADDRSTRLEN + 4], *slash;
+
+	if (!text || !strcmp(text, "-"))
+		return NTM_NO_PREFIX;
+	snprintf(copy, sizeof(copy), "%s", text);
+	slash = strchr(copy, '/');
+	if (!slash)
+		fail("an order's network", -EINVAL);
+	*slash++ = 0;
+	if (inet_pton(family, copy, addr) != 1)
+		fail("an order's network", -EINVAL);
+	return (uint8_t)strtoul(slash, NULL, 10);
+}
+
+static void order_zone(char **rest)
+{
+	struct ntm_zone_info *zone = &lease.zones[lease.zone_count];
+
+	if (lease.zone_count == NTM_PEER_ZONES_MAX)
+		fail("an order of one zone too many", -EINVAL);
+	memset(zone, 0, sizeof(*zone));
+	snprintf(zone->name, sizeof(zone->name), "%s", word(rest));
+	zone->prefix4 = network(AF_INET, &zone->virtual4, strtok_r(NULL, " \n", rest));
+	zone->prefix6 = network(AF_INET6, &zone->virtual6, strtok_r(NULL, " \n", rest));
+	lease.zone_count++;
+	printf("ordered: %d\n", ops->configure(dp, &lease));
+}
+
+static void order_zones(void)
+{
+	lease.zone_count = 0;
+	printf("ordered: %d\n", ops->configure(dp, &lease));
+}
+
 static void order_send(char **rest, bool df)
 {
 	static const uint8_t packet[UINT16_MAX] = { 1 };
@@ -258,6 +296,10 @@ static void obey(uv_signal_t *handle, int signum)
 		w = strtok_r(line, " \n", &rest);
 		if (w && !strcmp(w, "path"))
 			order_path(&rest);
+		else if (w && !strcmp(w, "zone"))
+			order_zone(&rest);
+		else if (w && !strcmp(w, "zones"))
+			order_zones();
 		else if (w && (!strcmp(w, "send") || !strcmp(w, "probe")))
 			order_send(&rest, *w == 'p');
 		else

@@ -869,6 +869,37 @@ static void test_prefixes(void **state)
 	assert_false(ntm_pipe_is_virtual(&net, &b));
 }
 
+/* What other zones have is virtual as well, each network of one family */
+static void test_other_nets(void **state)
+{
+	struct ntm_pipe_net net = { .has4 = true,
+				    .prefix4 = 16,
+				    .others = { { AF_INET6, { 0xfd, 0 }, 64 },
+						{ AF_INET, { 100, 80 }, 12 } },
+				    .other_count = 2 };
+	const char *in[] = { "100.64.9.9", "100.80.0.1", "100.95.255.255", "[fd00::ff]" };
+	const char *out[] = { "100.65.0.1", "100.96.0.0", "[fd00:0:0:1::]" };
+
+	(void)state;
+	inet_pton(AF_INET, "100.64.0.0", &net.net4);
+	for (size_t i = 0; i < sizeof(in) / sizeof(in[0]); i++) {
+		union ntm_addr addr = test_addr(in[i]);
+
+		assert_true(ntm_pipe_is_virtual(&net, &addr));
+	}
+	for (size_t i = 0; i < sizeof(out) / sizeof(out[0]); i++) {
+		union ntm_addr addr = test_addr(out[i]);
+
+		assert_false(ntm_pipe_is_virtual(&net, &addr));
+	}
+	net.other_count = 1;
+	for (size_t i = 0; i < sizeof(in) / sizeof(in[0]); i++) {
+		union ntm_addr addr = test_addr(in[i]);
+
+		assert_int_equal(ntm_pipe_is_virtual(&net, &addr), i == 0 || i == 3);
+	}
+}
+
 int main(void)
 {
 	static unsigned int alone, crew = 2;
@@ -906,6 +937,7 @@ int main(void)
 		ALONE(test_storm),
 		CREW(test_storm),
 		cmocka_unit_test(test_prefixes),
+		cmocka_unit_test(test_other_nets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
