@@ -169,13 +169,32 @@ static void tell_resolver(struct ntm_node *node, const struct ntm_dp_lease *leas
 		ntm_info("names of %s are resolved by %s", lease->zone, why);
 }
 
+/* Is all of this told? A lease that only got to know another zone's network interrupts no query. */
+static bool is_told(const struct ntm_node *node, const struct ntm_dp_lease *lease)
+{
+	const struct ntm_dp_lease *told = &node->dns_lease;
+	union ntm_addr now[2], then[2];
+
+	if (!node->dnsconf || strcmp(told->zone, lease->zone) != 0 ||
+	    told->zone_count != lease->zone_count)
+		return false;
+	for (unsigned int i = 0; i < lease->zone_count; i++)
+		if (strcmp(told->zones[i].name, lease->zones[i].name) != 0)
+			return false;
+	return stub_addresses(lease, now) == stub_addresses(told, then) &&
+	       !memcmp(now, then, sizeof(now));
+}
+
 void ntm_dns_up(struct ntm_node *node, const struct ntm_dp_lease *lease)
 {
 	const unsigned int ifindex = if_nametoindex(node->config.interface);
 	union ntm_addr addrs[2];
 	int count;
 
+	if (is_told(node, lease))
+		return;
 	ntm_dns_down(node);
+	node->dns_lease = *lease;
 	/* Whoever handed a TUN device in sees to this, too */
 	if (ntm_dns_hooked(node) || is(node, "off") || is(node, "hook") || node->fds.tun >= 0 ||
 	    !ifindex)

@@ -80,10 +80,11 @@ struct ntm_node {
 	struct ntm_control *control;
 	const struct ntm_datapath_ops *dp_ops; /* NULL until there was one */
 	struct ntm_datapath *dp;	       /* NULL: no lease yet, or lost */
-	struct ntm_upstream *upstream;	       /* these three are dns.c's */
+	struct ntm_upstream *upstream;	       /* these four are dns.c's */
 	struct ntm_dnsconf *dnsconf;
 	struct ntm_stub *stub;
-	char dp_why[256]; /* why there is none, for people */
+	struct ntm_dp_lease dns_lease; /* what dns.c told of, while there is a dnsconf */
+	char dp_why[256];	       /* why there is none, for people */
 
 	struct ntm_dc dc;
 	struct ntm_survey survey;
