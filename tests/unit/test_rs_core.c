@@ -679,6 +679,23 @@ static void test_binds_that_are_not_good(void **state)
 		give(bind, len, "203.0.113.1");
 		assert_int_equal(w.sent_count, 0);
 	}
+	/* A right mac over what no Bind has */
+	for (unsigned int i = 0; i < 3; i++) {
+		struct ntm_relay_bind odd = { .path_id = ID, .role = 1 };
+		uint8_t key[NTM_RELAY_KEY];
+
+		odd.status = i == 0;
+		odd.lifetime = i == 1;
+		if (i == 2)
+			odd.observed = test_addr("203.0.113.1");
+		ntm_relay_end_key(key, psk, w.core.self.public, 1);
+		ntm_relay_put_bind(bad, &odd, key);
+		give(bad, sizeof(bad), "203.0.113.1");
+		assert_int_equal(w.sent_count, 0);
+	}
+	/* At the other port */
+	give_to(bind, sizeof(bind), "203.0.113.1", true);
+	assert_int_equal(w.sent_count, 0);
 	/* The other end's key */
 	make_bind(bad, 2, NULL);
 	bad[8] = 1;
@@ -995,6 +1012,11 @@ static void test_load_is_told(void **state)
 		live(1000);
 	}
 	assert_int_equal(w.dcs[0].registrations, before);
+	for (unsigned int i = 0; i < 60; i++) { /* up and down */
+		w.cpu = i % 2 ? 1000 : 0;
+		live(1000);
+	}
+	assert_in_range(w.dcs[0].registrations, before, before + 30);
 	w.cpu = 0;
 	w.config.bandwidth = w.core.config.bandwidth = 1000;
 	for (unsigned int i = 0; i < 60; i++) {
