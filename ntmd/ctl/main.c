@@ -132,9 +132,14 @@ static int verb_join(const struct options *o)
 	return NTM_EXIT_OK;
 }
 
+static bool relayed(const char *path)
+{
+	return path && !strcmp(path, "relay");
+}
+
 static int ping_once(const struct options *o)
 {
-	const char *name, *path, *address;
+	const char *name, *path, *where;
 	json_t *response;
 	char rtt[32];
 	int code;
@@ -144,15 +149,16 @@ static int ping_once(const struct options *o)
 		return code;
 	name = json_string_value(json_object_get(response, "name"));
 	path = json_string_value(json_object_get(response, "path"));
-	address = json_string_value(json_object_get(response, "address"));
+	where = json_string_value(json_object_get(response, relayed(path) ? "relay" : "address"));
 	ctl_ms(json_integer_value(json_object_get(response, "rtt_us")), rtt, sizeof(rtt));
-	printf("%s: %s %s, %s\n", name, path, address ? address : "", rtt);
+	printf("%s: %s %s, %s\n", name, path ? path : "", where ? where : "", rtt);
 	fflush(stdout);
+	code = relayed(path) ? NTM_EXIT_RELAYED : NTM_EXIT_OK;
 	json_decref(response);
-	return NTM_EXIT_OK;
+	return code;
 }
 
-/* One answer is enough for success; a daemon that is not there, or a name that is none, ends it at once */
+/* The best answer counts: a direct one, one by a relay, none. A daemon that is not there, or a name that is none, ends it at once. */
 static int verb_ping(const struct options *o)
 {
 	int result = NTM_EXIT_UNREACHABLE;
@@ -165,10 +171,10 @@ static int verb_ping(const struct options *o)
 		if (i)
 			usleep(PING_EVERY_US);
 		code = ping_once(o);
-		if (code == NTM_EXIT_OK)
-			result = NTM_EXIT_OK;
-		else if (code != NTM_EXIT_UNREACHABLE)
+		if (code != NTM_EXIT_OK && code != NTM_EXIT_RELAYED && code != NTM_EXIT_UNREACHABLE)
 			return code;
+		if (code < result)
+			result = code;
 	}
 	return result;
 }

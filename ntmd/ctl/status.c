@@ -61,7 +61,8 @@ static int add_peer(struct libscols_table *table, const json_t *peer)
 		return -1;
 	snprintf(text, sizeof(text), "%s%s%s", v4, *v4 && *v6 ? " " : "", v6);
 	err |= scols_line_set_data(line, COL_ADDRESSES, *text ? text : "-");
-	snprintf(text, sizeof(text), "%s %s", text_of(peer, "path"), text_of(peer, "address"));
+	snprintf(text, sizeof(text), "%s %s", text_of(peer, "path"),
+		 text_of(peer, *text_of(peer, "relay") ? "relay" : "address"));
 	err |= scols_line_set_data(line, COL_PATH, *text_of(peer, "path") ? text : "-");
 	err |= scols_line_set_data(line, COL_NAME, text_of(peer, "name"));
 	err |= scols_line_set_data(line, COL_STATE, text_of(peer, "state"));

@@ -199,14 +199,43 @@ static const char *peer_state(const struct ntm_peer *peer)
 	return peer->next || peer->cur || peer->request ? "setting up" : "down";
 }
 
+static const char *kind_name(enum ntm_way_kind kind)
+{
+	static const char *const names[] = { "host", "reflexive", "peer-reflexive", "relay" };
+
+	return (unsigned int)kind < sizeof(names) / sizeof(names[0]) ? names[kind] : "?";
+}
+
+/* Where the path is: "path" and "address" for a glance, "way" with all */
+static void put_way(json_t *object, const struct ntm_ways *ways)
+{
+	const struct ntm_way *way = ntm_ways_current(ways);
+	const char *relay;
+	json_t *full;
+
+	if (!way)
+		return;
+	relay = ntm_ways_relay(ways, &way->addr);
+	json_object_set_new(object, "path", json_string(relay ? "relay" : "direct"));
+	json_object_set_new(object, "address", endpoint_json(&way->addr));
+	full = json_pack("{s:s, s:o}", "kind", kind_name(way->kind), "addr",
+			 endpoint_json(&way->addr));
+	if (relay) {
+		json_object_set_new(object, "relay", json_string(relay));
+		json_object_set_new(full, "relay", json_string(relay));
+	}
+	if (way->srtt_us)
+		json_object_set_new(full, "rtt_us", json_integer((json_int_t)way->srtt_us));
+	json_object_set_new(object, "way", full);
+}
+
 static void put_tunnel(struct ntm_node *node, json_t *object, const struct ntm_slot *slot)
 {
 	const struct ntm_tunnel *t = &slot->tunnel;
 	const uint64_t age_ms = ntm_node_now_ms() - t->keys_ms;
 	struct ntm_dp_stats stats;
 
-	json_object_set_new(object, "path", json_string("direct"));
-	json_object_set_new(object, "address", endpoint_json(&t->peer));
+	put_way(object, &slot->ways);
 	json_object_set_new(object, "path_id", json_sprintf("%08x", t->path_id));
 	json_object_set_new(object, "epoch", json_integer(t->cur.epoch));
 	json_object_set_new(object, "suite", json_integer(t->suite));
@@ -379,9 +408,9 @@ void ntm_admin_pong(struct ntm_node *node, void *ping, const struct ntm_peer *pe
 		ntm_control_fail(ping, NTM_EXIT_UNREACHABLE, "unreachable");
 		return;
 	}
-	response = json_pack("{s:b, s:s, s:s, s:I}", "ok", 1, "name", peer->name, "path", "direct",
-			     "rtt_us", (json_int_t)peer->cur->tunnel.rtt_us);
-	json_object_set_new(response, "address", endpoint_json(&peer->cur->tunnel.peer));
+	response = json_pack("{s:b, s:s, s:I}", "ok", 1, "name", peer->name, "rtt_us",
+			     (json_int_t)peer->cur->tunnel.rtt_us);
+	put_way(response, &peer->cur->ways);
 	ntm_control_answer(ping, response);
 }
 

@@ -5,7 +5,7 @@
 
 #include "node.h"
 
-#define NTM_ADMIN_SCHEMA 1
+#define NTM_ADMIN_SCHEMA 2
 
 int ntm_admin_open(struct ntm_node *node); /* 0 or a negative errno */
 void ntm_admin_close(struct ntm_node *node);

@@ -21,6 +21,7 @@
 #include "netcheck.h"
 #include "common/netif.h"
 #include "ntmobile/wire.h"
+#include "carry.h"
 #include "reach.h"
 #include "setup.h"
 #include "common/state.h"
@@ -147,8 +148,10 @@ static bool is_signalling(struct ntm_node *node, const uint8_t *packet, size_t l
 	return true;
 }
 
+/* @via: of the path that a relay brought it for; NULL: it came directly */
+
 static void on_tunnel_request(struct ntm_node *node, const uint8_t *packet, size_t len,
-			      const union ntm_addr *from)
+			      const union ntm_addr *from, struct ntm_slot *via)
 {
 	uint8_t reply[64];
 	size_t reply_len = 0;
@@ -156,11 +159,17 @@ static void on_tunnel_request(struct ntm_node *node, const uint8_t *packet, size
 	switch (ntm_hs_check(&node->guard, packet, len, from, ntm_node_now_ms(), reply,
 			     &reply_len)) {
 	case NTM_HS_GO:
-		ntm_setup_request(node, packet, len, from);
+		if (via && ntm_setup_request_path(packet) != via->tunnel.path_id)
+			ntm_node_drop(node, NTM_NODE_DROP_PATH);
+		else
+			ntm_setup_request(node, packet, len, from);
 		break;
 	case NTM_HS_COOKIE:
 		ntm_node_drop(node, NTM_NODE_DROP_RATE);
-		(void)ntm_node_send(node, from, reply, reply_len);
+		if (via)
+			ntm_carry_send(node, via, from, reply, reply_len);
+		else
+			(void)ntm_node_send(node, from, reply, reply_len);
 		break;
 	case NTM_HS_DROP:
 		ntm_node_drop(node, NTM_NODE_DROP_MAC);
@@ -168,35 +177,43 @@ static void on_tunnel_request(struct ntm_node *node, const uint8_t *packet, size
 	}
 }
 
+static void on_dc_reply(struct ntm_node *node, const uint8_t *packet, size_t len,
+			const union ntm_addr *from)
+{
+	int err;
+
+	if (packet[0] == NTM_PKT_COOKIE_REPLY)
+		err = ntm_dc_cookie(&node->dc, packet, len, ntm_node_now_ms());
+	else
+		err = ntm_dc_response(&node->dc, packet, len, from, ntm_node_now_ms());
+	if (err)
+		ntm_node_drop_errno(node, err);
+	ntm_node_arm_dc(node);
+}
+
 /* Session Response, Tunnel Response, Cookie Reply: they carry the initiator's session ID */
 static void on_reply(struct ntm_node *node, const uint8_t *packet, size_t len,
-		     const union ntm_addr *from)
+		     const union ntm_addr *from, const struct ntm_slot *via)
 {
 	const uint32_t id = ntm_hs_reply_id(packet, len);
 	struct ntm_slot *slot = ntm_peers_by_id(&node->peers, id);
-	int err = 0;
 
-	if (!id) {
+	if (!id)
 		ntm_node_drop(node, NTM_NODE_DROP_MALFORMED);
-	} else if (ntm_dc_owns_id(&node->dc, id) && packet[0] != NTM_PKT_TUNNEL_RESPONSE) {
-		if (packet[0] == NTM_PKT_COOKIE_REPLY)
-			err = ntm_dc_cookie(&node->dc, packet, len, ntm_node_now_ms());
-		else
-			err = ntm_dc_response(&node->dc, packet, len, from, ntm_node_now_ms());
-		ntm_node_arm_dc(node);
-	} else if (slot && packet[0] == NTM_PKT_COOKIE_REPLY) {
-		ntm_setup_cookie(node, slot, packet, len);
-	} else if (slot && packet[0] == NTM_PKT_TUNNEL_RESPONSE) {
-		ntm_setup_response(node, slot, packet, len, from);
-	} else {
+	else if (!via && ntm_dc_owns_id(&node->dc, id) && packet[0] != NTM_PKT_TUNNEL_RESPONSE)
+		on_dc_reply(node, packet, len, from);
+	else if (!slot || (via && via != slot))
 		ntm_node_drop(node, NTM_NODE_DROP_SESSION);
-	}
-	if (err)
-		ntm_node_drop_errno(node, err);
+	else if (packet[0] == NTM_PKT_COOKIE_REPLY)
+		ntm_setup_cookie(node, slot, packet, len);
+	else if (packet[0] == NTM_PKT_TUNNEL_RESPONSE)
+		ntm_setup_response(node, slot, packet, len, from);
+	else
+		ntm_node_drop(node, NTM_NODE_DROP_SESSION);
 }
 
 static void on_sealed(struct ntm_node *node, const uint8_t *packet, size_t len,
-		      const union ntm_addr *from)
+		      const union ntm_addr *from, const struct ntm_slot *via)
 {
 	const uint32_t id = ntm_session_id_of(packet, len);
 	struct ntm_slot *slot;
@@ -206,7 +223,7 @@ static void on_sealed(struct ntm_node *node, const uint8_t *packet, size_t len,
 		ntm_node_drop(node, NTM_NODE_DROP_SHORT);
 		return;
 	}
-	if (ntm_dc_owns_id(&node->dc, id)) {
+	if (!via && ntm_dc_owns_id(&node->dc, id)) {
 		err = ntm_dc_sealed(&node->dc, packet, len, from, ntm_node_now_ms());
 		if (err)
 			ntm_node_drop_errno(node, err);
@@ -214,7 +231,7 @@ static void on_sealed(struct ntm_node *node, const uint8_t *packet, size_t len,
 		return;
 	}
 	slot = ntm_peers_by_id(&node->peers, id);
-	if (slot)
+	if (slot && (!via || via == slot))
 		ntm_setup_sealed(node, slot, packet, len, from);
 	else
 		ntm_node_drop(node, NTM_NODE_DROP_SESSION);
@@ -250,6 +267,52 @@ static void on_probe_response(struct ntm_node *node, const uint8_t *packet, size
 	survey_arm(node);
 }
 
+static void on_bound(struct ntm_node *node, const uint8_t *packet, size_t len,
+		     const union ntm_addr *from)
+{
+	struct ntm_relay_bind bound;
+	struct ntm_slot *slot;
+
+	if (!ntm_relay_get(&bound, packet, len)) {
+		ntm_node_drop(node, NTM_NODE_DROP_MALFORMED);
+		return;
+	}
+	slot = ntm_peers_by_path(&node->peers, bound.path_id);
+	if (slot)
+		ntm_setup_bound(node, slot, packet, len, from);
+	else
+		ntm_node_drop(node, NTM_NODE_DROP_PATH);
+}
+
+static bool on_peer_packet(struct ntm_node *node, const uint8_t *packet, size_t len,
+			   const union ntm_addr *from, struct ntm_slot *via)
+{
+	switch (packet[0]) {
+	case NTM_PKT_TUNNEL_RESPONSE:
+	case NTM_PKT_COOKIE_REPLY:
+		on_reply(node, packet, len, from, via);
+		return true;
+	case NTM_PKT_SEALED:
+		on_sealed(node, packet, len, from, via);
+		return true;
+	case NTM_PKT_TUNNEL_REQUEST:
+		on_tunnel_request(node, packet, len, from, via);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void on_relayed(struct ntm_node *node, const uint8_t *packet, size_t len,
+		       const union ntm_addr *from)
+{
+	struct ntm_slot *via;
+	const uint8_t *inner = ntm_carry_unwrap(node, packet, &len, from, &via);
+
+	if (inner && is_signalling(node, inner, len))
+		(void)on_peer_packet(node, inner, len, from, via);
+}
+
 static void on_packet(void *ctx, const uint8_t *packet, size_t len, const union ntm_addr *source)
 {
 	struct ntm_node *node = ctx;
@@ -265,23 +328,22 @@ static void on_packet(void *ctx, const uint8_t *packet, size_t len, const union 
 	if (!is_signalling(node, packet, len))
 		return;
 	ntm_reach_in(node, source, &who);
+	if (on_peer_packet(node, packet, len, from, NULL))
+		return;
 	switch (packet[0]) {
 	case NTM_PKT_SESSION_RESPONSE:
-	case NTM_PKT_TUNNEL_RESPONSE:
-	case NTM_PKT_COOKIE_REPLY:
-		on_reply(node, packet, len, from);
-		break;
-	case NTM_PKT_SEALED:
-		on_sealed(node, packet, len, from);
-		break;
-	case NTM_PKT_TUNNEL_REQUEST:
-		on_tunnel_request(node, packet, len, from);
+		on_reply(node, packet, len, from, NULL);
 		break;
 	case NTM_PKT_HOLE_PUNCHING:
 		on_punch(node, packet, len);
 		break;
 	case NTM_PKT_RELAY_PROBE_RESPONSE:
 		on_probe_response(node, packet, len, from);
+	case NTM_PKT_RELAY_BOUND:
+		on_bound(node, packet, len, from);
+		break;
+	case NTM_PKT_RELAYED:
+		on_relayed(node, packet, len, from);
 		break;
 	default:
 		ntm_node_drop(node, NTM_NODE_DROP_VERSION);
@@ -649,7 +711,7 @@ static void show_ourselves(struct ntm_node *node)
 {
 	ntm_dc_hurry(&node->dc, ntm_node_now_ms());
 	ntm_dc_register(&node->dc, ntm_node_now_ms());
-	ntm_setup_ping_all(node);
+	ntm_setup_shake_all(node);
 	ntm_node_arm_dc(node);
 }
 

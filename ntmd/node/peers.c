@@ -199,6 +199,7 @@ struct ntm_slot *ntm_peers_slot_new(struct ntm_peers *peers, struct ntm_peer *pe
 	if (!slot)
 		return NULL;
 	slot->peer = peer;
+	slot->ways.current = -1;
 	slot->tunnel.path_id = path_id;
 	peer->next = slot;
 	ntm_table_add(&peers->paths, &slot->by_path, ntm_table_hash(&path_id, sizeof(path_id)),
@@ -233,6 +234,7 @@ void ntm_peers_slot_free(struct ntm_peers *peers, struct ntm_slot *slot)
 		peer->cur = NULL;
 	if (peer->next == slot)
 		peer->next = NULL;
+	ntm_ways_wipe(&slot->ways);
 	ntm_tunnel_wipe(&slot->tunnel);
 	free(slot);
 }

@@ -11,18 +11,21 @@
 #include "queries.h"
 #include "common/table.h"
 #include "tunnel.h"
+#include "ways.h"
 
 struct ntm_peer;
 
 /**
  * struct ntm_slot - a tunnel of a peer
- * @in_datapath: a path of its ID is there
+ * @in_datapath: a path of its ID is there; @still: the addresses that do not move it, as it knows them
  * @timer:	belongs to the node, which frees it before the slot
  */
 struct ntm_slot {
 	struct ntm_tunnel tunnel;
+	struct ntm_ways ways;
 	struct ntm_peer *peer;
 	bool in_datapath;
+	union ntm_addr still[NTM_DP_RELAYS];
 	void *timer;
 	struct ntm_link by_path;
 	struct ntm_link by_id[NTM_TUNNEL_IDS];

@@ -10,6 +10,7 @@
 #include "lease.h"
 #include "lookup.h"
 #include "admin.h"
+#include "carry.h"
 #include "reach.h"
 
 #define DIRECTION_FOR_MS 5000u
@@ -20,13 +21,13 @@ static struct ntm_node *node_of(struct ntm_peer *peer)
 	return (struct ntm_node *)((char *)peer->all - offsetof(struct ntm_node, peers));
 }
 
-static struct ntm_tunnel_env env_of(struct ntm_node *node)
+static struct ntm_tunnel_env env_of(struct ntm_node *node, const struct ntm_slot *slot)
 {
 	return (struct ntm_tunnel_env){
 		.now_us = ntm_node_now_us(),
 		.self = &node->self,
 		.suites = ntm_node_suites(node),
-		.idle_ms = node->config.idle_s * 1000,
+		.idle_ms = ntm_ways_idle_ms(&slot->ways, node->config.idle_s * 1000),
 		.rekey_ms = node->config.rekey_s * 1000,
 		.session_id = ntm_node_session_id,
 		.ctx = node,
@@ -71,27 +72,6 @@ static struct ntm_slot *slot_new(struct ntm_node *node, struct ntm_peer *peer, u
 
 /* What a tunnel wants done */
 
-/* A candidate inside the virtual networks would be a tunnel in itself */
-static bool is_virtual(const struct ntm_node *node, const union ntm_addr *addr)
-{
-	return node->has_lease && ntm_lease_virtual(&node->lease, addr);
-}
-
-static void do_send(struct ntm_node *node, const struct ntm_slot *slot,
-		    const struct ntm_tunnel_act *act)
-{
-	const struct ntm_tunnel *t = &slot->tunnel;
-
-	if (act->addr.sa.sa_family) {
-		(void)ntm_node_send(node, &act->addr, act->packet, act->len);
-		return;
-	}
-	for (unsigned int i = 0; i < t->candidate_count; i++)
-		if (ntm_addr_usable(&t->candidates[i].addr) &&
-		    !is_virtual(node, &t->candidates[i].addr))
-			(void)ntm_node_send(node, &t->candidates[i].addr, act->packet, act->len);
-}
-
 /* The data path has one path for a virtual address: an old one goes right before the new one comes */
 static void make_room(struct ntm_node *node, struct ntm_slot *slot)
 {
@@ -101,50 +81,52 @@ static void make_room(struct ntm_node *node, struct ntm_slot *slot)
 		slot_free(node, old);
 }
 
-static int do_keys(struct ntm_node *node, struct ntm_slot *slot, const struct ntm_tunnel_act *act)
+/* The peer's endpoint, and the addresses that are no word on it, go in with the first keys */
+static int make_path(struct ntm_node *node, struct ntm_slot *slot, const struct ntm_tunnel_act *act)
 {
 	const struct ntm_peer *peer = slot->peer;
-	const union ntm_addr *addr = act->addr.sa.sa_family ? &act->addr : NULL;
 	int err;
 
-	if (!node->dp)
-		return -ENODEV;
-	if (slot->in_datapath) {
-		err = ntm_reach_path_set(node, &(struct ntm_dp_path){
-						       .path_id = slot->tunnel.path_id,
-						       .peer = addr,
-						       .keys = &act->keys,
-					       });
-		/* Confirmed twice: by a data packet, whose event is on its way, and by a Sealed one */
-		return err == -EEXIST && act->keys.confirmed ? 0 : err;
-	}
+	ntm_ways_at(&slot->ways, ntm_node_now_us(), &act->addr);
+	ntm_ways_still(&slot->ways, ntm_node_now_us(), slot->still);
 	make_room(node, slot);
 	err = ntm_reach_path_set(node, &(struct ntm_dp_path){
 					       .path_id = slot->tunnel.path_id,
 					       .virtual4 = peer->has4 ? &peer->virtual4 : NULL,
 					       .virtual6 = peer->has6 ? &peer->virtual6 : NULL,
-					       .peer = addr,
+					       .peer = &act->addr,
+					       .relays = slot->still,
 					       .keys = &act->keys,
 				       });
 	slot->in_datapath = !err;
 	return err;
 }
 
-static void do_move(struct ntm_node *node, const struct ntm_slot *slot, const union ntm_addr *addr)
+static int do_keys(struct ntm_node *node, struct ntm_slot *slot, const struct ntm_tunnel_act *act)
 {
-	char text[NTM_ADDR_STR];
+	const union ntm_addr *addr = act->addr.sa.sa_family ? &act->addr : NULL;
+	int err;
 
-	ntm_debug("%s is now at %s", slot->peer->name, ntm_addr_str(addr, text));
-	if (node->dp && slot->in_datapath)
-		(void)ntm_reach_path_set(node,
-					 &(struct ntm_dp_path){ .path_id = slot->tunnel.path_id,
-								.peer = addr });
+	if (!node->dp)
+		return -ENODEV;
+	if (!slot->in_datapath)
+		return make_path(node, slot, act);
+	if (addr) /* an initiator that restarted in between */
+		ntm_ways_at(&slot->ways, ntm_node_now_us(), addr);
+	err = ntm_reach_path_set(node, &(struct ntm_dp_path){
+					       .path_id = slot->tunnel.path_id,
+					       .peer = addr,
+					       .keys = &act->keys,
+				       });
+	/* Confirmed twice: by a data packet, whose event is on its way, and by a Sealed one */
+	return err == -EEXIST && act->keys.confirmed ? 0 : err;
 }
 
 static void do_stands(struct ntm_node *node, struct ntm_slot *slot)
 {
+	struct ntm_ways_acts acts = { 0 };
 	struct ntm_peer *peer = slot->peer;
-	char text[NTM_ADDR_STR];
+	char text[NTM_CARRY_TEXT];
 	int err;
 
 	if (peer->next == slot) {
@@ -152,12 +134,35 @@ static void do_stands(struct ntm_node *node, struct ntm_slot *slot)
 		peer->cur = slot;
 		peer->next = NULL;
 	}
-	ntm_info("%s: tunnel stands, direct to %s", peer->name,
-		 ntm_addr_str(&slot->tunnel.peer, text));
+	ntm_info("%s: tunnel stands, %s", peer->name, ntm_carry_text(&slot->ways, text));
+	ntm_ways_stands(&slot->ways, ntm_node_now_us(), &acts);
+	ntm_carry_run(node, slot, &acts);
 	err = ntm_pins_learn(&node->pins, peer->name, slot->tunnel.peer_key);
 	if (err)
 		ntm_err("cannot keep the key of %s: %s", peer->name, strerror(-err));
 	ntm_lookup_finish(node, peer, NTM_OUTCOME_STANDS);
+}
+
+static void do_heard(struct ntm_node *node, struct ntm_slot *slot, const struct ntm_tunnel_act *act)
+{
+	const uint64_t now_us = ntm_node_now_us();
+	struct ntm_ways_acts acts = { 0 };
+
+	ntm_ways_heard(&slot->ways, now_us, &act->addr, &acts);
+	if (act->is_probe)
+		ntm_ways_probed(&slot->ways, now_us, &act->addr, &acts);
+	if (act->moves)
+		ntm_ways_follow(&slot->ways, now_us, &act->addr, &acts);
+	ntm_carry_run(node, slot, &acts);
+}
+
+static void do_answered(struct ntm_node *node, struct ntm_slot *slot, uint64_t timestamp)
+{
+	struct ntm_ways_acts acts = { 0 };
+
+	if (!ntm_ways_answered(&slot->ways, ntm_node_now_us(), timestamp, &acts))
+		ntm_node_drop(node, NTM_NODE_DROP_STATE);
+	ntm_carry_run(node, slot, &acts);
 }
 
 static void do_rtt(struct ntm_node *node, struct ntm_peer *peer)
@@ -181,8 +186,6 @@ static void do_over(struct ntm_node *node, struct ntm_slot *slot, const char *wh
 	ntm_peers_tidy(&node->peers, peer);
 }
 
-static void ask_dc(struct ntm_node *node, struct ntm_peer *peer);
-
 /* Carries actions out; false: the tunnel is gone, and perhaps its peer */
 static bool run_act(struct ntm_node *node, struct ntm_slot *slot, const struct ntm_tunnel_act *act)
 {
@@ -190,7 +193,7 @@ static bool run_act(struct ntm_node *node, struct ntm_slot *slot, const struct n
 
 	switch (act->type) {
 	case NTM_TUNNEL_SEND:
-		do_send(node, slot, act);
+		ntm_carry_act(node, slot, act);
 		return true;
 	case NTM_TUNNEL_KEYS:
 		err = do_keys(node, slot, act);
@@ -199,8 +202,11 @@ static bool run_act(struct ntm_node *node, struct ntm_slot *slot, const struct n
 		ntm_err("%s: data path: %s", slot->peer->name, strerror(-err));
 		do_over(node, slot, "the data path does not take its keys");
 		return false;
-	case NTM_TUNNEL_MOVE:
-		do_move(node, slot, &act->addr);
+	case NTM_TUNNEL_HEARD:
+		do_heard(node, slot, act);
+		return true;
+	case NTM_TUNNEL_ANSWERED:
+		do_answered(node, slot, act->timestamp);
 		return true;
 	case NTM_TUNNEL_STANDS:
 		do_stands(node, slot);
@@ -210,13 +216,27 @@ static bool run_act(struct ntm_node *node, struct ntm_slot *slot, const struct n
 		return true;
 	case NTM_TUNNEL_REDIRECT:
 		ntm_info("%s: nothing comes back, asking the DC", slot->peer->name);
-		ask_dc(node, slot->peer);
+		ntm_setup_again(node, slot->peer);
 		return true;
 	case NTM_TUNNEL_OVER:
 		do_over(node, slot, act->why);
 		return false;
 	}
 	return true;
+}
+
+static void arm(struct ntm_node *node, struct ntm_slot *slot)
+{
+	const uint64_t tunnel = ntm_tunnel_deadline(&slot->tunnel);
+	const uint64_t ways = ntm_ways_deadline(&slot->ways);
+
+	ntm_node_arm(node, slot->timer, slot_tick, tunnel < ways ? tunnel : ways);
+}
+
+static void run_ways(struct ntm_node *node, struct ntm_slot *slot, struct ntm_ways_acts *acts)
+{
+	ntm_carry_run(node, slot, acts);
+	arm(node, slot);
 }
 
 static bool run(struct ntm_node *node, struct ntm_slot *slot, struct ntm_tunnel_acts *acts)
@@ -228,24 +248,36 @@ static bool run(struct ntm_node *node, struct ntm_slot *slot, struct ntm_tunnel_
 	for (unsigned int i = 0; i < acts->count && there; i++)
 		there = run_act(node, slot, &acts->act[i]);
 	if (there)
-		ntm_node_arm(node, slot->timer, slot_tick, ntm_tunnel_deadline(&slot->tunnel));
+		arm(node, slot);
 	ntm_tunnel_acts_wipe(acts);
 	return there;
+}
+
+/* What both want to know of the data path, if either does now */
+static const struct ntm_dp_stats *stats_of(struct ntm_node *node, const struct ntm_slot *slot,
+					   uint64_t now_ms, struct ntm_dp_stats *stats)
+{
+	if (!node->dp || !slot->in_datapath ||
+	    (now_ms < slot->tunnel.poll_ms && now_ms < slot->ways.poll_ms))
+		return NULL;
+	return node->dp_ops->stats(node->dp, slot->tunnel.path_id, stats) ? NULL : stats;
 }
 
 static void slot_tick(uv_timer_t *timer)
 {
 	struct ntm_slot *slot = timer->data;
 	struct ntm_node *node = node_of(slot->peer);
-	struct ntm_tunnel_env env = env_of(node);
+	struct ntm_tunnel_env env = env_of(node, slot);
 	struct ntm_tunnel_acts acts = { 0 };
-	struct ntm_dp_stats stats;
-	bool has_stats;
+	struct ntm_ways_acts ways_acts = { 0 };
+	struct ntm_dp_stats buf;
+	const struct ntm_dp_stats *stats = stats_of(node, slot, env.now_us / 1000, &buf);
 
-	has_stats = node->dp && slot->in_datapath && env.now_us / 1000 >= slot->tunnel.poll_ms &&
-		    !node->dp_ops->stats(node->dp, slot->tunnel.path_id, &stats);
-	ntm_tunnel_tick(&slot->tunnel, &env, has_stats ? &stats : NULL, &acts);
-	run(node, slot, &acts);
+	ntm_tunnel_tick(&slot->tunnel, &env, stats, &acts);
+	if (!run(node, slot, &acts))
+		return;
+	ntm_ways_tick(&slot->ways, env.now_us, stats, &ways_acts);
+	run_ways(node, slot, &ways_acts);
 }
 
 /* Directions */
@@ -283,6 +315,12 @@ static void ask_dc(struct ntm_node *node, struct ntm_peer *peer)
 	peer->request = ntm_dc_request(&node->dc, &m, ntm_node_now_ms(), DIRECTION_FOR_MS,
 				       direction_answered, peer);
 	ntm_node_arm_dc(node);
+}
+
+void ntm_setup_again(struct ntm_node *node, struct ntm_peer *peer)
+{
+	if (!peer->next)
+		ask_dc(node, peer);
 }
 
 void ntm_setup_want(struct ntm_node *node, struct ntm_peer *peer)
@@ -349,8 +387,10 @@ static void feed_early(struct ntm_node *node, uint32_t path_id)
 static void start_tunnel(struct ntm_node *node, struct ntm_peer *peer,
 			 const struct ntm_msg *direction)
 {
-	struct ntm_tunnel_env env = env_of(node);
 	struct ntm_tunnel_acts acts = { 0 };
+	struct ntm_ways_acts ways_acts = { 0 };
+	struct ntm_msg chosen = *direction;
+	struct ntm_tunnel_env env;
 	struct ntm_slot *slot;
 
 	if (peer->next)
@@ -360,7 +400,12 @@ static void start_tunnel(struct ntm_node *node, struct ntm_peer *peer,
 		ntm_lookup_finish(node, peer, NTM_OUTCOME_FAILED);
 		return;
 	}
-	ntm_tunnel_start(&slot->tunnel, &env, direction, &acts);
+	ntm_carry_choose(node, &chosen);
+	env = env_of(node, slot);
+	ntm_ways_start(&slot->ways, env.now_us, &chosen, &ways_acts);
+	ntm_tunnel_start(&slot->tunnel, &env, &chosen, &acts);
+	sodium_memzero(&chosen, sizeof(chosen));
+	run_ways(node, slot, &ways_acts);
 	run(node, slot, &acts);
 	if (direction->role == NTM_ROLE_RESPONDER)
 		feed_early(node, direction->path_id);
@@ -395,7 +440,7 @@ bool ntm_setup_direction(struct ntm_node *node, const struct ntm_msg *direction)
 
 /* Packets */
 
-static uint32_t request_path_id(const uint8_t *packet)
+uint32_t ntm_setup_request_path(const uint8_t *packet)
 {
 	return (uint32_t)packet[8] << 24 | (uint32_t)packet[9] << 16 | (uint32_t)packet[10] << 8 |
 	       packet[11];
@@ -431,10 +476,10 @@ static void keep_early(struct ntm_node *node, uint32_t path_id, const uint8_t *p
 void ntm_setup_request(struct ntm_node *node, const uint8_t *packet, size_t len,
 		       const union ntm_addr *from)
 {
-	const uint32_t path_id = request_path_id(packet);
+	const uint32_t path_id = ntm_setup_request_path(packet);
 	struct ntm_slot *slot = ntm_peers_by_path(&node->peers, path_id);
-	struct ntm_tunnel_env env = env_of(node);
 	struct ntm_tunnel_acts acts = { 0 };
+	struct ntm_tunnel_env env;
 	struct ntm_hs_resp hs;
 	int err;
 
@@ -442,6 +487,7 @@ void ntm_setup_request(struct ntm_node *node, const uint8_t *packet, size_t len,
 		keep_early(node, path_id, packet, len, from);
 		return;
 	}
+	env = env_of(node, slot);
 	err = ntm_hs_accept(&hs, &node->self, packet, len);
 	if (!err)
 		err = ntm_tunnel_request(&slot->tunnel, &env, &hs, from, &acts);
@@ -453,7 +499,7 @@ void ntm_setup_request(struct ntm_node *node, const uint8_t *packet, size_t len,
 void ntm_setup_response(struct ntm_node *node, struct ntm_slot *slot, const uint8_t *packet,
 			size_t len, const union ntm_addr *from)
 {
-	struct ntm_tunnel_env env = env_of(node);
+	struct ntm_tunnel_env env = env_of(node, slot);
 	struct ntm_tunnel_acts acts = { 0 };
 	int err = ntm_tunnel_response(&slot->tunnel, &env, packet, len, from, &acts);
 
@@ -465,7 +511,7 @@ void ntm_setup_response(struct ntm_node *node, struct ntm_slot *slot, const uint
 void ntm_setup_cookie(struct ntm_node *node, struct ntm_slot *slot, const uint8_t *packet,
 		      size_t len)
 {
-	struct ntm_tunnel_env env = env_of(node);
+	struct ntm_tunnel_env env = env_of(node, slot);
 	struct ntm_tunnel_acts acts = { 0 };
 	int err = ntm_tunnel_cookie(&slot->tunnel, &env, packet, len, &acts);
 
@@ -477,7 +523,7 @@ void ntm_setup_cookie(struct ntm_node *node, struct ntm_slot *slot, const uint8_
 void ntm_setup_sealed(struct ntm_node *node, struct ntm_slot *slot, const uint8_t *packet,
 		      size_t len, const union ntm_addr *from)
 {
-	struct ntm_tunnel_env env = env_of(node);
+	struct ntm_tunnel_env env = env_of(node, slot);
 	struct ntm_tunnel_acts acts = { 0 };
 	int err = ntm_tunnel_sealed(&slot->tunnel, &env, packet, len, from, &acts);
 
@@ -486,16 +532,28 @@ void ntm_setup_sealed(struct ntm_node *node, struct ntm_slot *slot, const uint8_
 	run(node, slot, &acts);
 }
 
+void ntm_setup_bound(struct ntm_node *node, struct ntm_slot *slot, const uint8_t *packet,
+		     size_t len, const union ntm_addr *from)
+{
+	struct ntm_ways_acts acts = { 0 };
+	int err = ntm_ways_bound(&slot->ways, ntm_node_now_us(), packet, len, from, &acts);
+
+	if (err)
+		ntm_node_drop_errno(node, err);
+	run_ways(node, slot, &acts);
+}
+
 /* Events of the data path */
 
 void ntm_setup_confirmed(struct ntm_node *node, uint32_t path_id, uint32_t epoch)
 {
 	struct ntm_slot *slot = ntm_peers_by_path(&node->peers, path_id);
-	struct ntm_tunnel_env env = env_of(node);
 	struct ntm_tunnel_acts acts = { 0 };
+	struct ntm_tunnel_env env;
 
 	if (!slot)
 		return;
+	env = env_of(node, slot);
 	ntm_tunnel_confirmed(&slot->tunnel, &env, epoch, &acts);
 	run(node, slot, &acts);
 }
@@ -503,11 +561,12 @@ void ntm_setup_confirmed(struct ntm_node *node, uint32_t path_id, uint32_t epoch
 void ntm_setup_rekey(struct ntm_node *node, uint32_t path_id, uint32_t epoch)
 {
 	struct ntm_slot *slot = ntm_peers_by_path(&node->peers, path_id);
-	struct ntm_tunnel_env env = env_of(node);
 	struct ntm_tunnel_acts acts = { 0 };
+	struct ntm_tunnel_env env;
 
 	if (!slot)
 		return;
+	env = env_of(node, slot);
 	ntm_tunnel_rekey(&slot->tunnel, &env, epoch, &acts);
 	run(node, slot, &acts);
 }
@@ -515,31 +574,45 @@ void ntm_setup_rekey(struct ntm_node *node, uint32_t path_id, uint32_t epoch)
 void ntm_setup_moved(struct ntm_node *node, uint32_t path_id, const union ntm_addr *addr)
 {
 	struct ntm_slot *slot = ntm_peers_by_path(&node->peers, path_id);
-	char text[NTM_ADDR_STR];
+	struct ntm_ways_acts acts = { 0 };
 
-	if (!slot || ntm_addr_equal(&slot->tunnel.peer, addr))
+	if (!slot)
 		return;
-	ntm_debug("%s moved to %s", slot->peer->name, ntm_addr_str(addr, text));
-	ntm_tunnel_moved(&slot->tunnel, addr);
+	ntm_ways_moved(&slot->ways, ntm_node_now_us(), addr, &acts);
+	run_ways(node, slot, &acts);
 }
 
 /* On demand */
 
 void ntm_setup_ping(struct ntm_node *node, struct ntm_peer *peer)
 {
-	struct ntm_tunnel_env env = env_of(node);
 	struct ntm_tunnel_acts acts = { 0 };
+	struct ntm_tunnel_env env;
 
 	if (!peer->cur)
 		return;
+	env = env_of(node, peer->cur);
 	ntm_tunnel_ping(&peer->cur->tunnel, &env, &acts);
 	run(node, peer->cur, &acts);
 }
 
-void ntm_setup_ping_all(struct ntm_node *node)
+static void shake(struct ntm_node *node, struct ntm_slot *slot)
 {
-	for (struct ntm_peer *peer = node->peers.newest; peer; peer = peer->older)
+	struct ntm_ways_acts acts = { 0 };
+
+	if (!slot)
+		return;
+	ntm_ways_shaken(&slot->ways, ntm_node_now_us(), &acts);
+	run_ways(node, slot, &acts);
+}
+
+void ntm_setup_shake_all(struct ntm_node *node)
+{
+	for (struct ntm_peer *peer = node->peers.newest; peer; peer = peer->older) {
 		ntm_setup_ping(node, peer);
+		shake(node, peer->cur);
+		shake(node, peer->next);
+	}
 }
 
 static void close_slot(struct ntm_node *node, struct ntm_slot *slot, const char *why)

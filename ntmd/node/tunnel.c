@@ -25,6 +25,11 @@ static uint64_t now_ms(const struct ntm_tunnel_env *env)
 	return env->now_us / 1000;
 }
 
+static uint32_t doubled(uint32_t wait_ms)
+{
+	return wait_ms * 2 < RETRY_MAX_MS ? wait_ms * 2 : RETRY_MAX_MS;
+}
+
 /* Actions */
 
 static struct ntm_tunnel_act *act(struct ntm_tunnel_acts *acts, enum ntm_tunnel_act_type type)
@@ -38,14 +43,15 @@ static struct ntm_tunnel_act *act(struct ntm_tunnel_acts *acts, enum ntm_tunnel_
 	return a;
 }
 
-/* @to may be NULL: all candidates */
-static void act_send(struct ntm_tunnel_acts *acts, const union ntm_addr *to, const uint8_t *packet,
-		     size_t len)
+/* @addr only for NTM_TO_ADDR */
+static void act_send(struct ntm_tunnel_acts *acts, enum ntm_tunnel_to to,
+		     const union ntm_addr *addr, const uint8_t *packet, size_t len)
 {
 	struct ntm_tunnel_act *a = act(acts, NTM_TUNNEL_SEND);
 
-	if (to)
-		a->addr = *to;
+	a->to = to;
+	if (addr)
+		a->addr = *addr;
 	memcpy(a->packet, packet, len);
 	a->len = len;
 }
@@ -73,8 +79,8 @@ static void over(struct ntm_tunnel *t, const char *why, struct ntm_tunnel_acts *
 
 /* Sealed messages */
 
-static void seal(struct ntm_tunnel *t, const struct ntm_msg *m, const union ntm_addr *to,
-		 struct ntm_tunnel_acts *acts)
+static void seal(struct ntm_tunnel *t, const struct ntm_msg *m, enum ntm_tunnel_to to,
+		 const union ntm_addr *addr, struct ntm_tunnel_acts *acts)
 {
 	uint8_t packet[NTM_TUNNEL_PACKET];
 	int len;
@@ -83,7 +89,7 @@ static void seal(struct ntm_tunnel *t, const struct ntm_msg *m, const union ntm_
 		return;
 	len = ntm_session_seal(&t->cur.session, m, packet, sizeof(packet));
 	if (len > 0)
-		act_send(acts, to, packet, (size_t)len);
+		act_send(acts, to, addr, packet, (size_t)len);
 }
 
 static void send_keepalive(struct ntm_tunnel *t, const struct ntm_tunnel_env *env,
@@ -94,7 +100,7 @@ static void send_keepalive(struct ntm_tunnel *t, const struct ntm_tunnel_env *en
 			     .timestamp = env->now_us };
 
 	NTM_SET(&m, TIMESTAMP);
-	seal(t, &m, &t->peer, acts);
+	seal(t, &m, NTM_TO_PATH, NULL, acts);
 }
 
 static void probe_start(struct ntm_tunnel *t, const struct ntm_tunnel_env *env,
@@ -121,7 +127,7 @@ static void probe_tick(struct ntm_tunnel *t, const struct ntm_tunnel_env *env,
 		return;
 	}
 	send_keepalive(t, env, acts);
-	p->wait_ms = p->wait_ms * 2 < RETRY_MAX_MS ? p->wait_ms * 2 : RETRY_MAX_MS;
+	p->wait_ms = doubled(p->wait_ms);
 	p->next_ms = now_ms(env) + p->wait_ms;
 }
 
@@ -130,6 +136,17 @@ void ntm_tunnel_ping(struct ntm_tunnel *t, const struct ntm_tunnel_env *env,
 {
 	if (t->state == NTM_TUNNEL_STANDING)
 		probe_start(t, env, acts);
+}
+
+void ntm_tunnel_probe(struct ntm_tunnel *t, const union ntm_addr *to, uint64_t timestamp,
+		      struct ntm_tunnel_acts *acts)
+{
+	struct ntm_msg m = { .type = NTM_MSG_PATH_PROBE,
+			     .request_id = t->request_id++,
+			     .timestamp = timestamp };
+
+	NTM_SET(&m, TIMESTAMP);
+	seal(t, &m, NTM_TO_ADDR, to, acts);
 }
 
 /* Our Tunnel Request */
@@ -154,7 +171,7 @@ static void ask_start(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, ui
 	ask->since_ms = now_ms(env);
 	ask->wait_ms = RETRY_FIRST_MS;
 	ask->next_ms = now_ms(env) + ask->wait_ms;
-	act_send(acts, epoch || t->cur.valid ? &t->peer : NULL, ask->packet, ask->len);
+	act_send(acts, t->cur.valid ? NTM_TO_PATH : NTM_TO_ALL, NULL, ask->packet, ask->len);
 }
 
 static void ask_stop(struct ntm_tunnel *t)
@@ -172,7 +189,24 @@ static void ask_again(struct ntm_tunnel *t, const struct ntm_tunnel_env *env,
 	struct ntm_tunnel_ask *ask = &t->ask;
 
 	ntm_hs_refresh_mac2(ask->packet, ask->len, &t->jar, now_ms(env));
-	act_send(acts, t->cur.valid ? &t->peer : NULL, ask->packet, ask->len);
+	act_send(acts, t->cur.valid ? NTM_TO_PATH : NTM_TO_ALL, NULL, ask->packet, ask->len);
+}
+
+void ntm_tunnel_ask_by(struct ntm_tunnel *t, const struct ntm_tunnel_env *env,
+		       const union ntm_addr *to, struct ntm_tunnel_acts *acts)
+{
+	if (!t->ask.active)
+		return;
+	ntm_hs_refresh_mac2(t->ask.packet, t->ask.len, &t->jar, now_ms(env));
+	act_send(acts, NTM_TO_ADDR, to, t->ask.packet, t->ask.len);
+}
+
+/* During the set-up when the ways' punches go, too: 250, 500, 1000, 2000 ms after the first */
+static uint32_t ask_wait(const struct ntm_tunnel *t, uint64_t since_ms)
+{
+	if (!t->cur.valid)
+		return since_ms < RETRY_MAX_MS ? (uint32_t)since_ms : RETRY_MAX_MS;
+	return since_ms >= RETRY_FOR_MS ? RETRY_LATE_MS : doubled(t->ask.wait_ms);
 }
 
 static void ask_tick(struct ntm_tunnel *t, const struct ntm_tunnel_env *env,
@@ -184,20 +218,19 @@ static void ask_tick(struct ntm_tunnel *t, const struct ntm_tunnel_env *env,
 		return;
 	ask->cookie = false;
 	ask_again(t, env, acts);
-	ask->wait_ms = ask->wait_ms * 2 < RETRY_MAX_MS ? ask->wait_ms * 2 : RETRY_MAX_MS;
-	if (now_ms(env) - ask->since_ms >= RETRY_FOR_MS)
-		ask->wait_ms = RETRY_LATE_MS;
+	ask->wait_ms = ask_wait(t, now_ms(env) - ask->since_ms);
 	ask->next_ms = now_ms(env) + ask->wait_ms;
 }
 
 /* Start and end */
 
-static void send_punch(const struct ntm_tunnel *t, struct ntm_tunnel_acts *acts)
+void ntm_tunnel_punch(const struct ntm_tunnel *t, const union ntm_addr *to,
+		      struct ntm_tunnel_acts *acts)
 {
 	uint8_t punch[NTM_HS_PUNCH_LEN];
 
 	ntm_hs_punch(punch, t->path_id, t->psk, t->role);
-	act_send(acts, NULL, punch, sizeof(punch));
+	act_send(acts, NTM_TO_ADDR, to, punch, sizeof(punch));
 }
 
 void ntm_tunnel_start(struct ntm_tunnel *t, const struct ntm_tunnel_env *env,
@@ -208,8 +241,6 @@ void ntm_tunnel_start(struct ntm_tunnel *t, const struct ntm_tunnel_env *env,
 	t->role = direction->role;
 	memcpy(t->psk, direction->path_psk, sizeof(t->psk));
 	memcpy(t->peer_key, direction->peer_key, sizeof(t->peer_key));
-	memcpy(t->candidates, direction->candidates, sizeof(t->candidates));
-	t->candidate_count = direction->candidate_count;
 	t->start_ms = now_ms(env);
 	t->request_id = randombytes_random();
 
@@ -218,7 +249,6 @@ void ntm_tunnel_start(struct ntm_tunnel *t, const struct ntm_tunnel_env *env,
 		ask_start(t, env, 0, acts);
 	} else {
 		t->state = NTM_TUNNEL_AWAITING;
-		send_punch(t, acts);
 	}
 }
 
@@ -233,7 +263,7 @@ void ntm_tunnel_close(struct ntm_tunnel *t, uint16_t status, const char *why,
 		return;
 	NTM_SET(&m, STATUS);
 	if (t->state == NTM_TUNNEL_STANDING)
-		seal(t, &m, &t->peer, acts);
+		seal(t, &m, NTM_TO_PATH, NULL, acts);
 	over(t, why, acts);
 }
 
@@ -327,7 +357,7 @@ static int answer_again(struct ntm_tunnel *t, const struct ntm_tunnel_env *env,
 	if (!t->next.valid)
 		return -EALREADY;
 	if (ntm_addr_equal(from, &answer->to) || now_ms(env) - answer->at_ms >= REPEAT_MS)
-		act_send(acts, from, answer->packet, answer->len);
+		act_send(acts, NTM_TO_ADDR, from, answer->packet, answer->len);
 	return 0;
 }
 
@@ -396,13 +426,11 @@ static int take_request(struct ntm_tunnel *t, const struct ntm_tunnel_env *env,
 	t->next.epoch = t->answer.epoch;
 	t->next.session = keys.session;
 	t->pending = data_keys(&keys, t->next.epoch, suite, false);
-	if (first) {
-		t->peer = *from;
+	if (first)
 		t->state = NTM_TUNNEL_PENDING;
-	}
 	/* Keys before the answer: the first data packet may be as fast as it */
 	act_keys(acts, first ? from : NULL, &t->pending);
-	act_send(acts, from, t->answer.packet, t->answer.len);
+	act_send(acts, NTM_TO_ADDR, from, t->answer.packet, t->answer.len);
 	sodium_memzero(&keys, sizeof(keys));
 	return 0;
 }
@@ -444,8 +472,6 @@ static void take_response(struct ntm_tunnel *t, const struct ntm_tunnel_env *env
 	t->suite = suite;
 	set_key_timers(t, env, now_ms(env));
 	t->heard_ms = now_ms(env);
-	if (first)
-		t->peer = *from;
 	act_keys(acts, first ? from : NULL, &keys);
 	sodium_memzero(&keys, sizeof(keys));
 	stand(t, env, acts);
@@ -496,11 +522,12 @@ int ntm_tunnel_cookie(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, co
 
 /* Sealed packets */
 
-static void take_keepalive(struct ntm_tunnel *t, const struct ntm_msg *m,
-			   const union ntm_addr *from, struct ntm_tunnel_acts *acts)
+/* A Keep Alive or a Path Probe, answered by the way it came */
+static void echo(struct ntm_tunnel *t, const struct ntm_msg *m, uint8_t type,
+		 const union ntm_addr *from, struct ntm_tunnel_acts *acts)
 {
 	struct ntm_msg answer = {
-		.type = NTM_MSG_KEEP_ALIVE_RESPONSE,
+		.type = type,
 		.request_id = m->request_id,
 		.timestamp = m->timestamp,
 		.observed = { .kind = NTM_CAND_HOST, .addr = *from },
@@ -508,7 +535,7 @@ static void take_keepalive(struct ntm_tunnel *t, const struct ntm_msg *m,
 
 	NTM_SET(&answer, TIMESTAMP);
 	NTM_SET(&answer, OBSERVED);
-	seal(t, &answer, from, acts);
+	seal(t, &answer, NTM_TO_ADDR, from, acts);
 }
 
 static void take_keepalive_response(struct ntm_tunnel *t, const struct ntm_tunnel_env *env,
@@ -528,7 +555,13 @@ static int take_message(struct ntm_tunnel *t, const struct ntm_tunnel_env *env,
 {
 	switch (m->type) {
 	case NTM_MSG_KEEP_ALIVE:
-		take_keepalive(t, m, from, acts);
+		echo(t, m, NTM_MSG_KEEP_ALIVE_RESPONSE, from, acts);
+		return 0;
+	case NTM_MSG_PATH_PROBE:
+		echo(t, m, NTM_MSG_PATH_PROBE_RESPONSE, from, acts);
+		return 0;
+	case NTM_MSG_PATH_PROBE_RESPONSE:
+		act(acts, NTM_TUNNEL_ANSWERED)->timestamp = m->timestamp;
 		return 0;
 	case NTM_MSG_KEEP_ALIVE_RESPONSE:
 		take_keepalive_response(t, env, m, acts);
@@ -552,6 +585,21 @@ static struct ntm_tunnel_session *session_of(struct ntm_tunnel *t, uint32_t id)
 	return NULL;
 }
 
+static bool is_probe(const struct ntm_msg *m)
+{
+	return m->type == NTM_MSG_PATH_PROBE || m->type == NTM_MSG_PATH_PROBE_RESPONSE;
+}
+
+static void act_heard(struct ntm_tunnel_acts *acts, const union ntm_addr *from,
+		      const struct ntm_msg *m, bool newest)
+{
+	struct ntm_tunnel_act *a = act(acts, NTM_TUNNEL_HEARD);
+
+	a->addr = *from;
+	a->is_probe = m && m->type == NTM_MSG_PATH_PROBE;
+	a->moves = newest && !(m && is_probe(m));
+}
+
 int ntm_tunnel_sealed(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, const uint8_t *packet,
 		      size_t len, const union ntm_addr *from, struct ntm_tunnel_acts *acts)
 {
@@ -572,10 +620,7 @@ int ntm_tunnel_sealed(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, co
 		act_keys(acts, NULL, &t->pending);
 		promote_next(t, env, acts);
 	}
-	if (current && newest && !ntm_addr_equal(from, &t->peer)) {
-		t->peer = *from;
-		act(acts, NTM_TUNNEL_MOVE)->addr = *from;
-	}
+	act_heard(acts, from, err ? NULL : &m, current && newest);
 	return err ? err : take_message(t, env, &m, from, acts);
 }
 
@@ -594,11 +639,6 @@ void ntm_tunnel_rekey(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, ui
 	if (t->state == NTM_TUNNEL_STANDING && t->cur.epoch == epoch && !t->ask.active &&
 	    !t->next.valid)
 		ask_start(t, env, epoch + 1, acts);
-}
-
-void ntm_tunnel_moved(struct ntm_tunnel *t, const union ntm_addr *addr)
-{
-	t->peer = *addr;
 }
 
 /* Time */

@@ -13,11 +13,13 @@
  *
  * Timers, all of them found by ntm_tunnel_deadline():
  *	set-up		5 s after start (responder: 6 s, 10 s once it has answered): GONE
- *	ask		250 ms doubling to 2 s, after 5 s every 5 s (rekey only): request again
+ *	ask		set-up: 250, 500, 1000, 2000, 4000 ms after the start; rekey: 250 ms doubling to 2 s, after 5 s every 5 s: request again
  *	rekey		120 s after the keys (path's responder: 130 s): ask
  *	expiry		180 s after the keys: GONE
  *	probe		250 ms doubling to 2 s, for 5 s: Keep Alive again
  *	poll		5 s: look at the data path's counters, for idle tunnels and dead peers
+ *
+ * Where the peer is, and by which way packets get there, is not known here but in ways.h.
  */
 #ifndef NTM_TUNNEL_H
 #define NTM_TUNNEL_H
@@ -57,18 +59,29 @@ struct ntm_tunnel_env {
 };
 
 enum ntm_tunnel_act_type {
-	NTM_TUNNEL_SEND, /* @packet to @addr, or to all candidates where its family is 0 */
-	NTM_TUNNEL_KEYS, /* @keys into the data path; @addr is the peer's endpoint, or family 0: leave it */
-	NTM_TUNNEL_MOVE,     /* the peer's endpoint is now @addr */
+	NTM_TUNNEL_SEND, /* @packet, where @to says */
+	NTM_TUNNEL_KEYS, /* @keys into the data path; the first time @addr is where the handshake went, else its family is 0 */
+	NTM_TUNNEL_HEARD,    /* an authentic Sealed packet came from @addr; @moves, @is_probe */
+	NTM_TUNNEL_ANSWERED, /* a Path Probe Response, with @timestamp */
 	NTM_TUNNEL_STANDS,   /* the tunnel carries packets from now on */
 	NTM_TUNNEL_RTT,	     /* a Keep Alive came back: tunnel->rtt_us */
 	NTM_TUNNEL_REDIRECT, /* ask the DC for a new direction: nothing comes back */
 	NTM_TUNNEL_OVER,     /* forget it; @why for people */
 };
 
+enum ntm_tunnel_to {
+	NTM_TO_ADDR, /* @addr, as an answer to what came from there */
+	NTM_TO_PATH, /* the way that the path is on */
+	NTM_TO_ALL,  /* all ways */
+};
+
+/** struct ntm_tunnel_act - @moves: newest of all, and no probe: the peer wants the path to be there */
 struct ntm_tunnel_act {
 	enum ntm_tunnel_act_type type;
+	enum ntm_tunnel_to to;
 	union ntm_addr addr;
+	bool moves, is_probe;
+	uint64_t timestamp;
 	uint8_t packet[NTM_TUNNEL_PACKET];
 	size_t len;
 	struct ntm_dp_keys keys;
@@ -135,9 +148,6 @@ struct ntm_tunnel {
 	uint8_t role;
 	uint8_t psk[32];
 	uint8_t peer_key[32];
-	struct ntm_candidate candidates[NTM_CANDIDATES_MAX];
-	unsigned int candidate_count;
-	union ntm_addr peer;
 
 	uint64_t start_ms;
 	uint64_t keys_ms;
@@ -185,7 +195,6 @@ void ntm_tunnel_confirmed(struct ntm_tunnel *t, const struct ntm_tunnel_env *env
 			  struct ntm_tunnel_acts *acts);
 void ntm_tunnel_rekey(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, uint32_t epoch,
 		      struct ntm_tunnel_acts *acts);
-void ntm_tunnel_moved(struct ntm_tunnel *t, const union ntm_addr *addr);
 
 /** ntm_tunnel_tick() - the deadline is reached; @stats: of the data path, or NULL if it has none */
 void ntm_tunnel_tick(struct ntm_tunnel *t, const struct ntm_tunnel_env *env,
@@ -196,6 +205,13 @@ uint64_t ntm_tunnel_deadline(const struct ntm_tunnel *t);
 /** ntm_tunnel_ping() - send a Keep Alive now; NTM_TUNNEL_RTT follows if it comes back */
 void ntm_tunnel_ping(struct ntm_tunnel *t, const struct ntm_tunnel_env *env,
 		     struct ntm_tunnel_acts *acts);
+/* What ways.h wants sent to one address: a Path Probe, Hole Punching, the Tunnel Request that waits for its answer. */
+void ntm_tunnel_probe(struct ntm_tunnel *t, const union ntm_addr *to, uint64_t timestamp,
+		      struct ntm_tunnel_acts *acts);
+void ntm_tunnel_punch(const struct ntm_tunnel *t, const union ntm_addr *to,
+		      struct ntm_tunnel_acts *acts);
+void ntm_tunnel_ask_by(struct ntm_tunnel *t, const struct ntm_tunnel_env *env,
+		       const union ntm_addr *to, struct ntm_tunnel_acts *acts);
 /** ntm_tunnel_close() - tell the peer, if there is a session, and end */
 void ntm_tunnel_close(struct ntm_tunnel *t, uint16_t status, const char *why,
 		      struct ntm_tunnel_acts *acts);

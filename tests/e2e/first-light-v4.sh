@@ -47,7 +47,7 @@ is "and nothing else does" "$(packets outside icmp)" 0
 like "status shows the peer" "$(ctl mn)" "cn\.example\.net.* up .*direct 192\.0\.2\.20:4330"
 like "and this node" "$(ctl mn)" "^mn\.example\.net $(virtual4 mn) "
 like "and the DC" "$(ctl mn)" 'DC: registered \(192\.0\.2\.1:4330\)'
-like "as JSON too" "$(ctl mn status --json)" '"schema": 1'
+like "as JSON too" "$(ctl mn status --json)" '"schema": 2'
 like "drops are counted by cause" "$(ctl mn status --drops)" 'data auth 0'
 like "ntmctl ping" "$(ctl mn ping cn -c 2)" 'cn\.example\.net: direct 192\.0\.2\.20:4330, [0-9.]+ ms'
 exits "ntmctl ping of an unknown name" 5 ctl mn ping nobody -c 1

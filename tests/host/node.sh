@@ -142,7 +142,7 @@ check "a name no node can have, too" says "NXDOMAIN" ask a _sip._udp.example.net
 check "the zone itself has no address" says "ANSWER: 0" ask a example.net A
 check "status shows the tunnel" says "b.example.net .* up .*direct 192.0.2.20:4330" ctl a
 check "at the other end too" says "a.example.net .* up .*direct 192.0.2.10:4330" ctl b
-check "as JSON" says '"schema": 1' ctl a status --json
+check "as JSON" says '"schema": 2' ctl a status --json
 check "drops" says "signalling mac 0" ctl a status --drops
 check "ping" says "direct 192.0.2.20:4330, [0-9.]+ ms" ctl a ping b -c 2
 check "ping of nobody" exits 5 ctl a ping nobody -c 1

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* with: ntmd/node/peers.c ntmd/node/queries.c ntmd/node/lease.c ntmd/node/tunnel.c */
+/* with: ntmd/node/peers.c ntmd/node/queries.c ntmd/node/lease.c ntmd/node/tunnel.c ntmd/node/way.c ntmd/node/ways.c ntmd/node/bind.c */
 /* The table of peers: found by name, virtual address, Path ID and session ID, and gone when nothing keeps them. */
 #include <setjmp.h>
 #include <sodium.h>

@@ -36,10 +36,12 @@ struct side {
 	struct ntm_tunnel tunnel;
 	struct ntm_noise_keypair self;
 	union ntm_addr addr;
+	union ntm_addr ways[2], path; /* of the peer: all, and the one in use */
 	struct fake_dp dp;
 	uint32_t next_id;
 	unsigned int sent, got, lost_key; /* data packets */
-	unsigned int stands, over, redirects, rtts, moves;
+	unsigned int stands, over, redirects, rtts, moves, probes;
+	uint64_t answered;
 	const char *why;
 	unsigned int signalling; /* packets sent */
 };
@@ -177,7 +179,7 @@ static void dp_keys(struct side *s, const struct ntm_tunnel_act *act)
 		assert_int_equal(epoch, (uint32_t)dp->sending + 1);
 	dp->there = true;
 	if (act->addr.sa.sa_family)
-		dp->peer = act->addr;
+		s->path = dp->peer = act->addr;
 	dp->keys[epoch % 4] = act->keys;
 	dp->has[epoch % 4] = true;
 	if (!act->keys.confirmed)
@@ -194,20 +196,26 @@ static void run(struct side *s, struct ntm_tunnel_acts *acts)
 
 		switch (act->type) {
 		case NTM_TUNNEL_SEND:
-			if (act->addr.sa.sa_family) {
-				net_signalling(s, &act->addr, act->packet, act->len);
+			if (act->to != NTM_TO_ALL) {
+				net_signalling(s, act->to == NTM_TO_ADDR ? &act->addr : &s->path,
+					       act->packet, act->len);
 				break;
 			}
-			for (unsigned int c = 0; c < s->tunnel.candidate_count; c++)
-				net_signalling(s, &s->tunnel.candidates[c].addr, act->packet,
-					       act->len);
+			for (unsigned int c = 0; c < 2; c++)
+				net_signalling(s, &s->ways[c], act->packet, act->len);
 			break;
 		case NTM_TUNNEL_KEYS:
 			dp_keys(s, act);
 			break;
-		case NTM_TUNNEL_MOVE:
-			s->dp.peer = act->addr;
+		case NTM_TUNNEL_HEARD:
+			s->probes += act->is_probe;
+			if (!act->moves || ntm_addr_equal(&act->addr, &s->path))
+				break;
+			s->path = s->dp.peer = act->addr;
 			s->moves++;
+			break;
+		case NTM_TUNNEL_ANSWERED:
+			s->answered = act->timestamp;
 			break;
 		case NTM_TUNNEL_STANDS:
 			s->stands++;
@@ -398,9 +406,6 @@ static struct ntm_msg direction(struct side *peer, uint8_t role)
 
 	memset(m.path_psk, 0x5a, sizeof(m.path_psk));
 	memcpy(m.peer_key, peer->self.public, sizeof(m.peer_key));
-	m.candidates[0].addr = v4("203.0.113.9:4330"); /* leads nowhere */
-	m.candidates[1].addr = peer->addr;
-	m.candidate_count = 2;
 	return m;
 }
 
@@ -409,6 +414,9 @@ static void start(struct side *s, uint8_t role)
 	struct ntm_tunnel_env env = env_of(s);
 	struct ntm_tunnel_acts acts = { 0 };
 	struct ntm_msg m = direction(other(s), role);
+
+	s->ways[0] = v4("203.0.113.9:4330"); /* leads nowhere */
+	s->ways[1] = other(s)->addr;
 
 	ntm_tunnel_start(&s->tunnel, &env, &m, &acts);
 	run(s, &acts);
@@ -460,8 +468,8 @@ static void test_set_up(void **state)
 	assert_true(w.a.rtts >= 1);
 	assert_int_equal(w.a.tunnel.rtt_us, 20000);
 	assert_int_equal(w.a.tunnel.suite, NTM_SUITE_AES_256_GCM);
-	assert_true(ntm_addr_equal(&w.a.tunnel.peer, &w.b.addr));
-	assert_true(ntm_addr_equal(&w.b.tunnel.peer, &w.a.addr));
+	assert_true(ntm_addr_equal(&w.a.path, &w.b.addr));
+	assert_true(ntm_addr_equal(&w.b.path, &w.a.addr));
 	works();
 }
 
@@ -469,7 +477,7 @@ static void test_initiator_stands_after_one_round_trip(void **state)
 {
 	(void)state;
 	start(&w.b, NTM_ROLE_RESPONDER);
-	assert_int_equal(w.b.signalling, 2); /* a punch to each candidate */
+	assert_int_equal(w.b.signalling, 0);
 	start(&w.a, NTM_ROLE_INITIATOR);
 	assert_int_equal(w.a.signalling, 2); /* a request to each candidate */
 	live(19, 0);
@@ -491,12 +499,14 @@ static void test_request_is_repeated_and_given_up(void **state)
 	assert_int_equal(w.a.signalling, 2);
 	live(1, 0);
 	assert_int_equal(w.a.signalling, 4);
-	live(500, 0);
+	live(250, 0);
 	assert_int_equal(w.a.signalling, 6);
-	live(1000, 0);
+	live(500, 0);
 	assert_int_equal(w.a.signalling, 8);
-	live(3249, 0);
+	live(1000, 0);
 	assert_int_equal(w.a.signalling, 10);
+	live(2999, 0);
+	assert_int_equal(w.a.signalling, 12);
 	assert_int_equal(w.a.tunnel.state, NTM_TUNNEL_REQUESTING);
 	live(1, 0);
 	assert_int_equal(w.a.tunnel.state, NTM_TUNNEL_GONE);
@@ -888,9 +898,62 @@ static void test_move(void **state)
 	ntm_tunnel_ping(&w.a.tunnel, &env, &acts);
 	run(&w.a, &acts);
 	live(100, 0);
-	assert_true(ntm_addr_equal(&w.b.tunnel.peer, &w.a.addr));
+	assert_true(ntm_addr_equal(&w.b.path, &w.a.addr));
 	assert_true(ntm_addr_equal(&w.b.dp.peer, &w.a.addr));
 	works();
+}
+
+/* A probe is answered to where it came from, and moves nothing, though it is the newest of all */
+static void test_probe_moves_nothing(void **state)
+{
+	struct ntm_tunnel_acts acts = { 0 };
+	const union ntm_addr home = w.a.addr;
+
+	(void)state;
+	set_up();
+	live(1000, 0);
+	w.a.addr = v4("198.51.100.7:4330");
+	ntm_tunnel_probe(&w.a.tunnel, &w.b.addr, 4711, &acts);
+	assert_int_equal(acts.count, 1);
+	run(&w.a, &acts);
+	live(100, 0);
+	assert_int_equal(w.b.probes, 1);
+	assert_int_equal(w.a.answered, 4711);
+	assert_int_equal(w.b.moves, 0);
+	assert_int_equal(w.a.moves, 0);
+	assert_true(ntm_addr_equal(&w.b.path, &home));
+}
+
+static void test_probe_needs_a_session(void **state)
+{
+	struct ntm_tunnel_acts acts = { 0 };
+
+	(void)state;
+	w.cut = true;
+	start(&w.a, NTM_ROLE_INITIATOR);
+	ntm_tunnel_probe(&w.a.tunnel, &w.b.addr, 1, &acts);
+	assert_int_equal(acts.count, 0);
+}
+
+/* The same request by one more way, as long as it waits for its answer */
+static void test_request_by_one_way(void **state)
+{
+	struct ntm_tunnel_env env;
+	struct ntm_tunnel_acts acts = { 0 };
+
+	(void)state;
+	w.cut = true;
+	start(&w.a, NTM_ROLE_INITIATOR);
+	start(&w.b, NTM_ROLE_RESPONDER);
+	w.cut = false;
+	env = env_of(&w.a);
+	ntm_tunnel_ask_by(&w.a.tunnel, &env, &w.b.addr, &acts);
+	assert_int_equal(acts.count, 1);
+	run(&w.a, &acts);
+	live(100, 0);
+	both_stand();
+	ntm_tunnel_ask_by(&w.a.tunnel, &env, &w.b.addr, &acts);
+	assert_int_equal(acts.count, 0);
 }
 
 static void test_sealed_replay_and_forgery(void **state)
@@ -1057,6 +1120,9 @@ int main(void)
 		cmocka_unit_test_setup(test_one_way_traffic_is_not_death, world),
 		cmocka_unit_test_setup(test_ping, world),
 		cmocka_unit_test_setup(test_move, world),
+		cmocka_unit_test_setup(test_probe_moves_nothing, world),
+		cmocka_unit_test_setup(test_probe_needs_a_session, world),
+		cmocka_unit_test_setup(test_request_by_one_way, world),
 		cmocka_unit_test_setup(test_sealed_replay_and_forgery, world),
 		cmocka_unit_test_setup(test_mutilated_handshake, world),
 		cmocka_unit_test(test_storms),
