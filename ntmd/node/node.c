@@ -339,6 +339,7 @@ static void on_packet(void *ctx, const uint8_t *packet, size_t len, const union 
 		break;
 	case NTM_PKT_RELAY_PROBE_RESPONSE:
 		on_probe_response(node, packet, len, from);
+		break;
 	case NTM_PKT_RELAY_BOUND:
 		on_bound(node, packet, len, from);
 		break;
