@@ -2,13 +2,11 @@
 /*
  * The data path "kernel": ntmobile.ko, by generic netlink.
  *
- * Two sockets. Requests go by @req and are answered at once. @ev gets the events; it is also the
- * one that
- * sends DEV_SET, since the kernel sends caught DNS queries to the port that did, and lets DNS go
- * its own way when that
- * port closes. Events that come in while a DEV_SET waits for its answer are put aside and handed
- * out from the
- * loop: nothing above is called from within an operation.
+ * Three sockets. Requests go by @req and are answered at once. @ev gets the events. @dns gets
+ * caught queries, apart from them, so that a flood of events loses no query; it is the one that
+ * sends DEV_SET, since the kernel sends queries to the port that did, and lets DNS go its own way
+ * when that port closes. Queries that come in while a DEV_SET waits for its answer are put aside
+ * and handed out from the loop: nothing above is called from within an operation.
  */
 #include <errno.h>
 #include <linux/genetlink.h>
@@ -68,8 +66,10 @@ struct deferred {
 struct ntm_datapath {
 	struct ntm_nl req;
 	struct ntm_nl ev;
+	struct ntm_nl dns;
 	struct ntm_genl_family family;
 	uv_poll_t poll;
+	uv_poll_t dns_poll;
 	uv_timer_t later;
 	unsigned int handles;
 	struct ntm_netif_watch *watch;
@@ -423,12 +423,13 @@ static int defer(struct ntm_datapath *dp, const struct nlmsghdr *nlh)
 	return 0;
 }
 
-static int event_defer(void *ctx, const struct nlmsghdr *nlh)
+/* One too many: the kernel lets that query go by itself */
+static int query_defer(void *ctx, const struct nlmsghdr *nlh)
 {
 	struct ntm_datapath *dp = ctx;
 
-	if (dp->deferred_count >= DEFERRED_MAX || defer(dp, nlh))
-		dp->ev.overrun = true;
+	if (dp->deferred_count < DEFERRED_MAX)
+		(void)defer(dp, nlh);
 	return 0;
 }
 
@@ -483,9 +484,7 @@ static void read_events(struct ntm_datapath *dp)
 {
 	int err;
 
-	dp->ev.events = event_now;
 	err = ntm_nl_read_events(&dp->ev);
-	dp->ev.events = event_defer;
 	if (err == -ENOBUFS && !dp->closing)
 		recover(dp);
 	else if (err && err != -ECANCELED)
@@ -506,13 +505,25 @@ static void ev_readable(uv_poll_t *poll, int status, int events)
 		(void)uv_poll_start(poll, UV_READABLE, ev_readable);
 }
 
+/* What the kernel could not deliver it has let go on its way already */
+static void dns_readable(uv_poll_t *poll, int status, int events)
+{
+	struct ntm_datapath *dp = poll->data;
+	int err;
+
+	(void)events;
+	dp->dns.events = event_now;
+	err = ntm_nl_read_events(&dp->dns);
+	dp->dns.events = query_defer;
+	if (err && err != -ECANCELED && err != -ENOBUFS)
+		tell_lost(dp, err);
+	if (status < 0 && !dp->closing)
+		(void)uv_poll_start(poll, UV_READABLE, dns_readable);
+}
+
 static void run_later(uv_timer_t *timer)
 {
-	struct ntm_datapath *dp = timer->data;
-
-	flush_deferred(dp);
-	if (dp->ev.overrun && !dp->closing)
-		read_events(dp);
+	flush_deferred(timer->data);
 }
 
 /* Addresses or links changed: is our interface still there, under its number? */
@@ -559,11 +570,9 @@ static int dev_set(struct ntm_datapath *dp, int fd4, int fd6, const struct ntm_d
 		mnl_attr_put_u32(nlh, NTM_A_SOCKET6, (uint32_t)fd6);
 	if (lease && !put_zones(nlh, lease))
 		return -EMSGSIZE;
-	err = ntm_nl_call(&dp->ev, nlh, NULL, NULL);
-	if (err && dp->ev.why[0])
-		ntm_warn("configure %s: kernel: %s", dp->ifname, dp->ev.why);
-	if (dp->ev.overrun)
-		uv_timer_start(&dp->later, run_later, 0, 0);
+	err = ntm_nl_call(&dp->dns, nlh, NULL, NULL);
+	if (err && dp->dns.why[0])
+		ntm_warn("configure %s: kernel: %s", dp->ifname, dp->dns.why);
 	return err;
 }
 
@@ -629,12 +638,16 @@ static int open_sockets(struct ntm_datapath *dp, char *why, size_t size)
 
 	if (!err)
 		err = ntm_nl_open(&dp->ev, NETLINK_GENERIC);
+	if (!err)
+		err = ntm_nl_open(&dp->dns, NETLINK_GENERIC);
 	if (err) {
 		snprintf(why, size, "cannot open a netlink socket: %s", strerror(-err));
 		return err;
 	}
-	dp->ev.events = event_defer;
+	dp->ev.events = event_now;
 	dp->ev.ctx = dp;
+	dp->dns.events = query_defer;
+	dp->dns.ctx = dp;
 	return 0;
 }
 
@@ -681,26 +694,37 @@ static int open_module(struct ntm_datapath *dp, struct ntm_udp *udp, char *why, 
 	return err;
 }
 
-static int open_loop(struct ntm_datapath *dp, uv_loop_t *loop)
+static int open_poll(struct ntm_datapath *dp, uv_loop_t *loop, uv_poll_t *poll,
+		     const struct ntm_nl *nl, uv_poll_cb fn)
 {
-	int err = uv_poll_init(loop, &dp->poll, ntm_nl_fd(&dp->ev));
+	int err = uv_poll_init(loop, poll, ntm_nl_fd(nl));
 
 	if (err)
 		return err;
-	dp->poll.data = dp;
+	poll->data = dp;
 	dp->handles++;
-	err = uv_timer_init(loop, &dp->later);
+	return uv_poll_start(poll, UV_READABLE, fn);
+}
+
+static int open_loop(struct ntm_datapath *dp, uv_loop_t *loop)
+{
+	int err = open_poll(dp, loop, &dp->poll, &dp->ev, ev_readable);
+
+	if (!err)
+		err = open_poll(dp, loop, &dp->dns_poll, &dp->dns, dns_readable);
+	if (!err)
+		err = uv_timer_init(loop, &dp->later);
 	if (err)
 		return err;
 	dp->later.data = dp;
 	dp->handles++;
-	err = uv_poll_start(&dp->poll, UV_READABLE, ev_readable);
-	return err ? err : ntm_netif_watch_open(&dp->watch, loop, links_changed, dp);
+	return ntm_netif_watch_open(&dp->watch, loop, links_changed, dp);
 }
 
 static void dp_free(struct ntm_datapath *dp)
 {
 	flush_deferred(dp);
+	ntm_nl_close(&dp->dns);
 	ntm_nl_close(&dp->ev);
 	ntm_nl_close(&dp->req);
 	free(dp);
@@ -727,8 +751,10 @@ static void kernel_close(struct ntm_datapath *dp)
 		dp_free(dp);
 		return;
 	}
-	if (dp->handles > 1)
+	if (dp->handles > 2)
 		uv_close((uv_handle_t *)&dp->later, handle_closed);
+	if (dp->handles > 1)
+		uv_close((uv_handle_t *)&dp->dns_poll, handle_closed);
 	uv_close((uv_handle_t *)&dp->poll, handle_closed);
 }
 

@@ -44,6 +44,18 @@ exits "a miss that fails is told to the application" 1 on a ping -c 1 -W 3 10.9.
 like "with ICMP" "$(cat "$LAB_STATE/output")" 'Host Unreachable'
 like "and was told to the daemon" "$(logs a dp)" 'miss 10.9.0.99, done 0'
 
+# A flood of events while the daemon cannot read: it loses events, and reads the paths anew, but no query
+on a ntm-cfg path many ntm0 1000 4000 10.9.16.0
+on a ip route add 10.9.16.0/20 dev ntm0
+send_signal a dp STOP
+on a bash -c 'for ((i = 0; i < 4000; i++)); do echo >/dev/udp/10.9.$((16 + i / 256)).$((i % 256))/9; done'
+bg a asks dig +short +tries=1 +time=4 cn.example.net A
+sleep 0.5
+send_signal a dp CONT
+wait_for a asks 10
+is "a query in a flood of events is answered" "$(logs a asks)" 10.9.0.2
+like "which was one" "$(logs a dp)" 'the kernel had to drop events'
+
 addr_del b internet 192.0.2.2/24
 addr_add b internet 192.0.2.22/24
 check "the peer may move" eventually 5 on b ping -c 1 -W 1 10.9.0.1
