@@ -200,7 +200,7 @@ static int change_addr(unsigned int ifindex, int family, const void *addr, uint8
 	return netif_call(add ? "add an address" : "take an address away", nlh, NULL, NULL);
 }
 
-/* Open to processes without any privilege, as getifaddrs() is */
+/* Open to processes without any privilege, as getifaddrs() is. The link's entry of a TUN device has no address. */
 uint64_t ntm_netif_tx_dropped(const char *name)
 {
 	struct ifaddrs *all, *one;
@@ -209,8 +209,8 @@ uint64_t ntm_netif_tx_dropped(const char *name)
 	if (!*name || getifaddrs(&all))
 		return 0;
 	for (one = all; one; one = one->ifa_next)
-		if (one->ifa_addr && one->ifa_addr->sa_family == AF_PACKET && one->ifa_data &&
-		    !strcmp(one->ifa_name, name))
+		if (one->ifa_data && !strcmp(one->ifa_name, name) &&
+		    (!one->ifa_addr || one->ifa_addr->sa_family == AF_PACKET))
 			dropped = ((const struct rtnl_link_stats *)one->ifa_data)->tx_dropped;
 	freeifaddrs(all);
 	return dropped;
