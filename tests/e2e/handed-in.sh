@@ -49,6 +49,7 @@ status_of() {
 
 # A transfer during which the cable is out for two seconds
 transfer_without_cable() {
+	iperf_server "$1"
 	bg a "transfer-$1" iperf3 -c "$(own_of "$1" 4)" -t 8
 	sleep 2
 	unplug "$1" internet
@@ -68,9 +69,9 @@ node_checks() {
 	check "$host: reaches a by name" on "$host" ping -c 3 -i 0.2 -W 2 alice.example.net
 	check "$host: over IPv6, too" on "$host" ping -6 -c 3 -i 0.2 -W 2 alice.example.net
 	check "$host: a reaches it" on a ping -c 3 -i 0.2 -W 2 "$(own_of "$host" 4)"
-	bg "$host" iperf3 iperf3 -s
-	eventually 5 listens "$host" tcp 5201
+	iperf_server "$host"
 	check "$host: TCP to it" on a iperf3 -c "$(own_of "$host" 4)" -t 2
+	iperf_server "$host"
 	check "$host: TCP from it, over IPv6" on a iperf3 -c "$(own_of "$host" 6)" -t 2 -R
 	check "$host: large pings" on a ping -q -c 3 -i 0.2 -s 30000 "$(own_of "$host" 4)"
 	check "$host: a TCP connection survives a lost cable" transfer_without_cable "$host"

@@ -11,12 +11,13 @@ wire_a=$(if_of a internet)
 wire_b=$(if_of b internet)
 on a ip link set ntm0 mtu 1448
 on b ip link set ntm0 mtu 1448
-bg b iperf3 iperf3 -s
-eventually 5 listens b tcp 5201
 
 tcp() {
+	iperf_server b
 	check "TCP, $1" on a iperf3 -c 10.9.0.2 -t 1 -i 0
+	iperf_server b
 	check "TCP, $1, the other way" on a iperf3 -c 10.9.0.2 -t 1 -i 0 -R
+	iperf_server b
 	check "TCP, $1, IPv6 inside" on a iperf3 -c fd09::2 -t 1 -i 0
 }
 

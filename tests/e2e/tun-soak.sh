@@ -17,6 +17,10 @@ carried() {
 	ctl a status --json | tr ',' '\n' | awk -F': ' '/"[rt]x_packets"/ { sum += $2 } END { print sum + 0 }'
 }
 
+epoch() {
+	ctl a status --json | tr ',' '\n' | awk -F': ' '/"epoch"/ { print $2 + 0; exit }'
+}
+
 # A second of each kind, one way and the other: TCP in large pieces, small ones, UDP, IPv6, fragments
 one_of_each() {
 	on a iperf3 -c "$(virtual4 b)" -t 1 "$@"
@@ -64,7 +68,11 @@ for host in a b; do
 	held[$host]=$(held $host)
 done
 before=$(carried)
+first=$(epoch)
+start=$SECONDS
 check "packets pass" carry_all
+# Every 10 s, and what a rekey takes beside such a load
+at_least "through rekeys" $(($(epoch) - first)) $(((SECONDS - start) / 15 > 1 ? (SECONDS - start) / 15 : 1))
 at_least "so many that it counts" $(($(carried) - before)) "$PACKETS"
 for host in a b; do
 	now=$(rss_of "$(pid_of $host ntmd)")

@@ -154,15 +154,24 @@ check "and it is set up again" says "direct" ctl a ping b -c 3
 check "forget of nobody" exits 1 ctl a forget nobody
 
 # Traffic, through crews of threads
-check "a server on b" on b iperf3 -s -D -I "$DIR/iperf.pid" --logfile "$DIR/iperf.log"
 serves() {
 	on "$1" ss -Hltn sport = :5201 | grep -q .
 }
-check "that listens" eventually 5 serves b
-PID[iperf]=$(tr -d '\0' <"$DIR/iperf.pid")
-check "TCP to b" on a iperf3 -c 100.64.0.3 -t 3
-check "TCP from b, over IPv6" on a iperf3 -c fd00:4e54::3 -t 3 -R
-check "UDP to b" on a iperf3 -c 100.64.0.3 -u -b 50M -l 1000 -t 2
+# to_server TEXT ARG...: an iperf3 from a to a new server on b. Between two clients one refuses connections for a moment.
+to_server() {
+	local text=$1
+	shift
+	inside b iperf3 -s -1 >"$DIR/iperf.log" 2>&1 &
+	PID[iperf]=$!
+	eventually 5 serves b
+	check "$text" on a iperf3 "$@"
+	kill "${PID[iperf]}" 2>/dev/null
+	wait "${PID[iperf]}" 2>/dev/null
+	unset "PID[iperf]"
+}
+to_server "TCP to b" -c 100.64.0.3 -t 3
+to_server "TCP from b, over IPv6" -c fd00:4e54::3 -t 3 -R
+to_server "UDP to b" -c 100.64.0.3 -u -b 50M -l 1000 -t 2
 check "large pings" on a ping -q -c 3 -i 0.2 -s 60000 100.64.0.3
 check "no packet was forged, repeated or malformed" says "data (auth|replay|inner) 0" ctl b status --drops
 check "the stub answers pings" on a ping -q -c 1 -W 2 100.64.0.1
