@@ -33,6 +33,7 @@ ASAN_UNITS := $(UNIT_SRC:%.c=$(B)/%)
 UNITS := $(ASAN_UNITS) $(TSAN_UNITS)
 TOOLS := $(TOOL_SRC:%.c=$(B)/%)
 FUZZERS := $(FUZZ_SRC:%.c=$(B)/%)
+REPLAYS := $(FUZZ_SRC:tests/fuzz/%.c=$(B)/tests/replay/%)
 
 # Libraries are asked for only where something is compiled.
 QUIET_GOALS := clean help lint check uninstall module
@@ -66,7 +67,7 @@ TSAN := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 TSAN_CFLAGS = $(LANGUAGE) $(WARNINGS) $(PKG_CFLAGS) $(TSAN) -I tests/unit -MMD -MP
 FUZZ_CFLAGS = $(LANGUAGE) $(PKG_CFLAGS) $(SAN) -I tests/unit -fsanitize=fuzzer-no-link -MMD -MP
 
-.PHONY: all userspace module install uninstall test test-long unit tools demo bench-quick bench-tun bench-relay fuzz fuzz-run \
+.PHONY: all userspace module install uninstall test test-long unit tools demo bench-quick bench-tun bench-relay fuzz fuzz-run fuzz-replay \
 	check lint clean help prerequisites
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -186,6 +187,17 @@ $(FUZZERS): $(B)/%: $(B)/fuzz/%.o $(COMMON_SRC:%.c=$(B)/fuzz/%.o) $$(call with_o
 
 fuzz: $(FUZZERS)
 
+# The same targets with a main() that replays their corpora, for any compiler
+$(REPLAYS): $(B)/tests/replay/%: $(B)/san/tests/fuzz/%.o $(B)/san/tests/fuzz/replay.o $(COMMON_SRC:%.c=$(B)/san/%.o) \
+		$$(call with_objects,tests/fuzz/$$*.c,san)
+	@mkdir -p $(@D)
+	$(CC) $(SAN) -o $@ $^ $(PKG_LIBS)
+
+fuzz-replay: $(REPLAYS)
+	@for f in $(REPLAYS); do \
+		echo "$${f##*/}:" $$($$f 2000 $$(ls -d tests/fuzz/corpus/$${f##*/} 2>/dev/null)) || exit 1; \
+	done
+
 fuzz-run: fuzz
 	@for f in $(FUZZERS); do \
 		mkdir -p $(B)/corpus/$${f##*/} || exit 1; \
@@ -257,6 +269,7 @@ help:
 	@echo 'make test-long    the same and the long ones, fuzzers among them'
 	@echo 'make unit         unit tests alone, with ASan and UBSan'
 	@echo 'make fuzz         fuzz targets (clang); fuzz-run runs each for FUZZ_SECONDS=$(FUZZ_SECONDS)'
+	@echo 'make fuzz-replay  their corpora, and a little more, with any compiler; make test does that, too'
 	@echo 'make demo         the system at work in a virtual machine; DATAPATH=tun: natively, without the module'
 	@echo 'make bench-quick  NTMobile against WireGuard and plain'
 	@echo 'make bench-relay  the relay in the kernel against coturn, and with a million entries'

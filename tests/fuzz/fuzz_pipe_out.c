@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 // with: ntmd/pipe/*.c
 /*
- * What the TUN device, or who else may write to a descriptor, gives to the out-lane: a byte of flags, a vnet header, a packet.
- * Each packet that leaves must be authentic, fit the path, and have a counter of its own.
+ * What the TUN device, or who else may write to a descriptor, gives to the out-lane: a byte of flags, a vnet header, a packet; by the
+ * owner's hand (ntm_pipe_inject()), or several in a vector, through the lane's own fill, work and drain. Each packet that leaves
+ * must be authentic, fit the path, and have a counter of its own.
  */
 #include "fuzz_pipe.h"
 
@@ -10,6 +11,11 @@
 #define SMALL 2
 #define NO_DF 4
 #define RIGHT_START 8
+#define LARGE 16 /* up to the largest there are, with lengths to match */
+#define LANE 32
+#define LANE_PACKETS 5
+
+static uint64_t next; /* counters grow, and none comes twice */
 
 static void check_sent(unsigned int mtu)
 {
@@ -17,7 +23,7 @@ static void check_sent(unsigned int mtu)
 	static struct ntm_aead *open;
 	static uint8_t buf[1 << 16];
 	struct ntm_wire_hdr header = { 0 };
-	uint64_t ctr, next = 0;
+	uint64_t ctr;
 	ssize_t n;
 
 	if (!open)
@@ -59,26 +65,88 @@ static void aim(uint8_t flags, struct virtio_net_hdr *vnet, uint8_t *p, size_t l
 	}
 }
 
+/* A payload that goes on: the input's bytes over and over */
+static size_t enlarge(uint8_t *packet, size_t len)
+{
+	const size_t want = 20000 + len * 37 % 45000;
+
+	if (len < 40)
+		return len;
+	for (size_t at = len; at < want; at++)
+		packet[at] = packet[at - len];
+	if (*packet >> 4 == 6)
+		fuzz_put16(packet + 4, want - 40);
+	else
+		fuzz_put16(packet + 2, want);
+	return want;
+}
+
+/* The lane's reader has a device of its own, where nothing ever comes: this one is read, and written to, by the fuzzer alone */
+static int lane_host, lane_tun;
+
+static void open_lane(void)
+{
+	int pair[2], big = 4 << 20;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair))
+		abort();
+	for (int i = 0; i < 2; i++)
+		(void)setsockopt(pair[i], SOL_SOCKET, SO_SNDBUF, &big, sizeof(big));
+	lane_host = pair[0];
+	lane_tun = pair[1];
+}
+
+static void by_lane(struct virtio_net_hdr *vnet, uint8_t *packet, size_t size, unsigned int mtu)
+{
+	static void *vec;
+	struct iovec iov[2] = { { vnet, sizeof(*vnet) }, { packet, size } };
+	const int tun = fuzz_pipe.tun.fd;
+
+	if (!vec)
+		vec = calloc(1, ntm_pipe_out_size());
+	if (!vec)
+		abort();
+	for (int i = 0; i < LANE_PACKETS; i++)
+		(void)!writev(lane_host, iov, 2);
+	fuzz_pipe.tun.fd = lane_tun;
+	while (ntm_pipe_out_ops.fill(&fuzz_pipe, vec) != NTM_LANE_EMPTY) {
+		ntm_pipe_out_ops.work(&fuzz_pipe, vec, fuzz_pipe.threads - 1);
+		ntm_pipe_out_ops.drain(&fuzz_pipe, vec, fuzz_pipe.threads - 1);
+		check_sent(mtu);
+	}
+	fuzz_pipe.tun.fd = tun;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static uint8_t packet[1 << 16], rest[1 << 12];
+	static uint8_t packet[1 << 17], rest[1 << 12];
 	static bool started;
 	struct virtio_net_hdr vnet;
 	unsigned int mtu;
 
-	if (!started)
+	if (!started) {
 		fuzz_pipe_start();
+		open_lane();
+	}
 	started = true;
 	if (size < 1 + sizeof(vnet))
 		return 0;
 	memcpy(&vnet, data + 1, sizeof(vnet));
 	size -= 1 + sizeof(vnet);
+	if (size > sizeof(packet) / 2)
+		return 0;
 	memcpy(packet, data + 1 + sizeof(vnet), size);
+	if (data[0] & LARGE)
+		size = enlarge(packet, size);
 	mtu = data[0] & SMALL ? 68u + data[0] : 1400;
 	aim(data[0], &vnet, packet, size);
 	fuzz_path_new(mtu);
 	fuzz_pipe.sock.fd4 = fuzz_near;
-	ntm_pipe_inject(&fuzz_pipe, &vnet, packet, size);
+	next = 0;
+	if (data[0] & LANE)
+		by_lane(&vnet, packet, size, mtu);
+	else
+		ntm_pipe_inject(&fuzz_pipe, &vnet, packet, size);
 	fuzz_pipe.sock.fd4 = -1;
 	check_sent(mtu);
 	while (read(fuzz_host, rest, sizeof(rest)) > 0)
