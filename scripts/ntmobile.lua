@@ -20,6 +20,7 @@ local COUNTER_MASK = 0x1fffffff
 
 local SESSION_REQUEST, SESSION_RESPONSE, COOKIE_REPLY, SEALED = 1, 2, 3, 4
 local TUNNEL_REQUEST, TUNNEL_RESPONSE, HOLE_PUNCHING = 5, 6, 7
+local RELAY_BIND, RELAY_BOUND, RELAYED, RELAY_PROBE, RELAY_PROBE_RESPONSE = 8, 9, 10, 11, 12
 local DATA = 128
 
 local types = {
@@ -30,6 +31,11 @@ local types = {
 	[TUNNEL_REQUEST] = "Tunnel Request",
 	[TUNNEL_RESPONSE] = "Tunnel Response",
 	[HOLE_PUNCHING] = "Hole Punching",
+	[RELAY_BIND] = "Relay Bind",
+	[RELAY_BOUND] = "Relay Bound",
+	[RELAYED] = "Relayed",
+	[RELAY_PROBE] = "Relay Probe",
+	[RELAY_PROBE_RESPONSE] = "Relay Probe Response",
 	[DATA] = "Data",
 }
 
@@ -42,8 +48,16 @@ local lengths = {
 	[TUNNEL_REQUEST] = { 140 },
 	[TUNNEL_RESPONSE] = { 56 },
 	[HOLE_PUNCHING] = { 24, 24 },
+	[RELAY_BIND] = { 84, 84 },
+	[RELAY_BOUND] = { 84, 84 },
+	[RELAYED] = { 12 },
+	[RELAY_PROBE] = { 64, 9216 },
+	[RELAY_PROBE_RESPONSE] = { 64, 64 },
 	[DATA] = { 24 },
 }
+
+local roles = { [1] = "initiator", [2] = "responder" }
+local bound = { [0] = "bound", [1] = "bind again with this cookie", [2] = "busy" }
 
 local f = ntm.fields
 f.type = ProtoField.uint8("ntmobile.type", "Type", base.HEX, types)
@@ -76,6 +90,21 @@ f.message_len = ProtoField.uint32("ntmobile.message_len", "Length of the message
 f.tag = ProtoField.bytes("ntmobile.tag", "Tag")
 -- Hole Punching (7.3)
 f.punch_mac = ProtoField.bytes("ntmobile.punch.mac", "MAC under the path's psk")
+-- Relay Bind, Bound (8.1)
+f.role = ProtoField.uint8("ntmobile.relay.role", "Role of the end", base.DEC, roles)
+f.status = ProtoField.uint8("ntmobile.relay.status", "Status", base.DEC, bound)
+f.lifetime = ProtoField.uint16("ntmobile.relay.lifetime", "Seconds that the binding is kept")
+f.relay_reserved = ProtoField.bytes("ntmobile.relay.reserved", "Reserved")
+f.relay_cookie = ProtoField.bytes("ntmobile.relay.cookie", "Cookie")
+f.relay_nonce = ProtoField.bytes("ntmobile.relay.nonce", "Nonce")
+f.observed4 = ProtoField.ipv4("ntmobile.relay.observed4", "Came from")
+f.observed6 = ProtoField.ipv6("ntmobile.relay.observed6", "Came from")
+f.observed_port = ProtoField.uint16("ntmobile.relay.observed_port", "Came from port")
+f.relay_mac = ProtoField.bytes("ntmobile.relay.mac", "MAC")
+-- Relay Probe, Response (8.3)
+f.other_port = ProtoField.bool("ntmobile.probe.other_port", "Answer from the other port")
+f.to_port = ProtoField.uint16("ntmobile.probe.to_port", "Answer to this port (0: where it came from)")
+f.padding = ProtoField.bytes("ntmobile.probe.padding", "Padding")
 -- Found out by looking at more than one packet
 f.request_in = ProtoField.framenum("ntmobile.request_in", "Request in", base.NONE, frametype.REQUEST)
 f.response_in = ProtoField.framenum("ntmobile.response_in", "Response in", base.NONE, frametype.RESPONSE)
@@ -87,13 +116,17 @@ e.long = ProtoExpert.new("ntmobile.long", "Longer than its type allows", expert.
 e.type = ProtoExpert.new("ntmobile.unknown", "Unknown type", expert.group.MALFORMED, expert.severity.ERROR)
 e.header = ProtoExpert.new("ntmobile.header", "Unknown version, or reserved bytes that are not zero",
 	expert.group.MALFORMED, expert.severity.ERROR)
+e.inner = ProtoExpert.new("ntmobile.relayed.type", "Of a type that is not relayed", expert.group.MALFORMED, expert.severity.ERROR)
 e.zero = ProtoExpert.new("ntmobile.zero", "An ID that must not be zero", expert.group.PROTOCOL, expert.severity.WARN)
 
 -- Requests by initiator's session ID: { request = frame, time = of it, response = frame }
 local handshakes = {}
+-- Relay Binds and Probes by their nonce: the same
+local asked = {}
 
 function ntm.init()
 	handshakes = {}
+	asked = {}
 end
 
 local function add_id(tree, field, range)
@@ -126,31 +159,32 @@ local function dissect_data(buf, pinfo, tree)
 		inner > 0 and inner .. " bytes inside" or "keep-alive")
 end
 
-local function note_request(id, pinfo)
+local function note_request(id, pinfo, list)
+	list = list or handshakes
 	-- A retransmission has the same ID; the response is to the first
-	if not pinfo.visited and not handshakes[id] then
-		handshakes[id] = { request = pinfo.number, time = pinfo.abs_ts }
+	if not pinfo.visited and not list[id] then
+		list[id] = { request = pinfo.number, time = pinfo.abs_ts }
 	end
 end
 
-local function note_response(id, pinfo)
-	local h = handshakes[id]
+local function note_response(id, pinfo, list)
+	local h = (list or handshakes)[id]
 
 	if h and not pinfo.visited and not h.response then
 		h.response = pinfo.number
 	end
 end
 
-local function add_request_links(tree, id, pinfo)
-	local h = handshakes[id]
+local function add_request_links(tree, id, pinfo, list)
+	local h = (list or handshakes)[id]
 
 	if h and h.response and h.request == pinfo.number then
 		tree:add(f.response_in, h.response):set_generated()
 	end
 end
 
-local function add_response_links(tree, id, pinfo)
-	local h = handshakes[id]
+local function add_response_links(tree, id, pinfo, list)
+	local h = (list or handshakes)[id]
 	local delta
 
 	if h and h.request < pinfo.number then
@@ -224,6 +258,89 @@ local function dissect_punch(buf, pinfo, tree)
 	return string.format("path %08x", buf(4, 4):uint())
 end
 
+-- 18 bytes: an address, IPv4 as ::ffff:a.b.c.d, and a port; zeros: none
+local function add_observed(tree, range)
+	if is_zero(range) then
+		return nil
+	end
+	local four = range(0, 12):bytes():tohex() == "00000000000000000000FFFF"
+	local port = range(16, 2):uint()
+
+	if four then
+		tree:add(f.observed4, range(12, 4))
+	else
+		tree:add(f.observed6, range(0, 16))
+	end
+	tree:add(f.observed_port, range(16, 2))
+	return four and string.format("%s:%d", tostring(range(12, 4):ipv4()), port) or
+		string.format("[%s]:%d", tostring(range(0, 16):ipv6()), port)
+end
+
+local function add_links(tree, pinfo, nonce, answers)
+	if answers then
+		note_response(nonce, pinfo, asked)
+		add_response_links(tree, nonce, pinfo, asked)
+	else
+		note_request(nonce, pinfo, asked)
+		add_request_links(tree, nonce, pinfo, asked)
+	end
+end
+
+local function dissect_bind(buf, pinfo, tree)
+	local answers = buf(0, 1):uint() == RELAY_BOUND
+	local status, role = buf(9, 1):uint(), buf(8, 1):uint()
+	local info = string.format("path %08x, %s", buf(4, 4):uint(), roles[role] or "role " .. role)
+
+	add_id(tree, f.path_id, buf(4, 4))
+	tree:add(f.role, buf(8, 1))
+	tree:add(f.status, buf(9, 1))
+	tree:add(f.lifetime, buf(10, 2))
+	tree:add(f.relay_reserved, buf(12, 4))
+	tree:add(f.relay_cookie, buf(16, 16))
+	tree:add(f.has_cookie, buf(16, 16), not is_zero(buf(16, 16))):set_generated()
+	tree:add(f.relay_nonce, buf(32, 16))
+	local observed = add_observed(tree, buf(48, 18))
+	tree:add(f.relay_mac, buf(68, MAC_LEN))
+	add_links(tree, pinfo, buf(32, 16):bytes():tohex(), answers)
+	if not answers then
+		return info .. (is_zero(buf(16, 16)) and "" or ", with a cookie")
+	end
+	return info .. ", " .. (bound[status] or "status " .. status) .. (observed and ", came from " .. observed or "")
+end
+
+local function dissect_probe(buf, pinfo, tree)
+	local answers = buf(0, 1):uint() == RELAY_PROBE_RESPONSE
+
+	tree:add(f.relay_nonce, buf(4, 16))
+	local observed = add_observed(tree, buf(20, 18))
+	tree:add(f.other_port, buf(38, 1))
+	tree:add(f.to_port, buf(40, 2))
+	tree:add(f.relay_reserved, buf(42, 6))
+	tree:add(f.relay_mac, buf(48, MAC_LEN))
+	if buf:len() > 64 then
+		tree:add(f.padding, buf(64))
+	end
+	add_links(tree, pinfo, buf(4, 16):bytes():tohex(), answers)
+	return (observed and "came from " .. observed or buf:len() .. " bytes") ..
+		(buf(38, 1):uint() == 1 and ", other port" or "")
+end
+
+-- What nodes say to each other, and no more
+local relayable = { [COOKIE_REPLY] = true, [SEALED] = true, [TUNNEL_REQUEST] = true, [TUNNEL_RESPONSE] = true }
+local dissect_signalling
+
+local function dissect_relayed(buf, pinfo, tree)
+	local kind = buf(8, 1):uint()
+	local inner = tree:add(ntm, buf(8), "Relayed: " .. (types[kind] or string.format("type 0x%02x", kind)))
+
+	add_id(tree, f.path_id, buf(4, 4))
+	if not relayable[kind] then
+		inner:add_proto_expert_info(e.inner)
+		return string.format("path %08x, [malformed]", buf(4, 4):uint())
+	end
+	return string.format("path %08x: %s%s", buf(4, 4):uint(), types[kind], dissect_signalling(buf(8):tvb(), pinfo, inner, kind))
+end
+
 local dissectors = {
 	[SESSION_REQUEST] = dissect_request,
 	[SESSION_RESPONSE] = dissect_response,
@@ -232,7 +349,11 @@ local dissectors = {
 	[TUNNEL_REQUEST] = dissect_request,
 	[TUNNEL_RESPONSE] = dissect_response,
 	[HOLE_PUNCHING] = dissect_punch,
-	[DATA] = dissect_data,
+	[RELAY_BIND] = dissect_bind,
+	[RELAY_BOUND] = dissect_bind,
+	[RELAYED] = dissect_relayed,
+	[RELAY_PROBE] = dissect_probe,
+	[RELAY_PROBE_RESPONSE] = dissect_probe,
 }
 
 -- Type, version and reserved bytes of signalling; false if no implementation would take it
@@ -266,6 +387,21 @@ local function wrong_length(buf, kind)
 	return limits[2] and buf:len() > limits[2] and e.long or nil
 end
 
+-- Header and the rest of what is not data; what to say of it, a comma in front
+dissect_signalling = function(buf, pinfo, tree, kind)
+	local wrong
+
+	if not dissect_header(buf, tree) then
+		return ""
+	end
+	wrong = wrong_length(buf, kind)
+	if wrong then
+		tree:add_proto_expert_info(wrong)
+		return " [malformed]"
+	end
+	return ", " .. dissectors[kind](buf, pinfo, tree)
+end
+
 function ntm.dissector(buf, pinfo, root)
 	if buf:len() == 0 then
 		return 0
@@ -282,20 +418,19 @@ function ntm.dissector(buf, pinfo, root)
 		pinfo.cols.info = string.format("Unknown type 0x%02x", kind)
 		return buf:len()
 	end
-	tree:append_text(", " .. name)
-	pinfo.cols.info = name
-	if kind ~= DATA and not dissect_header(buf, tree) then
-		return buf:len()
+	if kind == DATA then
+		wrong = wrong_length(buf, kind)
+		if wrong then
+			tree:add_proto_expert_info(wrong)
+			info = " [malformed]"
+		else
+			info = ", " .. dissect_data(buf, pinfo, tree)
+		end
+	else
+		info = dissect_signalling(buf, pinfo, tree, kind)
 	end
-	wrong = wrong_length(buf, kind)
-	if wrong then
-		tree:add_proto_expert_info(wrong)
-		pinfo.cols.info:append(" [malformed]")
-		return buf:len()
-	end
-	info = dissectors[kind](buf, pinfo, tree)
-	tree:append_text(", " .. info)
-	pinfo.cols.info:append(", " .. info)
+	tree:append_text(", " .. name .. info)
+	pinfo.cols.info = name .. info
 	return buf:len()
 end
 
@@ -306,7 +441,10 @@ local function looks_like_signalling(buf)
 	end
 	local kind = buf(0, 1):uint()
 
-	return kind >= SESSION_REQUEST and kind <= HOLE_PUNCHING and buf(1, 1):uint() == VERSION and
+	if kind == RELAYED and not relayable[buf(8, 1):uint()] then
+		return false
+	end
+	return kind >= SESSION_REQUEST and kind <= RELAY_PROBE_RESPONSE and buf(1, 1):uint() == VERSION and
 		buf(2, 2):uint() == 0 and buf(4, 4):uint() ~= 0 and not wrong_length(buf, kind)
 end
 

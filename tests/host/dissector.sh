@@ -84,6 +84,14 @@ some "a Session Request with a cookie" "ntmobile.type == 1 and ntmobile.has_cook
 some "a Session Response finds its request" "ntmobile.type == 2 and ntmobile.request_in and ntmobile.response_time"
 some "a Tunnel Request finds its response" "ntmobile.type == 5 and ntmobile.response_in"
 
+some "Relay Binds" "ntmobile.type == 8"
+some "Relay Bounds with the first one's cookie" "ntmobile.type == 9 and ntmobile.relay.status == 1 and ntmobile.request_in"
+some "and with where it came from, over IPv4" "ntmobile.type == 9 and ntmobile.relay.status == 0 and ntmobile.relay.observed4"
+some "and over IPv6" "ntmobile.type == 9 and ntmobile.relay.lifetime == 60 and ntmobile.relay.observed6"
+some "Relayed signalling, with what is inside" "ntmobile.type == 10 and ntmobile.type == 4 and ntmobile.receiver_id"
+some "Relay Probes" "ntmobile.type == 11 and ntmobile.response_in"
+some "their answers, from the other port, too" "ntmobile.type == 12 and ntmobile.probe.other_port == 1 and udp.srcport == 4331"
+
 path=$(fields "ntmobile.type == 5" ntmobile.path_id)
 some "Data of the path that the Tunnel Request names" "ntmobile.type == 128 and ntmobile.path_id == $path"
 some "Hole Punching of the same path" "ntmobile.type == 7 and ntmobile.path_id == $path"
@@ -108,18 +116,26 @@ packet 0301000011223344"$(zeros 57)"
 is "a Cookie Reply that is too long is malformed" "$(one -Y ntmobile.long | wc -l)" 1
 packet 0402000011223344"$(zeros 60)"
 is "another version is told of" "$(one -Y ntmobile.header | wc -l)" 1
-packet 0900
+packet 0d00
 is "so is an unknown type" "$(one -Y ntmobile.unknown | wc -l)" 1
+packet 0a01000011223344080100001122334400"$(zeros 60)"
+is "a Relay Bind in a relayed packet is malformed" "$(one -Y ntmobile.relayed.type | wc -l)" 1
+packet 0a010000112233440401000055667788"$(zeros 32)"
+is "a relayed Sealed packet is looked into" "$(one -T fields -e ntmobile.path_id -e ntmobile.receiver_id -E separator=,)" 0x11223344,0x55667788
+packet 0801000011223344"$(zeros 75)"
+is "a Relay Bind that is cut is malformed" "$(one -Y ntmobile.short | wc -l)" 1
+packet 0b010000"$(printf 'ab%.0s' {1..16})$(zeros 144)" 5555
+is "a Relay Probe with padding, on any port" "$(one -T fields -e ntmobile.relay.nonce -e ntmobile.probe.padding | tr -d ':\n' | wc -c)" $((32 + 1 + 200))
 packet 0701000011223344"$(zeros 16)" 5555
 is "signalling is recognised on any port" "$(one -Y 'ntmobile.type == 7' | wc -l)" 1
 packet 80000001deadbeef"$(zeros 40)" 5555 # as noise looks, too
 is "data on another port is not, by itself" "$(one -Y ntmobile | wc -l)" 0
 for len in 1 2 3 4 7 8 11 12 23; do
-	for type in 01 02 03 04 05 06 07 80; do
+	for type in 01 02 03 04 05 06 07 08 09 0a 0b 0c 80; do
 		hexdump_of "$(printf '%s01000011223344%s' "$type" "$(zeros 20)" | cut -c1-$((len * 2)))"
 	done
 done | text2pcap -q -u 40000,4330 - "$TMP/one.pcap" 2>/dev/null
-is "short packets of every type are shown" "$(one -Y ntmobile | wc -l)" 72
+is "short packets of every type are shown" "$(one -Y ntmobile | wc -l)" 117
 one -V | grep -i 'lua error' >"$TMP/errors"
 grep -vi 'running as user' "$TMP/stderr" >>"$TMP/errors"
 is "no length makes the script fail" "$(head -n 3 "$TMP/errors" 2>/dev/null)" ""
