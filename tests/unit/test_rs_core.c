@@ -443,6 +443,7 @@ static int answered(const uint8_t bind[NTM_RELAY_BIND_LEN], const char *from,
 	const struct sent *sent = &w.sent[0];
 	uint8_t key[NTM_RELAY_KEY];
 
+	memset(bound, 0, sizeof(*bound));
 	if (!w.sent_count)
 		return -1;
 	assert_int_equal(w.sent_count, 1);
