@@ -18,6 +18,7 @@
 #define LIFETIME_S 7200u
 #define KEEPALIVE_S 25u
 #define DOWN_MS 3000u
+#define RTT_SURE_MS 225u	  /* sooner than a request is ever sent again */
 #define INTRODUCE_AGAIN_MS 60000u /* networks may change */
 
 void ntm_dc_init(struct ntm_dc *dc, const struct ntm_dc_ops *ops, void *ctx,
@@ -371,7 +372,9 @@ static int take_message(struct ntm_dc *dc, const struct ntm_msg *m, uint64_t now
 {
 	bool expected;
 
-	if (m->request_id == dc->registration && dc->rtt_ms == UINT64_MAX)
+	/* Not if it may be the answer to a second copy */
+	if (m->request_id == dc->registration && dc->rtt_ms == UINT64_MAX &&
+	    now_ms - dc->asked_ms < RTT_SURE_MS)
 		dc->rtt_ms = now_ms - dc->asked_ms;
 	switch (m->type) {
 	case NTM_MSG_ROUTE_DIRECTION:
