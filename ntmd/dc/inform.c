@@ -263,7 +263,7 @@ static bool make_request(const struct ntm_core *core, const struct ntm_ask *ask,
 /* Nobody asks a zone that refuses us, or whose key is not what it was */
 static bool hopeless(const struct ntm_zone *zone)
 {
-	return zone->link.state == NTM_DC_REFUSED ||
+	return zone->link.state == NTM_DC_REFUSED || ntm_zone_other_key(zone) ||
 	       (zone->link.state == NTM_DC_OFF && zone->look == NTM_LOOK_FOUND && zone->why[0]);
 }
 

@@ -218,7 +218,9 @@ void ntm_link_found(struct ntm_core *core, const char *name, const struct ntm_fo
 	snprintf(zone->why, sizeof(zone->why), "%s", distrust);
 	if (ntm_log_allowed(&core->refusal_log, now_ms))
 		ntm_warn("zone %s: %s", zone->name, distrust);
-	unlink_dc(core, zone);
+	/* Who holds the DNS must not be able to part us from the one whom we know */
+	if (!zone->has_pin || memcmp(zone->link.where.dc_key, zone->pin, 32) != 0)
+		unlink_dc(core, zone);
 }
 
 void ntm_link_hurry(struct ntm_core *core, struct ntm_zone *zone, uint64_t now_ms)
@@ -294,6 +296,9 @@ void ntm_link_introduced(struct ntm_core *core, struct ntm_peer *peer, const str
 		answer_zone(core, peer, msg, NTM_ST_BUSY, why);
 		break;
 	case NTM_JUDGE_NO:
+		/* Perhaps the DNS says so, too: then the operator should see it */
+		if (zone && ntm_zone_may_check(zone, now_ms))
+			start_look(core, zone, now_ms);
 		answer_zone(core, peer, msg, NTM_ST_REFUSED, why);
 		if (ntm_log_allowed(&core->refusal_log, now_ms))
 			ntm_warn("zone %s is refused: %s", msg->zone, why);

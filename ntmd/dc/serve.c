@@ -31,7 +31,7 @@ struct serve {
 	bool verbose;
 	bool has_loop, has_timer, has_core;
 	int signal_count;
-	uint64_t timer_ms; /* when the timer fires */
+	uint64_t timer_ms; /* when the timer fires; UINT64_MAX: it does not run */
 };
 
 /* Not uv_now(): a commit may have taken longer than a round of the loop should. */
@@ -57,7 +57,7 @@ static void on_timer(uv_timer_t *timer)
 {
 	struct serve *s = timer->data;
 
-	s->timer_ms = 0;
+	s->timer_ms = UINT64_MAX;
 	ntm_core_tick(&s->core, now());
 	arm(s);
 }
@@ -100,7 +100,9 @@ static void on_control(void *ctx, json_t *request, struct ntm_control_reply *rep
 		ntm_control_answer(reply, response);
 	else
 		ntm_control_fail(reply, NTM_EXIT_ERROR, "out of memory");
-	arm(ctx); /* what was forgotten is to be looked up */
+	/* What was forgotten is to be looked up, and not where answers are remembered */
+	ntm_finder_refresh(((struct serve *)ctx)->finder);
+	arm(ctx);
 }
 
 static void warn_fixed(const struct ntm_dc_config *old, const struct ntm_dc_config *new)
@@ -261,7 +263,7 @@ static void announce(const struct serve *s)
 
 int ntm_serve(const char *config_file, const struct ntm_dc_config *config, bool verbose)
 {
-	struct serve s = { .config_file = config_file, .verbose = verbose };
+	struct serve s = { .config_file = config_file, .verbose = verbose, .timer_ms = UINT64_MAX };
 	char error[512];
 	int err;
 

@@ -113,6 +113,11 @@ bool ntm_zone_wants_look(const struct ntm_zone *zone, bool hurry, uint64_t now_m
 	return now_ms >= at;
 }
 
+bool ntm_zone_may_check(const struct ntm_zone *zone, uint64_t now_ms)
+{
+	return zone->look != NTM_LOOK_ASKED && now_ms >= zone->asked_ms + AGAIN_FIRST_MS;
+}
+
 void ntm_zone_asked(struct ntm_zone *zone, uint64_t now_ms)
 {
 	zone->look = NTM_LOOK_ASKED;
@@ -153,6 +158,12 @@ const char *ntm_zone_distrust(const struct ntm_zone *zone, const uint8_t self[32
 	if (zone->has_pin && sodium_memcmp(key, zone->pin, 32) != 0)
 		return "its TXT record has another key than the one known; refused until `ntm-dc forget`";
 	return NULL;
+}
+
+bool ntm_zone_other_key(const struct ntm_zone *zone)
+{
+	return zone->has_found && zone->has_pin && !connected(zone) &&
+	       sodium_memcmp(zone->found.key, zone->pin, 32) != 0;
 }
 
 enum ntm_judgement ntm_zone_judge(const struct ntm_zone *zone, const uint8_t key[32],
@@ -309,6 +320,8 @@ bool ntm_zone_may_ask(struct ntm_zone *zone, uint64_t now_ms)
 
 const char *ntm_zone_state(const struct ntm_zone *zone, uint64_t now_ms)
 {
+	if (ntm_zone_other_key(zone))
+		return "other key";
 	switch (zone->link.state) {
 	case NTM_DC_REGISTERED:
 		return ntm_dc_down(&zone->link, now_ms) ? "unreachable" : "ready";
@@ -321,8 +334,6 @@ const char *ntm_zone_state(const struct ntm_zone *zone, uint64_t now_ms)
 	case NTM_DC_OFF:
 		break;
 	}
-	if (zone->has_found && zone->has_pin && memcmp(zone->found.key, zone->pin, 32) != 0)
-		return "other key";
 	return zone->look == NTM_LOOK_ASKED  ? "looking up" :
 	       zone->look == NTM_LOOK_FAILED ? "not found" :
 					       "unknown";

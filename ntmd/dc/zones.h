@@ -90,12 +90,16 @@ struct ntm_zone *ntm_zones_by_id(const struct ntm_zones *zones, uint32_t id, boo
 bool ntm_zone_wants_look(const struct ntm_zone *zone, bool hurry, uint64_t now_ms);
 /** ntm_zone_look_ms() - when ntm_zone_wants_look() turns true by itself; UINT64_MAX: never */
 uint64_t ntm_zone_look_ms(const struct ntm_zone *zone);
+/** ntm_zone_may_check() - was it looked up long enough ago to do so again because a stranger says something new? */
+bool ntm_zone_may_check(const struct ntm_zone *zone, uint64_t now_ms);
 void ntm_zone_asked(struct ntm_zone *zone, uint64_t now_ms);
 /** ntm_zone_looked() - the answer; @found NULL: none, for the reason @why */
 void ntm_zone_looked(struct ntm_zone *zone, const struct ntm_found *found, const char *why,
 		     uint64_t now_ms);
 /** ntm_zone_distrust() - why not to connect to what was found, or NULL; @self: this DC's key */
 const char *ntm_zone_distrust(const struct ntm_zone *zone, const uint8_t self[32]);
+/** ntm_zone_other_key() - its DNS names another key than the pinned one, and there is no session under that */
+bool ntm_zone_other_key(const struct ntm_zone *zone);
 /** ntm_zone_judge() - somebody with a session under @key says that it is this zone's DC; @why: a reason for NO and LATER */
 enum ntm_judgement ntm_zone_judge(const struct ntm_zone *zone, const uint8_t key[32],
 				  uint64_t now_ms, const char **why);

@@ -456,6 +456,51 @@ static void another_key_after_the_first_is_refused_until_it_is_forgotten(void **
 	json_decref(response);
 }
 
+/* Whoever holds the DNS now, the one whom we met goes on being the zone's coordinator */
+static void a_lie_in_the_dns_parts_nobody(void **state)
+{
+	struct world *w = *state;
+	struct ntm_msg m = { .type = NTM_MSG_ZONE_REQUEST, .request_id = 1 };
+	struct node a, b, liar;
+
+	pass(w, 1000);
+	node_join(&a, &w->dc[0], "a", "198.51.100.1");
+	node_join(&b, &w->dc[1], "b", "203.0.113.1");
+	node_init(&liar, &w->dc[0], "192.0.2.66");
+	memcpy(w->dc[1].dns.key, liar.key.public, 32);
+	w->dc[1].dns.addrs[0] = liar.addr;
+	pass(w, 10000);
+	strcpy(m.zone, "b.example");
+	m.prefix4 = 16;
+	NTM_SET(&m, ZONE);
+	NTM_SET(&m, VIRTUAL4);
+	node_connect(&liar);
+	for (int i = 0; i < 4; i++) {
+		m.request_id++;
+		node_say(&liar, &m);
+		pass(w, 2000);
+		assert_int_equal(liar.got[NTM_MSG_ZONE_RESPONSE].status, NTM_ST_REFUSED);
+	}
+	assert_memory_equal(zone_of(&w->dc[0])->found.key, liar.key.public, 32); /* looked up */
+	assert_string_equal(state_of(&w->dc[0]), "ready");
+	assert_non_null(strstr(zone_of(&w->dc[0])->why, "another key"));
+	node_ask(&a, "b.b.example", 1);
+	assert_directed(&a, &b);
+	/* Also when it starts again */
+	dc_stop(&w->dc[1]);
+	dc_start(&w->dc[1]);
+	node_connect(&b);
+	node_register(&b, NULL);
+	pass(w, 60000);
+	assert_string_equal(state_of(&w->dc[0]), "ready");
+	node_connect(&a);
+	node_register(&a, NULL);
+	node_connect(&b);
+	node_register(&b, NULL);
+	node_ask(&a, "b.b.example", 2);
+	assert_directed(&a, &b);
+}
+
 static void without_dns_nobody_new_is_met_and_who_is_known_goes_on(void **state)
 {
 	struct world *w = *state;
@@ -937,6 +982,7 @@ int main(void)
 		ALONE(a_zone_that_is_not_named_there_is_refused),
 		RUNNING(a_key_that_is_not_in_the_dns_is_refused),
 		RUNNING(another_key_after_the_first_is_refused_until_it_is_forgotten),
+		RUNNING(a_lie_in_the_dns_parts_nobody),
 		ALONE(without_dns_nobody_new_is_met_and_who_is_known_goes_on),
 		ALONE(a_resolver_that_says_nothing_holds_nobody_up),
 		RUNNING(a_key_of_our_own_in_the_dns_is_no_other_coordinator),
