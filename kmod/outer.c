@@ -4,6 +4,8 @@
 #include <net/addrconf.h>
 #include <net/dst_cache.h>
 #include <net/inet_ecn.h>
+#include <net/ip6_checksum.h>
+#include <net/ipv6.h>
 #include <net/ipv6_stubs.h>
 #include <net/route.h>
 #include <net/udp_tunnel.h>
@@ -106,6 +108,7 @@ int ntm_outer_route_to(struct ntm_dev *ndev, struct ntm_endpoint *ep,
 	if (!socks)
 		return NTM_DROP_NO_ROUTE + 1;
 
+	rt->cut = 0;
 	rt->family = ep->addr.sa.sa_family;
 	if (rt->family == AF_INET)
 		err = ntm_outer_route4(ndev, ep, socks, rt);
@@ -166,6 +169,37 @@ static void ntm_outer_gso_csum(struct sk_buff *skb)
 	skb->csum_offset = offsetof(struct udphdr, check);
 }
 
+/*
+ * In fragments smaller than the route's, as udp_tunnel6_xmit_skb() cannot. (IPv4
+ * needs none of this: whoever on the way finds a packet too big cuts it.)
+ */
+static void ntm_outer_cut6(struct net *net, struct ntm_route *rt, struct sock *sk,
+			   struct sk_buff *skb, u8 tos)
+{
+	struct udphdr *uh = skb_push(skb, sizeof(*uh));
+	struct ipv6hdr *ip6h;
+
+	skb_reset_transport_header(skb);
+	uh->source = rt->sport;
+	uh->dest = rt->dport;
+	uh->len = htons(skb->len);
+	skb_dst_set(skb, rt->dst);
+	udp6_set_csum(false, skb, &rt->src6, &rt->dst6, skb->len);
+
+	ip6h = skb_push(skb, sizeof(*ip6h));
+	skb_reset_network_header(skb);
+	ip6_flow_hdr(ip6h, tos, 0);
+	ip6h->payload_len = htons(skb->len - sizeof(*ip6h));
+	ip6h->nexthdr = IPPROTO_UDP;
+	ip6h->hop_limit = ip6_dst_hoplimit(rt->dst);
+	ip6h->saddr = rt->src6;
+	ip6h->daddr = rt->dst6;
+	skb->protocol = htons(ETH_P_IPV6);
+	memset(IP6CB(skb), 0, sizeof(*IP6CB(skb)));
+	IP6CB(skb)->frag_max_size = rt->cut;
+	ip6_local_out(net, sk, skb);
+}
+
 void ntm_outer_xmit(struct ntm_path *path, struct ntm_route *rt,
 		    struct sk_buff *skb, u8 tos)
 {
@@ -182,6 +216,8 @@ void ntm_outer_xmit(struct ntm_path *path, struct ntm_route *rt,
 				    rt->dst4, tos, ip4_dst_hoplimit(rt->dst),
 				    skb->ignore_df ? 0 : htons(IP_DF), rt->sport, rt->dport,
 				    false, false);
+	else if (rt->cut)
+		ntm_outer_cut6(path->ndev->net, rt, sk, skb, tos);
 	else
 		udp_tunnel6_xmit_skb(rt->dst, sk, skb, NULL, &rt->src6,
 				     &rt->dst6, tos, ip6_dst_hoplimit(rt->dst),

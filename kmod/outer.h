@@ -19,11 +19,14 @@ struct sk_buff;
  * @family:	AF_INET or AF_INET6
  * @src4, @dst4, @src6, @dst6: addresses
  * @sport, @dport: ports
+ * @cut:	over IPv6, bytes of a fragment of what has ignore_df set; 0: those of
+ *		the route
  */
 struct ntm_route {
 	struct dst_entry *dst;
 	sa_family_t family;
 	__be16 sport, dport;
+	u16 cut;
 	union {
 		struct {
 			__be32 src4, dst4;

@@ -295,6 +295,8 @@ static void ntm_send_sealed(struct ntm_path *path, struct ntm_key *key,
 	int err;
 
 	ntm_pack_begin(&pack, ntm_outer_headroom(rt), ntm_outer_hdr_len(rt));
+	if (rt->cut)
+		pack.max_segs = 1;
 	err = ntm_segment(skb, &pack, &packets, &bytes);
 	if (unlikely(err)) {
 		ntm_pack_abort(&pack);
@@ -409,6 +411,17 @@ static bool ntm_send_must_fit(const struct sk_buff *skb)
 	return skb->protocol == htons(ETH_P_IPV6) && ntm_send_fits(skb, IPV6_MIN_MTU);
 }
 
+/*
+ * That the way is too narrow may be known of the path alone, as ntmd found out
+ * where no ICMP comes through: the route would send it whole.
+ */
+static void ntm_send_cut(struct ntm_route *rt, unsigned int mtu)
+{
+	if (rt->family == AF_INET6 && mtu < ntm_outer_mtu(rt))
+		rt->cut = max_t(unsigned int, IPV6_MIN_MTU,
+				mtu + ntm_outer_hdr_len(rt) + NTM_WIRE_OVERHEAD);
+}
+
 /* ---- Entry ---- */
 
 /* No key or no endpoint yet: the packet waits. */
@@ -441,12 +454,14 @@ void ntm_send_on(struct ntm_path *path, struct sk_buff *skb)
 
 	mtu = ntm_send_mtu(path, &rt);
 	__this_cpu_inc(ntm_send_depth);
-	if (likely(ntm_send_fits(skb, mtu)))
+	if (likely(ntm_send_fits(skb, mtu))) {
 		ntm_send_sealed(path, key, &rt, skb, false);
-	else if (ntm_send_must_fit(skb))
+	} else if (ntm_send_must_fit(skb)) {
+		ntm_send_cut(&rt, mtu);
 		ntm_send_sealed(path, key, &rt, skb, true);
-	else
+	} else {
 		ntm_send_too_big(path, skb, mtu);
+	}
 	__this_cpu_dec(ntm_send_depth);
 	ntm_outer_route_put(&rt);
 }

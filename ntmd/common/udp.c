@@ -39,8 +39,10 @@ struct family {
 	bool polled; /* the handle is initialised */
 };
 
+/* @discover4, @discover6: IP_MTU_DISCOVER of the sockets, while nobody else uses them */
 struct ntm_udp {
 	struct family v4, v6;
+	int discover4, discover6;
 	bool mapped; /* the IPv6 socket serves IPv4, too */
 	bool paused;
 	uv_timer_t rearm;
@@ -237,6 +239,14 @@ static void tune(int fd, int family, bool gro)
 		set_int(fd, SOL_UDP, UDP_GRO, 1, "UDP_GRO");
 }
 
+static int discover_now(int fd, int level, int name)
+{
+	int value = IP_PMTUDISC_WANT;
+	socklen_t len = sizeof(value);
+
+	return getsockopt(fd, level, name, &value, &len) ? IP_PMTUDISC_WANT : value;
+}
+
 static bool is_wildcard(const union ntm_addr *addr)
 {
 	return addr->sa.sa_family == AF_INET ? addr->v4.sin_addr.s_addr == INADDR_ANY :
@@ -397,6 +407,8 @@ int ntm_udp_adopt(struct ntm_udp **udp, uv_loop_t *loop, int fd4, int fd6, bool 
 		tune(fd4, AF_INET, gro);
 	if (fd6 >= 0)
 		tune(fd6, AF_INET6, gro);
+	u->discover4 = discover_now(fd4 >= 0 ? fd4 : fd6, IPPROTO_IP, IP_MTU_DISCOVER);
+	u->discover6 = discover_now(fd6, IPPROTO_IPV6, IPV6_MTU_DISCOVER);
 	err = start(u, loop);
 	if (err) {
 		ntm_udp_close(u);
@@ -432,25 +444,33 @@ static int send_datagram(int fd, const union ntm_addr *to, const uint8_t *packet
 	return n < 0 ? -errno : 0;
 }
 
+/* What the socket is left with: the user-space data path, in whose hands it is while we are paused, has DF set */
+static int discover_of(const struct ntm_udp *udp, bool v4)
+{
+	if (udp->paused)
+		return IP_PMTUDISC_DO;
+	return v4 ? udp->discover4 : udp->discover6;
+}
+
 /*
  * One datagram with another IP_MTU_DISCOVER than the socket's. There is one socket only, because there is one port: what another
  * thread of the user-space data path, or the kernel module, sends by it meanwhile goes the same way, which does no harm. Such a
  * packet is no bigger than its path's MTU. Without DF it may be cut on its way once; with IP_PMTUDISC_PROBE one that is too big for
  * what the kernel has just learnt of a route is lost on its way, and not here, and its sender hears of it by ICMP all the same.
  */
-static int send_as(int fd, const union ntm_addr *to, const uint8_t *packet, size_t len, int how)
+static int send_as(const struct ntm_udp *udp, int fd, const union ntm_addr *to,
+		   const uint8_t *packet, size_t len, int how)
 {
 	const bool v4 = to->sa.sa_family == AF_INET || IN6_IS_ADDR_V4MAPPED(&to->v6.sin6_addr);
 	const int level = v4 ? IPPROTO_IP : IPPROTO_IPV6,
 		  name = v4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER;
-	socklen_t size = sizeof(how);
-	int old, err;
+	const int then = discover_of(udp, v4);
+	int err;
 
-	if (getsockopt(fd, level, name, &old, &size) ||
-	    setsockopt(fd, level, name, &how, sizeof(how)))
+	if (setsockopt(fd, level, name, &how, sizeof(how)))
 		return -errno;
 	err = send_datagram(fd, to, packet, len);
-	if (setsockopt(fd, level, name, &old, sizeof(old)))
+	if (setsockopt(fd, level, name, &then, sizeof(then)))
 		return -errno;
 	return err;
 }
@@ -474,7 +494,7 @@ int ntm_udp_send(struct ntm_udp *udp, const union ntm_addr *to, const uint8_t *p
 		return -EAFNOSUPPORT;
 	err = send_datagram(fd, &said, packet, len);
 	if (err == -EMSGSIZE) /* the user-space data path has DF set: in fragments, then */
-		err = send_as(fd, &said, packet, len, IP_PMTUDISC_DONT);
+		err = send_as(udp, fd, &said, packet, len, IP_PMTUDISC_DONT);
 	return settle(udp, err);
 }
 
@@ -489,7 +509,7 @@ int ntm_udp_send_df(struct ntm_udp *udp, const union ntm_addr *to, const uint8_t
 
 	if (fd < 0)
 		return -EAFNOSUPPORT;
-	return settle(udp, send_as(fd, &said, packet, len, IP_PMTUDISC_PROBE));
+	return settle(udp, send_as(udp, fd, &said, packet, len, IP_PMTUDISC_PROBE));
 }
 
 void ntm_udp_pause(struct ntm_udp *udp)

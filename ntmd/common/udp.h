@@ -34,7 +34,7 @@ int ntm_udp_send(struct ntm_udp *udp, const union ntm_addr *to, const uint8_t *p
 /**
  * ntm_udp_send_df() - the same for a datagram that may not be fragmented, here or on its way, to find out what a way carries
  *
- * It leaves whatever the kernel has learnt of the route's MTU. -EMSGSIZE: the link that it would leave by is smaller. It costs three
+ * It leaves whatever the kernel has learnt of the route's MTU. -EMSGSIZE: the link that it would leave by is smaller. It costs two
  * system calls more.
  */
 int ntm_udp_send_df(struct ntm_udp *udp, const union ntm_addr *to, const uint8_t *packet,

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "pipe/cut.h"
+#include "pipe/headers.h"
 #include "pipe/icmp.h"
 
 #define PACKETS 64u
@@ -15,7 +16,6 @@
 #define IN_SIZE (2 * FULL + 4096u) /* and one packet more fits */
 #define OUT_SIZE (512u << 10)	   /* short segments grow by their headers */
 #define MSGS 256u
-#define IP6_MTU_MIN 1280u
 
 /** struct packet - as it was read; @at: offset in @in */
 struct packet {
@@ -30,6 +30,7 @@ struct msg {
 	uint32_t at, len, size;
 	uint16_t segs;
 	uint8_t tos;
+	bool cut; /* larger than its path's MTU */
 	bool closed;
 };
 
@@ -101,14 +102,14 @@ static uint8_t tos_of(const uint8_t *packet)
 
 /* The message that takes a datagram of @len bytes, after the last one or new; NULL: no room left */
 static struct msg *msg_for(struct ntm_out_vec *vec, struct ntm_path *path,
-			   const struct ntm_endpoint *endpoint, uint8_t tos, size_t len)
+			   const struct ntm_endpoint *endpoint, uint8_t tos, bool cut, size_t len)
 {
 	struct msg *msg = vec->msg_count ? &vec->msgs[vec->msg_count - 1] : NULL;
 
 	if (vec->sealed + len > OUT_SIZE)
 		return NULL;
 	if (msg && msg->path == path && msg->endpoint == endpoint && msg->tos == tos &&
-	    !msg->closed && len <= msg->size && msg->segs < NTM_SOCK_SEGS &&
+	    msg->cut == cut && !msg->closed && len <= msg->size && msg->segs < NTM_SOCK_SEGS &&
 	    msg->len + len <= NTM_SOCK_LEN)
 		return msg;
 	if (vec->msg_count == MSGS)
@@ -118,7 +119,8 @@ static struct msg *msg_for(struct ntm_out_vec *vec, struct ntm_path *path,
 			     .endpoint = endpoint,
 			     .at = vec->sealed,
 			     .size = (uint32_t)len,
-			     .tos = tos };
+			     .tos = tos,
+			     .cut = cut };
 	return msg;
 }
 
@@ -173,6 +175,7 @@ static enum ntm_pipe_drop seal_all(struct ntm_out_vec *vec, struct ntm_path *pat
 				   struct ntm_cut *cut, uint64_t ctr, uint8_t tos)
 {
 	const struct ntm_endpoint *endpoint = atomic_load(&path->endpoint);
+	const unsigned int mtu = atomic_load_explicit(&path->mtu, memory_order_relaxed);
 	uint64_t packets = 0, bytes = 0;
 	struct msg *msg;
 	uint8_t *p;
@@ -181,7 +184,7 @@ static enum ntm_pipe_drop seal_all(struct ntm_out_vec *vec, struct ntm_path *pat
 	if (!endpoint)
 		return NTM_PIPE_DROP_NO_ROUTE;
 	while ((p = ntm_cut_next(cut, &len))) {
-		msg = msg_for(vec, path, endpoint, tos, len + NTM_WIRE_OVERHEAD);
+		msg = msg_for(vec, path, endpoint, tos, len > mtu, len + NTM_WIRE_OVERHEAD);
 		if (!msg || !seal(vec, msg, key, thread, ctr++, p, len))
 			return NTM_PIPE_DROP_NO_MEM;
 		packets++;
@@ -196,8 +199,8 @@ static bool fits(struct ntm_pipe *pipe, struct ntm_cut *cut, const struct ntm_pa
 {
 	unsigned int mtu = atomic_load_explicit(&path->mtu, memory_order_relaxed);
 
-	if (cut->v6 && mtu < IP6_MTU_MIN)
-		mtu = IP6_MTU_MIN;
+	if (cut->v6 && mtu < NTM_IP6_MTU_MIN)
+		mtu = NTM_IP6_MTU_MIN;
 
 	if (ntm_cut_largest(cut) <= mtu || ntm_cut_fragment(cut, mtu))
 		return true;
@@ -379,6 +382,7 @@ static void send_all(struct ntm_pipe *pipe, const struct ntm_out_vec *vec)
 			.len = msg->len,
 			.size = msg->size,
 			.tos = msg->tos,
+			.cut = msg->cut,
 			.patient = !vec->injected,
 		};
 	}
@@ -453,7 +457,7 @@ void ntm_out_empty(struct ntm_pipe *pipe, struct ntm_out_vec *vec, struct ntm_pa
 	vec->injected = true;
 	if (!endpoint || !key || !take_counters(pipe, path, key, 1, &ctr))
 		return;
-	msg = msg_for(vec, path, endpoint, 0, NTM_WIRE_OVERHEAD);
+	msg = msg_for(vec, path, endpoint, 0, false, NTM_WIRE_OVERHEAD);
 	if (msg && seal(vec, msg, key, pipe->threads - 1, ctr, NULL, 0))
 		send_all(pipe, vec);
 }

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <string.h>
 #include "ntmobile/wire.h"
+#include "pipe/headers.h"
 
 #ifndef UDP_SEGMENT
 #define UDP_SEGMENT 103
@@ -16,7 +17,7 @@
 #define UDP_GRO 104
 #endif
 
-#define FRAGMENT_UP_TO (1280u + NTM_WIRE_OVERHEAD)
+#define FRAGMENT_UP_TO (NTM_IP6_MTU_MIN + NTM_WIRE_OVERHEAD)
 #define BATCH 16u
 #define FULL_MS 20 /* to wait for room in a socket's buffer */
 #define ERRORS 64  /* to take from a queue of errors at once */
@@ -296,8 +297,9 @@ static int send_packet(int fd, const struct msghdr *msg, bool patient)
 }
 
 /*
- * What IPv6 promises its users, 1280 bytes, is sent in fragments over a path that carries less (RFC 2473 7.1). Other threads'
- * packets may meanwhile go without DF, which does no harm.
+ * What IPv6 promises its users, 1280 bytes, is sent in fragments over a path that carries less (RFC 2473 7.1): the kernel cuts what
+ * is larger than the route's MTU, and over IPv4 routers cut the rest. Over IPv6 nobody does where the route does not know, and
+ * sockets have no way to ask for it. Other threads' packets may meanwhile go without DF, which does no harm.
  */
 static int send_fragments(int fd, const struct packet *p)
 {
@@ -347,6 +349,10 @@ static int send_once(struct ntm_sock *sock, const struct ntm_sock_out *out, bool
 
 	if (fd < 0)
 		return -EAFNOSUPPORT;
+	if (out->cut) {
+		build(sock, &p, out, true);
+		return send_fragments(fd, &p);
+	}
 	err = send_whole(sock, out, fd, &p);
 	if (err != -EMSGSIZE)
 		return err;
@@ -384,7 +390,7 @@ int ntm_sock_send(struct ntm_sock *sock, const struct ntm_sock_out *out)
 
 	if (out->len <= out->size)
 		return send_once(sock, out, &fits);
-	if (!atomic_load_explicit(&sock->gso, memory_order_relaxed))
+	if (out->cut || !atomic_load_explicit(&sock->gso, memory_order_relaxed))
 		return send_each(sock, out, &fits);
 	err = send_once(sock, out, &fits);
 	if (err != -EIO && err != -EINVAL && err != -EMSGSIZE)
@@ -408,10 +414,12 @@ static unsigned int send_batch(struct ntm_sock *sock, const struct ntm_sock_out 
 
 	if (fd < 0 || !atomic_load_explicit(&sock->gso, memory_order_relaxed))
 		return 0;
-	for (; n < count && n < BATCH && fd_for(sock, outs[n].to) == fd; n++) {
+	for (; n < count && n < BATCH && !outs[n].cut && fd_for(sock, outs[n].to) == fd; n++) {
 		build(sock, &packets[n], &outs[n], true);
 		msgs[n].msg_hdr = packets[n].msg;
 	}
+	if (!n)
+		return 0;
 	sent = sendmmsg(fd, msgs, n, MSG_DONTWAIT | MSG_NOSIGNAL);
 	return sent > 0 ? (unsigned int)sent : 0;
 }

@@ -44,6 +44,7 @@ struct ntm_sock_meta {
 
 /**
  * struct ntm_sock_out - datagrams of @size bytes, the last may be shorter, to one address
+ * @cut:	known to be larger than the way carries: without DF, whatever the route says
  * @patient:	wait a moment where the socket is full: in threads that do nothing else
  */
 struct ntm_sock_out {
@@ -51,6 +52,7 @@ struct ntm_sock_out {
 	const uint8_t *data;
 	unsigned int len, size;
 	uint8_t tos;
+	bool cut;
 	bool patient;
 };
 

@@ -35,6 +35,18 @@ dp_start a 10.9.0.1 fd09::1 10.9.0.2 fd09::2 198.51.100.2 "$FIXED_A" "$FIXED_B"
 dp_start b 10.9.0.2 fd09::2 10.9.0.1 fd09::1 192.0.2.1 "$FIXED_B" "$FIXED_A"
 require "both are there" eventually 30 eval "dp_ready a && dp_ready b"
 
+# tcp_six: TCP over IPv6 inside; both ends learn of 1280 bytes
+tcp_six() {
+	on a ip -6 route replace fd09::/64 dev ntm0 mtu 1280
+	on a iperf3 -c fd09::2 -n 300K -i 0
+}
+# drops HOST: those of packets that did not come as they were sent
+drops() {
+	send_signal "$1" dp USR1
+	sleep 0.3
+	logs "$1" dp | sed -nE 's/^drops 0:.* short=([0-9]+).* auth=([0-9]+).*/\1 \2/p' | tail -n 1
+}
+
 # inner BYTES: an IPv4 packet of this size passes, which may not be fragmented; of one more its sender hears how much does
 inner() {
 	on a ip route flush cache # of what the tunnel has told before
@@ -43,6 +55,7 @@ inner() {
 	like "its sender hears of it" "$(cat "$LAB_STATE/output")" "mtu ?= ?$1"
 }
 
+bg b iperf3 iperf3 -s
 order a path mtu 65535
 inner 1448
 order a path mtu 1300
@@ -86,6 +99,38 @@ unlike "1452 bytes over IPv6 did not" "$(logs b dp)" '^signal 1452'
 mtu 1500 r far b far
 order a probe 2001:db8:2::2 1452
 check "they do when the way is wide again, whatever the kernel has learnt" eventually 5 eval 'logs b dp | grep -q "^signal 1452 from"'
+
+# Networks that tell nobody, narrower than what IPv6 inside is promised: the path knows, the route does not
+mtu 1280 r far b far
+on r nft -f - <<-'NFT'
+	table inet t {
+		chain o {
+			type filter hook output priority 0;
+			icmp type destination-unreachable drop
+			icmpv6 type packet-too-big drop
+		}
+	}
+NFT
+on a ip route flush cache
+on a ip -6 route flush cache
+six() { on a ping -6 -c 1 -W 1 -M 'do' -s 1232 fd09::2; }
+order a path peer 2001:db8:2::2
+check_not "over IPv6, 1280 bytes of it get lost" six
+order a path mtu 1208
+if [ "$LAB_DATAPATH" != tun ]; then # a socket cannot be told to cut what fits its route
+	capture a near cut 'ip6[6] = 44 and greater 1280'
+	check "in fragments they pass" eventually 10 six
+	check "TCP, too" tcp_six
+	capture_stop cut
+	at_least "which leave as such" "$(packets cut)" 2
+	is "none larger than the least that IPv6 links take" "$(packets cut 'greater 1295')" 0
+fi
+order a path peer 198.51.100.2
+check "over IPv4 they pass, which the network cuts" eventually 10 six
+check "TCP, too" tcp_six
+is "nothing was spoilt" "$(drops b)" "0 0"
+order a path mtu 65535
+on r nft flush ruleset
 
 # A way of large packets
 mtu 9252 a near r near r far b far
