@@ -53,12 +53,13 @@ static bool has_children(void)
 
 static struct ntm_dnsconf *set(const char *how)
 {
+	const char *zone = "example.net";
 	const union ntm_addr stub = test_addr("100.64.0.1:53");
 	struct ntm_dnsconf *conf;
 	char why[100];
 
-	assert_int_equal(ntm_dnsconf_set(&conf, &loop, how, "lo", 1, "example.net", &stub, NULL,
-					 why, sizeof(why)),
+	assert_int_equal(ntm_dnsconf_set(&conf, &loop, how, "lo", 1, &zone, 1, &stub, NULL, why,
+					 sizeof(why)),
 			 0);
 	return conf;
 }
