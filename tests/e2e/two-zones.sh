@@ -124,6 +124,7 @@ check "then it is met anew" eventually 40 zone_is dca ready
 # The DNS lies, or is gone, for a zone that was met: sessions go on
 stop ns nsd
 check "without DNS what stands goes on" zone_is dca ready
+sleep 3 # what the resolver remembers is old then
 again dca ntm-dc
 check "and a DC that starts again waits for it" eventually 20 zone_is dca "not found"
 again ns nsd
