@@ -67,7 +67,7 @@ TSAN := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 TSAN_CFLAGS = $(LANGUAGE) $(WARNINGS) $(PKG_CFLAGS) $(TSAN) -I tests/unit -MMD -MP
 FUZZ_CFLAGS = $(LANGUAGE) $(PKG_CFLAGS) $(SAN) -I tests/unit -fsanitize=fuzzer-no-link -MMD -MP
 
-.PHONY: all userspace module install uninstall test test-long unit tools demo bench-quick bench-tun bench-relay fuzz fuzz-run fuzz-replay \
+.PHONY: all userspace module install uninstall test test-long unit tools matrix demo bench-quick bench-tun bench-relay fuzz fuzz-run fuzz-replay \
 	check lint clean help prerequisites
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -168,6 +168,11 @@ test-long:
 	scripts/setup long
 	$(MAKE) fuzz-run
 	TEST_LONG=1 tests/run $(T)
+	$(if $(T),,scripts/matrix)
+
+# All pairs of networks, into build/matrix.json
+matrix:
+	scripts/matrix
 
 demo:
 	DATAPATH=$(DATAPATH) scripts/demo
@@ -270,6 +275,7 @@ help:
 	@echo 'make unit         unit tests alone, with ASan and UBSan'
 	@echo 'make fuzz         fuzz targets (clang); fuzz-run runs each for FUZZ_SECONDS=$(FUZZ_SECONDS)'
 	@echo 'make fuzz-replay  their corpora, and a little more, with any compiler; make test does that, too'
+	@echo 'make matrix       who reaches whom, from all pairs of networks on each data path: build/matrix.json'
 	@echo 'make demo         the system at work in a virtual machine; DATAPATH=tun: natively, without the module'
 	@echo 'make bench-quick  NTMobile against WireGuard and plain'
 	@echo 'make bench-relay  the relay in the kernel against coturn, and with a million entries'
