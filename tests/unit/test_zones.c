@@ -6,6 +6,8 @@
 
 #include "two_dcs.h"
 
+#include "common/relay.h"
+
 static int set_up(void **state)
 {
 	struct world *w = calloc(1, sizeof(*w));
@@ -310,6 +312,78 @@ static void who_asks_right_after_being_asked_for_is_the_responder(void **state)
 	pass(w, 1500);
 	node_ask(&b, "a.a.example", 10);
 	assert_directed(&b, &a);
+}
+
+static void join_relay(struct node *n, struct dc *dc, const char *addr)
+{
+	json_t *response = admin(dc, json_pack("{s:s,s:[s],s:b}", "command", "invite", "names",
+					       "rs", "relay", 1));
+	struct ntm_msg m = { .type = NTM_MSG_REGISTRATION_REQUEST, .lifetime = 7200, .suites = 6 };
+	struct ntm_join join;
+
+	assert_null(ntm_join_parse(
+		&join, json_string_value(json_array_get(json_object_get(response, "joins"), 0))));
+	json_decref(response);
+	node_init(n, dc, addr);
+	node_connect(n);
+	memcpy(m.token, join.token, sizeof(m.token));
+	m.role = NTM_ROLE_RELAY;
+	m.candidates[0].addr = n->addr;
+	m.candidate_count = 1;
+	NTM_SET(&m, LIFETIME);
+	NTM_SET(&m, SUITES);
+	NTM_SET(&m, TOKEN);
+	NTM_SET(&m, ROLE);
+	NTM_SET(&m, LOAD);
+	NTM_SET(&m, CANDIDATE);
+	node_say(n, &m);
+	settle(n->w);
+	assert_int_equal(n->got[NTM_MSG_REGISTRATION_RESPONSE].status, NTM_ST_OK);
+}
+
+static bool names_relay(const struct node *n, const struct node *rs, bool at_once)
+{
+	const struct ntm_msg *m = &n->got[NTM_MSG_ROUTE_DIRECTION];
+
+	return m->relay_count == 1 && !memcmp(m->relays[0].key, rs->key.public, 32) &&
+	       ntm_addr_equal(&m->relays[0].addrs[0], &rs->addr) && m->relays[0].at_once == at_once;
+}
+
+/* The asker's zone has a relay server: both nodes hear of it, and it of them, from its own coordinator */
+static void the_askers_relays_serve_both(void **state)
+{
+	struct world *w = *state;
+	const struct ntm_msg *direction;
+	struct node a, b, six, rs;
+	uint8_t key[32];
+
+	pass(w, 1000);
+	node_join(&a, &w->dc[0], "a", "198.51.100.1");
+	node_join(&b, &w->dc[1], "b", "203.0.113.1");
+	node_join(&six, &w->dc[1], "six", "[2001:db8::6]");
+	join_relay(&rs, &w->dc[0], "192.0.2.200");
+	node_ask(&a, "b.b.example", 1);
+	assert_directed(&a, &b);
+	direction = &rs.got[NTM_MSG_RELAY_DIRECTION];
+	assert_int_equal(rs.count[NTM_MSG_RELAY_DIRECTION], 1);
+	assert_int_equal(direction->path_id, a.got[NTM_MSG_ROUTE_DIRECTION].path_id);
+	ntm_relay_end_key(key, a.got[NTM_MSG_ROUTE_DIRECTION].path_psk, rs.key.public,
+			  NTM_ROLE_INITIATOR);
+	assert_memory_equal(direction->ends[0].key, key, 32);
+	ntm_relay_end_key(key, b.got[NTM_MSG_ROUTE_DIRECTION].path_psk, rs.key.public,
+			  NTM_ROLE_RESPONDER);
+	assert_memory_equal(direction->ends[1].key, key, 32);
+	/* Both coordinators find alike whether to bind at once; also when it is said again */
+	assert_true(names_relay(&a, &rs, a.got[NTM_MSG_ROUTE_DIRECTION].relays[0].at_once));
+	assert_true(names_relay(&b, &rs, a.got[NTM_MSG_ROUTE_DIRECTION].relays[0].at_once));
+	memset(&b.got, 0, sizeof(b.got));
+	pass(w, 300);
+	assert_true(names_relay(&b, &rs, a.got[NTM_MSG_ROUTE_DIRECTION].relays[0].at_once));
+	assert_true(rs.count[NTM_MSG_RELAY_DIRECTION] > 1); /* it has not confirmed */
+	/* No family in common: at once */
+	node_ask(&a, "six.b.example", 2);
+	assert_true(names_relay(&a, &rs, true));
+	assert_true(names_relay(&six, &rs, true));
 }
 
 static void a_dead_coordinator_is_told_within_two_seconds(void **state)
@@ -977,6 +1051,7 @@ int main(void)
 		RUNNING(unknown_offline_and_revoked_nodes),
 		RUNNING(crossing_requests_make_one_path),
 		RUNNING(who_asks_right_after_being_asked_for_is_the_responder),
+		RUNNING(the_askers_relays_serve_both),
 		RUNNING(a_dead_coordinator_is_told_within_two_seconds),
 		RUNNING(a_coordinator_that_starts_again_is_found_again),
 		ALONE(a_zone_that_is_not_named_there_is_refused),
