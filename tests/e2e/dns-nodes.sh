@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Nodes whose hosts' resolvers are told of the zone: mn has systemd-resolved, cn nothing but resolv.conf.
-# on: qemu-6.12 qemu-6.12/tun
+# on: qemu-6.12 qemu-6.12/mixed qemu-6.12/tun
 # timeout: 200
 # packages: systemd-resolved libsystemd-shared libip4tc2 dbus-daemon dbus-bin dbus-system-bus-common
 #

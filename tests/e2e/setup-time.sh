@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # DNS query to answer, the tunnel up, at 20 ms of one-way delay to everything: at most 3 round trips.
-# on: uml host
+# on: uml uml/mixed host
 # timeout: 120
 #
 #   dc, mn, cn1, cn2, cn3: each 10 ms from the middle, so 20 ms from each other; a round trip is 40 ms
