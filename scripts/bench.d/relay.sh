@@ -16,6 +16,8 @@
 # ratio: kernel_relay_vs_coturn_single_pps = single_pps: relay / coturn
 # ratio: kernel_relay_vs_forwarded_single_pps = single_pps: relay / forwarded
 # ratio: relay_million_entries_cost = ns_per_packet_million / ns_per_packet_one: relay
+# hold: kernel_relay_vs_coturn_pps >= 5
+# hold: relay_million_entries_cost <= 1.3
 #
 #   a 192.0.2.1 ---- 192.0.2.9 r 198.51.100.9 ---- 198.51.100.2 b
 #

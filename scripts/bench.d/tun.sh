@@ -16,6 +16,7 @@
 # ratio: tun_vs_plain_tcp = tcp_mbit_per_s: ntmobile / plain
 # ratio: tun_vs_plain_cpu = tcp_cpu_s_per_gb: ntmobile / plain
 # ratio: tun_cpu_vs_best_peer_cpu = tcp_cpu_s_per_gb: ntmobile / min(wireguard-go tinc openvpn fastd)
+# hold: tun_vs_best_peer_tcp >= 5
 #
 #   a 192.0.2.1 ---- veth, MTU 1500 ---- 192.0.2.2 b
 #

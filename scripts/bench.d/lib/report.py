@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Writes the JSON of a benchmark and prints its table: report.py SCENARIO TARGET RESULTS OUT (see scripts/bench)."""
 import json
+import operator
 import os
 import re
 import statistics
 import sys
 
 CHOICES = {"max": max, "min": min}
+BOUNDS = {">=": operator.ge, "<=": operator.le}
 
 
 def headers(scenario):
@@ -58,6 +60,15 @@ def ratio(formula, median):
     return round(above / below, 3)
 
 
+def holds(lines, ratios):
+    """Of each ratio that is to hold: the bound, as a text, and whether it does."""
+    found = {}
+    for line in lines:
+        name, sign, bound = line.split()
+        found[name] = (f"{sign} {bound}", BOUNDS[sign](ratios[name], float(bound)))
+    return found
+
+
 def number(value):
     return f"{value:10.0f}" if value >= 100 else f"{value:10.2f}"
 
@@ -81,7 +92,9 @@ def main(scenario, target, results, out):
     settings = {"target": target, "processors": os.cpu_count(), **dict(table(os.path.join(results, "settings.tsv")))}
     median = {k: {m: statistics.median(v) for m, _ in metrics if (v := values_of(runs, k, m))} for k in kinds}
     ratios = {key: ratio(formula, median) for key, formula in pairs(header["ratio"])}
-    report = {"bench": name, "version": 2, "settings": settings, "runs": runs, "median": median, "ratios": ratios}
+    held = holds(header.get("hold", []), ratios)
+    report = {"bench": name, "version": 2, "settings": settings, "runs": runs, "median": median, "ratios": ratios,
+              "holds": {key: {"bound": bound, "held": ok} for key, (bound, ok) in held.items()}}
     with open(out, "w") as file:
         json.dump(report, file, indent=2)
         file.write("\n")
@@ -91,8 +104,11 @@ def main(scenario, target, results, out):
         print_metric(runs, kinds, metric, text, median)
     print()
     for key, value in ratios.items():
-        print(f"  {key} = {value:.2f}")
+        bound, ok = held.get(key, ("", True))
+        print(f"  {key} = {value:.2f}" + (f"   to hold {bound}: " + ("held" if ok else "MISSED") if bound else ""))
     print(f"\n  {out}")
+    return 0 if all(ok for _, ok in held.values()) else 1
 
 
-main(*sys.argv[1:])
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
