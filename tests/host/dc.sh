@@ -137,6 +137,24 @@ check "invite without a coordinator" says '^ntm://127.0.0.1:' dc invite first
 check "the same name again" exits 1 dc invite first.example.net
 check "a name of another zone" exits 2 dc invite a.example.org
 check "nodes without a coordinator" says '^first.example.net .* invited' dc nodes
+# Other zones, as far as they need no DNS: a running coordinator would ask that of this machine
+check "key prints the DNS records" says '^_ntmobile._udp.example.net. 3600 IN TXT "v=ntm1 k=[A-Za-z0-9_-]{43}"$' dc key
+check "with the port" says "^_ntmobile._udp.example.net. 3600 IN SRV 0 0 $PORT dc.example.net.\$" dc key
+check "and the address" says '^dc.example.net. 3600 IN A 127.0.0.1$' dc key
+echo 'peer-zones = b.example, c.example' >>"$CONF"
+check "zones" says '^c.example +unknown ' dc zones
+check "zones --json" says '"name": "b.example"' dc zones --json
+check "a zone that was never met cannot be forgotten" says "never met" dc forget d.example
+check "forget without a zone is wrong usage" exits 2 dc forget
+for zones in example.net sub.example.net net "b.example, a.b.example" "b.example, b.example" "B.example" \
+	"a.x, b.x, c.x, d.x, e.x, f.x, g.x, h.x, i.x"; do
+	{
+		cat "$CONF"
+		echo "peer-zones = $zones"
+	} | sed '/b.example, c.example/d' >"$DIR/bad.conf"
+	check "peer-zones = $zones makes no sense" exits 2 "$DC" -c "$DIR/bad.conf" zones
+done
+configure
 check "serve" start
 check "a second coordinator on the same state" exits 1 "$DC" serve -c "$CONF"
 check "invite" says '^ntm://127.0.0.1:' dc invite second

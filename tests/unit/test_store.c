@@ -375,6 +375,46 @@ static void an_old_store_opens_and_keeps_everything(void **state)
 	assert_int_equal(invite_as(f->store, "r.example.net", NTM_KIND_RELAY, 3), 0);
 }
 
+struct seen_zones {
+	unsigned int count;
+	char names[8][NTM_NAME_MAX + 1];
+	uint8_t keys[8][32];
+};
+
+static int see_zone(void *ctx, const char *name, const uint8_t key[32])
+{
+	struct seen_zones *seen = ctx;
+
+	strcpy(seen->names[seen->count], name);
+	memcpy(seen->keys[seen->count++], key, 32);
+	return 0;
+}
+
+static void keys_of_zones_are_kept_until_they_are_forgotten(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t key[32] = { 1 }, other[32] = { 2 };
+	struct seen_zones seen = { .count = 0 };
+
+	assert_int_equal(f->store->ops->pin_zone(f->store, "b.example", key, NOW), 0);
+	assert_int_equal(f->store->ops->pin_zone(f->store, "c.example", other, NOW), 0);
+	assert_int_equal(f->store->ops->pin_zone(f->store, "b.example", other, NOW), -EEXIST);
+	f->store->ops->close(f->store);
+	f->store = open_store(f);
+	assert_int_equal(f->store->ops->load_zones(f->store, see_zone, &seen), 0);
+	assert_int_equal(seen.count, 2);
+	assert_string_equal(seen.names[0], "b.example");
+	assert_memory_equal(seen.keys[0], key, 32);
+	assert_memory_equal(seen.keys[1], other, 32);
+	assert_int_equal(f->store->ops->forget_zone(f->store, "b.example"), 0);
+	assert_int_equal(f->store->ops->forget_zone(f->store, "b.example"), -ENOENT);
+	assert_int_equal(f->store->ops->pin_zone(f->store, "b.example", other, NOW), 0);
+	seen.count = 0;
+	assert_int_equal(f->store->ops->load_zones(f->store, see_zone, &seen), 0);
+	assert_int_equal(seen.count, 2);
+	assert_memory_equal(seen.keys[0], other, 32);
+}
+
 /* Killed at any moment of the migration: the next start finishes it. */
 static void a_migration_survives_kill_minus_nine(void **state)
 {
@@ -525,6 +565,8 @@ int main(void)
 						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(list_goes_by_pages, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_name_is_of_one_kind_for_good, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(keys_of_zones_are_kept_until_they_are_forgotten,
+						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_old_store_opens_and_keeps_everything, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(a_migration_survives_kill_minus_nine, set_up,
