@@ -126,6 +126,20 @@ void ntm_dc_reconnect(struct ntm_dc *dc, uint64_t now_ms)
 	hs_start(dc, now_ms);
 }
 
+bool ntm_dc_by_ipv4(struct ntm_dc *dc, uint64_t now_ms)
+{
+	if (!dc->has_cur || dc->hs.active || dc->leaving || dc->addr.sa.sa_family != AF_INET6)
+		return false;
+	for (unsigned int i = 0; i < dc->where.addr_count; i++) {
+		if (dc->where.addrs[i].sa.sa_family != AF_INET)
+			continue;
+		dc->turn = i;
+		hs_start(dc, now_ms);
+		return true;
+	}
+	return false;
+}
+
 void ntm_dc_set(struct ntm_dc *dc, const struct ntm_join *where, bool has_token, uint64_t now_ms)
 {
 	drop_sessions(dc);

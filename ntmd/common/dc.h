@@ -104,6 +104,13 @@ void ntm_dc_register(struct ntm_dc *dc, uint64_t now_ms);
 void ntm_dc_hurry(struct ntm_dc *dc, uint64_t now_ms);
 /** ntm_dc_reconnect() - it seems to have started again: a new session now; the old one serves until then */
 void ntm_dc_reconnect(struct ntm_dc *dc, uint64_t now_ms);
+/**
+ * ntm_dc_by_ipv4() - if the session is by IPv6 and the DC has an IPv4 address, make a new one by that
+ *
+ * What a NAT makes of a node's IPv4 a DC knows only if it hears the node by IPv4, and what it hears keeps the mapping; a NAT does
+ * nothing to IPv6. If nothing comes of it, the other addresses follow as ever. False: there is nothing to do.
+ */
+bool ntm_dc_by_ipv4(struct ntm_dc *dc, uint64_t now_ms);
 /** ntm_dc_request() - as ntm_requests_add(); sent once the node is registered */
 uint32_t ntm_dc_request(struct ntm_dc *dc, const struct ntm_msg *m, uint64_t now_ms,
 			uint32_t for_ms, ntm_request_fn *done, void *ctx);

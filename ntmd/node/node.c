@@ -646,6 +646,7 @@ static void dc_lease(void *ctx, const struct ntm_msg *lease)
 		ntm_err("no data path: %s", node->dp_why);
 		ntm_node_arm(node, &node->dp_timer, dp_tick, ntm_node_now_ms() + DP_RETRY_MS);
 	}
+	ntm_reach_dc(node);
 	ntm_survey_dc(&node->survey, &node->dc.addr, &node->dc.observed);
 	ntm_survey_relays(&node->survey, lease->relays, lease->relay_count, ntm_node_now_us());
 	survey_arm(node);
@@ -712,14 +713,18 @@ static void show_ourselves(struct ntm_node *node)
 {
 	ntm_dc_hurry(&node->dc, ntm_node_now_ms());
 	ntm_dc_register(&node->dc, ntm_node_now_ms());
+	ntm_reach_dc(node);
 	ntm_setup_shake_all(node);
 	ntm_node_arm_dc(node);
 }
 
 void ntm_node_reachable(struct ntm_node *node)
 {
-	if (!node->leaving)
-		show_ourselves(node);
+	if (node->leaving)
+		return;
+	show_ourselves(node);
+	ntm_survey_start(&node->survey, ntm_node_now_us());
+	survey_arm(node);
 }
 
 /* Real addresses came or went */

@@ -75,8 +75,10 @@ struct ntm_node {
 	struct ntm_noise_keypair self;
 	struct ntm_udp *udp;
 	struct ntm_netif_watch *watch;
-	struct ntm_nat64_find *nat64_find; /* these two are reach.c's */
+	struct ntm_nat64_find *nat64_find; /* these four are reach.c's */
 	struct ntm_nat64 nat64;
+	bool has_ipv4;	    /* of its own */
+	bool tried_dc_ipv4; /* since the addresses changed */
 	struct ntm_control *control;
 	const struct ntm_datapath_ops *dp_ops; /* NULL until there was one */
 	struct ntm_datapath *dp;	       /* NULL: no lease yet, or lost */

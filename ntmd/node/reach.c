@@ -42,6 +42,7 @@ static void found(void *ctx, const struct ntm_nat64 *nat64)
 	char text[INET6_ADDRSTRLEN];
 
 	node->nat64 = *nat64;
+	node->tried_dc_ipv4 = false;
 	if (nat64->len)
 		ntm_info("IPv4 by NAT64, prefix %s/%u",
 			 inet_ntop(AF_INET6, &nat64->addr, text, sizeof(text)), nat64->len);
@@ -75,7 +76,9 @@ void ntm_reach_addresses(struct ntm_node *node, const struct ntm_candidate *own,
 {
 	const bool had = node->nat64.len;
 
-	if (!has_family(own, count, AF_INET) && has_family(own, count, AF_INET6)) {
+	node->has_ipv4 = has_family(own, count, AF_INET);
+	node->tried_dc_ipv4 = false;
+	if (!node->has_ipv4 && has_family(own, count, AF_INET6)) {
 		ntm_nat64_find_ask(node->nat64_find);
 		return;
 	}
@@ -83,6 +86,13 @@ void ntm_reach_addresses(struct ntm_node *node, const struct ntm_candidate *own,
 	node->nat64.len = 0;
 	if (had)
 		set_endpoints(node);
+}
+
+void ntm_reach_dc(struct ntm_node *node)
+{
+	if (node->tried_dc_ipv4 || !(node->has_ipv4 || node->nat64.len))
+		return;
+	node->tried_dc_ipv4 = ntm_dc_by_ipv4(&node->dc, ntm_node_now_ms());
 }
 
 int ntm_reach_out(const struct ntm_node *node, const union ntm_addr *to, union ntm_addr *out)

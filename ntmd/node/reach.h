@@ -19,6 +19,9 @@ void ntm_reach_close(struct ntm_node *node);
 void ntm_reach_addresses(struct ntm_node *node, const struct ntm_candidate *own,
 			 unsigned int count);
 
+/** ntm_reach_dc() - there is a session with the DC: once, if it is by IPv6, try to have it by IPv4 (ntm_dc_by_ipv4()) */
+void ntm_reach_dc(struct ntm_node *node);
+
 /** ntm_reach_out() - where to send what is for @to; 0 or -ENETUNREACH */
 int ntm_reach_out(const struct ntm_node *node, const union ntm_addr *to, union ntm_addr *out);
 /** ntm_reach_in() - who it was that it came from */

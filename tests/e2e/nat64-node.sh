@@ -1,4 +1,4 @@
-# Nodes in IPv6-only networks with NAT64 reach their IPv4-only coordinator and IPv4-only nodes.
+# Nodes in IPv6-only networks with NAT64 reach their coordinator by IPv4, and IPv4-only nodes. One could reach it by IPv6 as well.
 # on: qemu-6.12 qemu-6.12/tun host
 # packages: tayga unbound
 #
@@ -8,14 +8,15 @@
 net six other internet
 host dc a b c
 router gw gw2
-link dc internet 192.0.2.9/24
+link dc internet 192.0.2.9/24 2001:db8::9/64
 link b internet 192.0.2.20/24
-link gw internet 192.0.2.1/24
+link gw internet 192.0.2.1/24 2001:db8::1/64
 link gw2 internet 192.0.2.2/24
 link a six 2001:db8:1::2/64
 link gw six 2001:db8:1::1/64
 link c other 2001:db8:2::2/64
 link gw2 other 2001:db8:2::1/64
+on dc ip -6 route add 2001:db8:1::/64 via 2001:db8::1
 gateway a 2001:db8:1::1
 gateway c 2001:db8:2::1
 nat64 gw internet
@@ -34,6 +35,17 @@ done
 like "a knows the prefix" "$(logs a ntmd)" 'NAT64, prefix 2001:db8:64::/96'
 like "c knows the prefix" "$(logs c ntmd)" 'NAT64, prefix 2001:db8:64:1::/64'
 
+check "a reaches the coordinator by IPv6" on a ping -c 1 -W 2 2001:db8::9
+# dc_by HOST: the address by which it has its session
+dc_by() {
+	ctl "$1" status | sed -nE 's/^DC: registered \((.*):4330\)$/\1/p'
+}
+dc_by_ipv4() {
+	[ "$(dc_by "$1")" = 192.0.2.9 ]
+}
+check "yet by IPv4 the coordinator learns what the NAT does" dc_by_ipv4 a
+again a ntmd
+check "after a restart, when the prefix is not known at first, too" eventually 5 dc_by_ipv4 a
 check "IPv6-only to IPv4-only" on a ping -c 2 -W 2 b.example.net
 is "the other end sees the NAT64's address" "$(ctl b status --json | grep -oE '192\.0\.2\.1:[0-9]+' | head -n 1 | cut -d: -f1)" 192.0.2.1
 check "IPv4-only to IPv6-only" on b ping -c 2 -W 2 c.example.net

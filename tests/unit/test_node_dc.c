@@ -358,6 +358,35 @@ static void test_no_route_costs_no_time(void **state)
 	assert_int_equal(w.dc.has_cur, true);
 }
 
+static void test_by_ipv4(void **state)
+{
+	const union ntm_addr four = dc_addr, six = test_addr("[2001:db8::1]:4330");
+
+	(void)state;
+	w.no_route4 = true;
+	join(false);
+	dc_addr = six;
+	assert_false(ntm_dc_by_ipv4(&w.dc, w.now_ms)); /* no session yet */
+	live(10);
+	assert_int_equal(w.dc.addr.sa.sa_family, AF_INET6);
+	w.no_route4 = false;
+	w.deaf = true;
+	assert_true(ntm_dc_by_ipv4(&w.dc, w.now_ms));
+	assert_false(ntm_dc_by_ipv4(&w.dc, w.now_ms)); /* it is under way */
+	assert_int_equal(w.requests4, 1);
+	w.deaf = false;
+	live(1000); /* no answer: IPv6 again */
+	assert_int_equal(w.requests6, 2);
+	assert_int_equal(w.dc.addr.sa.sa_family, AF_INET6);
+	dc_addr = four;
+	assert_true(ntm_dc_by_ipv4(&w.dc, w.now_ms));
+	live(10);
+	assert_int_equal(w.requests4, 2);
+	assert_int_equal(w.dc.addr.sa.sa_family, AF_INET);
+	assert_int_equal(w.dc.state, NTM_DC_REGISTERED);
+	assert_false(ntm_dc_by_ipv4(&w.dc, w.now_ms));
+}
+
 static void test_who_waits_hurries(void **state)
 {
 	int result = 0;
@@ -528,6 +557,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_news_of_the_dc, world, end),
 		cmocka_unit_test_setup_teardown(test_back_off_over_all_addresses, world, end),
 		cmocka_unit_test_setup_teardown(test_no_route_costs_no_time, world, end),
+		cmocka_unit_test_setup_teardown(test_by_ipv4, world, end),
 		cmocka_unit_test_setup_teardown(test_who_waits_hurries, world, end),
 		cmocka_unit_test_setup_teardown(test_request, world, end),
 		cmocka_unit_test_setup_teardown(test_dc_restarts, world, end),
