@@ -1,6 +1,6 @@
 # on: qemu-6.12 qemu-6.1
 # on-long: uml-debug
-# timeout: 120
+# timeout: 240
 # What the netlink family refuses, with which words, and that a refused request has changed nothing.
 
 . /mnt/lab/src/tests/e2e/lib/fixed-keys

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # on: qemu-6.12 qemu-6.12/tun qemu-6.1
 # on-long: uml-debug
-# timeout: 120
+# timeout: 240
 # What a path may carry: what its route has room for, and no more than it was told. How to find out: datagrams with DF that go
 # whatever the kernel has learnt. Fixed keys, no daemon.
 #
