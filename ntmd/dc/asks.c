@@ -46,7 +46,7 @@ static void wipe_answer(struct ntm_ask *ask)
 
 void ntm_asks_free(struct ntm_asks *a)
 {
-	for (uint32_t i = 0; i < a->used; i++)
+	for (uint32_t i = 0; a->all && i < a->used; i++)
 		wipe_answer(&a->all[i]);
 	if (a->all)
 		sodium_memzero(a->all, a->used * sizeof(*a->all));

@@ -152,13 +152,13 @@ static int make_resolver(struct ntm_finder *f)
 
 static void arm(struct ntm_finder *f);
 
-static void unlink_find(struct find *find)
+static struct find **place_of(const struct find *find)
 {
 	struct find **at = &find->finder->first;
 
 	while (*at != find)
 		at = &(*at)->next;
-	*at = find->next;
+	return at;
 }
 
 static const char *verdict(const struct find *find)
@@ -174,8 +174,9 @@ static const char *verdict(const struct find *find)
 	return NULL;
 }
 
-static void finish(struct find *find)
+static void finish(struct find **at)
 {
+	struct find *find = *at;
 	struct ntm_finder *f = find->finder;
 	const char *why = verdict(find);
 
@@ -183,7 +184,7 @@ static void finish(struct find *find)
 		if (find->queries[i].out)
 			ub_cancel(f->ub, find->queries[i].id);
 	}
-	unlink_find(find);
+	*at = find->next;
 	f->stale |= why !=
 		    NULL; /* the servers may be others by now, and what is remembered is no help */
 	f->fn(f->ctx, find->zone, why ? NULL : &find->found, why);
@@ -302,23 +303,29 @@ static void on_answer(void *ctx, int err, struct ub_result *result)
 		fail(find, why);
 	ub_resolve_free(result);
 	if (!find->outstanding)
-		finish(find);
+		finish(place_of(find));
 }
 
 /* --- time */
 
+static struct find **late(struct ntm_finder *f)
+{
+	struct find **at = &f->first;
+
+	while (*at && uv_now(f->loop) < (*at)->end_ms)
+		at = &(*at)->next;
+	return at;
+}
+
 static void on_timer(uv_timer_t *timer)
 {
 	struct ntm_finder *f = timer->data;
-	struct find *find, *next;
+	struct find **at;
 
-	for (find = f->first; find; find = next) {
-		next = find->next;
-		if (uv_now(f->loop) < find->end_ms)
-			continue;
-		fail(find, "the DNS does not answer");
-		finish(find);
-		next = f->first; /* the callback may have started another */
+	/* From the start each time: the callback may have started another */
+	while (*(at = late(f)) != NULL) {
+		fail(*at, "the DNS does not answer");
+		finish(at);
 	}
 	arm(f);
 }

@@ -10,7 +10,8 @@
 #include "dc/hash.h"
 
 #define NTM_FOREIGN 0x80000000u /* set in a foreigner's number; registries stay below 2^31 nodes */
-#define NTM_FOREIGNERS_MAX 4096u
+#define NTM_FOREIGNERS_MAX \
+	20480u /* more than eight zones can ask for in the time below (zones.h: their rate) */
 /* Longer than a direction is remembered (directions.h): 1.4 s of sending it again and 5 s more */
 #define NTM_FOREIGNER_MS 10000
 

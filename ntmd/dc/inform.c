@@ -503,65 +503,73 @@ static bool known_path(const struct ntm_core *core, const struct ntm_foreigner *
 	       !sodium_memcmp(d->path.psk, path->psk, sizeof(path->psk));
 }
 
-static void direct(struct ntm_core *core, const struct ntm_zone *zone, const struct ntm_peer *peer,
-		   const struct ntm_msg *request, struct ntm_foreigner *described,
-		   struct ntm_node *target, uint64_t now_ms)
-{
-	struct ntm_ask *cross = target ? crossing(core, target, described->name) : NULL;
-	struct ntm_director_node asker_view, target_view;
-	struct ntm_director_path path = { .path_id = request->path_id };
+/* One Information Request on its way through direct() */
+struct inquiry {
+	struct ntm_foreigner asker;
+	struct ntm_director_path path;
 	struct ntm_director_relays relays;
-	struct ntm_director_ask ask = {
-		.asker = &asker_view, .allowed = true, .fresh = &path, .relays = &relays
-	};
-	struct ntm_foreigner *asker;
-	struct ntm_director_plan plan;
+	struct ntm_ask *crossed;
+};
 
-	/* Both DCs decide alike, by their keys: whose request counts. Ours does: theirs will get its answer by ours. */
-	if (cross && memcmp(core->self.public, peer->key, sizeof(core->self.public)) < 0)
-		return;
-	if (target) {
-		ntm_direct_view(core, target, now_ms, &target_view);
-		described->has4 = target_view.has4 = described->has4 && target_view.has4;
-		described->has6 = target_view.has6 = described->has6 && target_view.has6;
-		ask.peer = &target_view;
-	}
-	asker = ntm_foreigners_put(&core->foreigners, described, now_ms);
-	if (!asker) {
-		respond(core, peer, request, NTM_ST_BUSY, "");
-		return;
-	}
-	memcpy(path.psk, request->path_psk, sizeof(path.psk));
-	if (target && known_path(core, asker, target, &path, now_ms)) {
-		ask.recent = &path;
+/* A new path: both sides' memory first. NTM_ST_OK, or why not. */
+static uint16_t take_path(struct ntm_core *core, struct inquiry *q, const struct ntm_node *target,
+			  bool at_once, uint64_t now_ms)
+{
+	const struct ntm_foreigner *asker;
+
+	if (!q->asker.has4 && !q->asker.has6)
+		return NTM_ST_UNSUPPORTED;
+	if (ntm_directions_path_used(&core->directions, q->path.path_id))
+		return NTM_ST_BUSY;
+	asker = ntm_foreigners_put(&core->foreigners, &q->asker, now_ms);
+	q->relays.at_once = at_once;
+	return asker && remember(core, &q->path, asker, target, &q->relays, now_ms) ? NTM_ST_OK :
+										      NTM_ST_BUSY;
+}
+
+static void direct(struct ntm_core *core, const struct ntm_peer *peer,
+		   const struct ntm_msg *request, struct inquiry *q, const struct ntm_node *target,
+		   uint64_t now_ms)
+{
+	const struct ntm_foreigner *known =
+		ntm_foreigners_by_name(&core->foreigners, q->asker.name);
+	struct ntm_director_node asker_view, target_view;
+	struct ntm_director_ask ask = { .asker = &asker_view,
+					.peer = &target_view,
+					.allowed = true,
+					.fresh = &q->path,
+					.relays = &q->relays };
+	struct ntm_director_plan plan;
+	uint16_t status = NTM_ST_OK;
+
+	ntm_direct_view(core, target, now_ms, &target_view);
+	q->asker.has4 = target_view.has4 = q->asker.has4 && target_view.has4;
+	q->asker.has6 = target_view.has6 = q->asker.has6 && target_view.has6;
+	ntm_foreigner_view(&q->asker, &asker_view);
+	if (known && known_path(core, known, target, &q->path, now_ms)) {
+		ask.recent = &q->path;
 		ask.recent_role = NTM_ROLE_INITIATOR;
-	} else if (ntm_directions_path_used(&core->directions, path.path_id)) {
-		respond(core, peer, request, NTM_ST_BUSY, "");
-		goto wipe;
 	}
-	ntm_foreigner_view(asker, &asker_view);
-	take_relays(core, zone, request, &relays);
 	ntm_director_decide(&ask, &plan);
-	relays.at_once = plan.at_once;
-	if (plan.new_path && !described->has4 && !described->has6) {
-		respond(core, peer, request, NTM_ST_UNSUPPORTED,
-			"no family of virtual addresses in common");
-	} else if (plan.new_path && !remember(core, &path, asker, target, &relays, now_ms)) {
-		respond(core, peer, request, NTM_ST_BUSY, "");
+	if (plan.new_path)
+		status = take_path(core, q, target, plan.at_once, now_ms);
+	if (status != NTM_ST_OK) {
+		respond(core, peer, request, status,
+			status == NTM_ST_UNSUPPORTED ? "no family of virtual addresses in common" :
+						       "");
 	} else {
 		carry_out(core, peer, request, target, &plan);
-		if (cross && plan.new_path)
-			end_crossing(core, cross, &asker_view, &path, &relays, now_ms);
+		if (q->crossed && plan.new_path)
+			end_crossing(core, q->crossed, &asker_view, &q->path, &q->relays, now_ms);
 	}
 	sodium_memzero(&plan, sizeof(plan));
-wipe:
-	sodium_memzero(&path, sizeof(path));
 }
 
 void ntm_inform_request(struct ntm_core *core, struct ntm_zone *zone, const struct ntm_peer *peer,
 			const struct ntm_msg *request, uint64_t now_ms)
 {
-	struct ntm_foreigner asker;
+	struct ntm_node *target = ntm_direct_find(core, request);
+	struct inquiry q = { .path.path_id = request->path_id };
 	const char *wrong;
 
 	if (!ntm_zone_may_ask(zone, now_ms)) {
@@ -569,11 +577,25 @@ void ntm_inform_request(struct ntm_core *core, struct ntm_zone *zone, const stru
 		return;
 	}
 	zone->answered++;
-	wrong = describe(core, zone, request->peer_name, request, &asker);
+	wrong = describe(core, zone, request->peer_name, request, &q.asker);
 	if (wrong) {
 		complain(core, zone, wrong, now_ms);
 		respond(core, peer, request, NTM_ST_REFUSED, wrong);
 		return;
 	}
-	direct(core, zone, peer, request, &asker, ntm_direct_find(core, request), now_ms);
+	if (!target) {
+		respond(core, peer, request, NTM_ST_UNKNOWN_NAME, "");
+		return;
+	}
+	/*
+	 * Our node asks for that one at this moment. Both DCs decide alike, by their keys, whose request counts. If ours does, theirs
+	 * gets its answer by ours.
+	 */
+	q.crossed = crossing(core, target, q.asker.name);
+	if (q.crossed && memcmp(core->self.public, peer->key, sizeof(core->self.public)) < 0)
+		return;
+	memcpy(q.path.psk, request->path_psk, sizeof(q.path.psk));
+	take_relays(core, zone, request, &q.relays);
+	direct(core, peer, request, &q, target, now_ms);
+	sodium_memzero(&q, sizeof(q));
 }

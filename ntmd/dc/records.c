@@ -112,6 +112,8 @@ unsigned int ntm_records_srv(const struct ntm_rdata *records, size_t count,
 		srv->port = ntm_get16(r->data + 4);
 		good += srv->port != 0;
 	}
+	if (!good)
+		return 0;
 	qsort(all, good, sizeof(all[0]), better_first);
 	kept = good < NTM_SRV_MAX ? good : NTM_SRV_MAX;
 	memcpy(out, all, kept * sizeof(all[0]));

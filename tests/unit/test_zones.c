@@ -938,7 +938,7 @@ static void foreigners_are_bounded_and_expire(void **state)
 	assert_int_equal(ntm_foreigners_init(&f), 0);
 	for (unsigned int i = 0; i < NTM_FOREIGNERS_MAX; i++) {
 		snprintf(node.name, sizeof(node.name), "n%u.a.example", i);
-		assert_non_null(ntm_foreigners_put(&f, &node, 1000 + i));
+		assert_non_null(ntm_foreigners_put(&f, &node, i ? 1500 : 1000));
 	}
 	first = ntm_foreigners_by_name(&f, "n0.a.example")->id;
 	assert_true(first & NTM_FOREIGN);
