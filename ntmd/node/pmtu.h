@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The path MTU of one way of a tunnel, found by probes (RFC 8899), for networks that drop what is too big without a word (ICMP that does
+ * come is the data path's matter). Pure: no I/O, no clock.
+ *
+ *	VERIFYING	is what the link carries (the ceiling) carried all the way? Until there is a doubt, packets of that size leave
+ *	SEARCHING	no: BASE is what packets may have, while a bisection over usual sizes goes on
+ *	SETTLED		the size is known. If it is the ceiling, or the ceiling is BASE or less, packets are not limited by us
+ *
+ * If nothing passes the way is dead, which is not for us to mend: back to VERIFYING, after 5 s.
+ *
+ * A size is confirmed by one answer, and given up after 3 probes without one. A settled size is looked at again every 30 s while packets
+ * pass (a way that became narrower), and the ceiling every 600 s (one that became wider).
+ *
+ * Sizes are of the outer IP packet, in bytes.
+ */
+#ifndef NTM_PMTU_H
+#define NTM_PMTU_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define NTM_PMTU_BASE 1280u
+#define NTM_PMTU_LEAST 576u
+#define NTM_PMTU_MOST 9216u /* of a probe; a wider link is looked at with probes of this size */
+
+enum ntm_pmtu_state { NTM_PMTU_OFF, NTM_PMTU_VERIFYING, NTM_PMTU_SEARCHING, NTM_PMTU_SETTLED };
+
+/**
+ * struct ntm_pmtu
+ * @ceiling:	of the link; @size: confirmed (or assumed: @ceiling, while VERIFYING); packets may have it
+ * @low, @high:	while SEARCHING: places in the table, known to pass (-1: none is) and known not to
+ * @probe:	size that is asked about, 0: none
+ * @wait_ms:	for an answer
+ */
+struct ntm_pmtu {
+	enum ntm_pmtu_state state;
+	unsigned int ceiling, size;
+	int low, high;
+	unsigned int probe, tries;
+	uint32_t wait_ms;
+	uint64_t next_ms, settled_ms, raise_ms;
+};
+
+/** struct ntm_pmtu_act - @probe: send a probe that makes a packet of so many bytes, 0: none; @changed: packets may have pmtu->size from now on */
+struct ntm_pmtu_act {
+	unsigned int probe;
+	bool changed;
+};
+
+/** ntm_pmtu_start() - a new way, whose link carries @ceiling; @rtt_ms: of the way, 0: not known */
+struct ntm_pmtu_act ntm_pmtu_start(struct ntm_pmtu *p, unsigned int ceiling, uint32_t rtt_ms,
+				   uint64_t now_ms);
+void ntm_pmtu_stop(struct ntm_pmtu *p);
+/** ntm_pmtu_answered() - a probe that made a packet of @size came to the peer */
+struct ntm_pmtu_act ntm_pmtu_answered(struct ntm_pmtu *p, unsigned int size, uint64_t now_ms);
+/** ntm_pmtu_too_big() - the own link or its route does not take a probe of this size */
+struct ntm_pmtu_act ntm_pmtu_too_big(struct ntm_pmtu *p, unsigned int size, uint64_t now_ms);
+/** ntm_pmtu_tick() - @active: packets pass by this way */
+struct ntm_pmtu_act ntm_pmtu_tick(struct ntm_pmtu *p, bool active, uint64_t now_ms);
+uint64_t ntm_pmtu_deadline(const struct ntm_pmtu *p);
+/** ntm_pmtu_limited() - is pmtu->size less than what the link alone would allow? */
+bool ntm_pmtu_limited(const struct ntm_pmtu *p);
+
+#endif

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0
+/* with: ntmd/node/pmtu.c */
+/* The search for a path MTU, against ways of every width that drop without a word, in virtual time. */
+#include "ntm_test.h"
+
+#include "node/pmtu.h"
+
+static struct {
+	struct ntm_pmtu p;
+	uint64_t now_ms;
+	unsigned int width; /* of the way */
+	bool dead;
+	unsigned int probes, too_big, changes;
+} w;
+
+static void take(struct ntm_pmtu_act act)
+{
+	while (act.probe || act.changed) {
+		const unsigned int size = act.probe;
+
+		w.changes += act.changed;
+		act = (struct ntm_pmtu_act){ .probe = 0 };
+		if (!size)
+			break;
+		w.probes++;
+		if (size > w.width)
+			w.too_big++;
+		else if (!w.dead)
+			act = ntm_pmtu_answered(&w.p, size, w.now_ms);
+	}
+}
+
+static void start(unsigned int ceiling, unsigned int width)
+{
+	memset(&w, 0, sizeof(w));
+	w.width = width;
+	w.now_ms = 1000;
+	take(ntm_pmtu_start(&w.p, ceiling, 20, w.now_ms));
+}
+
+static void run(uint64_t ms, bool active)
+{
+	const uint64_t end = w.now_ms + ms;
+
+	while (w.now_ms < end) {
+		const uint64_t at = ntm_pmtu_deadline(&w.p);
+
+		w.now_ms = at < end && at > w.now_ms ? at : at <= w.now_ms ? w.now_ms + 1 : end;
+		take(ntm_pmtu_tick(&w.p, active, w.now_ms));
+	}
+}
+
+static void test_a_way_as_wide_as_its_link(void **state)
+{
+	(void)state;
+	start(1500, 1500);
+	assert_int_equal(w.p.state, NTM_PMTU_SETTLED);
+	assert_int_equal(w.p.size, 1500);
+	assert_false(ntm_pmtu_limited(&w.p));
+	assert_int_equal(w.probes, 1);
+}
+
+/* Every width comes out as the largest usual size that passes; and meanwhile nothing above BASE is sent but probes */
+static void test_every_width(void **state)
+{
+	(void)state;
+	for (unsigned int width = NTM_PMTU_LEAST; width <= 9000; width++) {
+		start(9000, width);
+		run(20000, true);
+		assert_int_equal(w.p.state, NTM_PMTU_SETTLED);
+		assert_true(w.p.size <= width);
+		if (width >= 1500 && width < 4352)
+			assert_int_equal(w.p.size, 1500);
+		if (width == 1420 || width == 1492 || width == 1280 || width == 1024)
+			assert_int_equal(w.p.size, width);
+		assert_true(w.probes <= 20);
+	}
+}
+
+static void test_small_until_known(void **state)
+{
+	(void)state;
+	start(1500, 1400);
+	assert_int_equal(w.p.size, 1500); /* no doubt yet */
+	run(3 * 340 + 1, true);
+	assert_in_range(w.p.size, NTM_PMTU_BASE, 1400);
+	run(10000, true);
+	assert_int_equal(w.p.size, 1400);
+	assert_true(ntm_pmtu_limited(&w.p));
+}
+
+static void test_a_narrow_link(void **state)
+{
+	(void)state;
+	start(1280, 1280);
+	assert_int_equal(w.p.state, NTM_PMTU_SETTLED);
+	assert_int_equal(w.probes, 0);
+	run(100000, true);
+	assert_int_equal(w.probes, 0);
+	assert_false(ntm_pmtu_limited(&w.p));
+}
+
+static void test_becomes_narrower(void **state)
+{
+	(void)state;
+	start(1500, 1500);
+	run(100000, false);
+	assert_int_equal(w.probes, 1); /* nobody uses it */
+	w.width = 1300;
+	run(40000, true);
+	assert_int_equal(w.p.size, 1280);
+}
+
+static void test_becomes_wider(void **state)
+{
+	(void)state;
+	start(1500, 1400);
+	run(20000, true);
+	assert_int_equal(w.p.size, 1400);
+	w.width = 1500;
+	run(700000, true);
+	assert_int_equal(w.p.size, 1500);
+	assert_false(ntm_pmtu_limited(&w.p));
+}
+
+/* The ceiling that still fails when it is tried again takes nothing away */
+static void test_still_narrow(void **state)
+{
+	(void)state;
+	start(1500, 1400);
+	run(20000, true);
+	w.changes = 0;
+	run(2000000, true);
+	assert_int_equal(w.p.size, 1400);
+	assert_int_equal(w.changes, 0);
+}
+
+static void test_a_way_that_is_dead(void **state)
+{
+	(void)state;
+	start(1500, 1500);
+	w.dead = true;
+	run(600000, true);
+	assert_true(w.probes < 2000);
+	w.dead = false;
+	run(30000, true);
+	assert_int_equal(w.p.size, 1500);
+	assert_int_equal(w.p.state, NTM_PMTU_SETTLED);
+}
+
+static void test_answers_that_were_not_asked_for(void **state)
+{
+	struct ntm_pmtu_act act;
+
+	(void)state;
+	start(1500, 1400);
+	act = ntm_pmtu_answered(&w.p, 9000, w.now_ms);
+	assert_false(act.changed || act.probe);
+	act = ntm_pmtu_too_big(&w.p, 1280, w.now_ms);
+	assert_false(act.changed || act.probe);
+	assert_int_equal(w.p.size, 1500);
+	/* The own link says it at once */
+	act = ntm_pmtu_too_big(&w.p, 1500, w.now_ms);
+	assert_true(act.changed && act.probe == NTM_PMTU_BASE);
+	ntm_pmtu_stop(&w.p);
+	assert_true(ntm_pmtu_deadline(&w.p) == UINT64_MAX);
+	act = ntm_pmtu_answered(&w.p, 1280, w.now_ms);
+	assert_false(act.changed || act.probe);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_way_as_wide_as_its_link),
+		cmocka_unit_test(test_every_width),
+		cmocka_unit_test(test_small_until_known),
+		cmocka_unit_test(test_a_narrow_link),
+		cmocka_unit_test(test_becomes_narrower),
+		cmocka_unit_test(test_becomes_wider),
+		cmocka_unit_test(test_still_narrow),
+		cmocka_unit_test(test_a_way_that_is_dead),
+		cmocka_unit_test(test_answers_that_were_not_asked_for),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
