@@ -530,3 +530,19 @@ void ntm_netif_watch_close(struct ntm_netif_watch *watch)
 	if (watch && !uv_is_closing((uv_handle_t *)&watch->poll))
 		uv_close((uv_handle_t *)&watch->poll, watch_closed);
 }
+
+unsigned int ntm_netif_route_mtu(const union ntm_addr *to)
+{
+	const bool v4 = to->sa.sa_family == AF_INET;
+	int fd = socket(to->sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int mtu = 0;
+	socklen_t len = sizeof(mtu);
+
+	if (fd < 0)
+		return 0;
+	if (connect(fd, &to->sa, ntm_addr_len(to)) ||
+	    getsockopt(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_MTU : IPV6_MTU, &mtu, &len))
+		mtu = 0;
+	close(fd);
+	return mtu > 0 ? (unsigned int)mtu : 0;
+}

@@ -17,6 +17,8 @@ int ntm_netif_up(unsigned int ifindex, unsigned int mtu);
 int ntm_netif_queue(
 	unsigned int ifindex, unsigned int gso,
 	unsigned int packets); /* bytes of its largest GSO packet; packets that may wait */
+/** ntm_netif_route_mtu() - what the route to a real address carries now, bytes of the IP packet, as the kernel has learnt it; 0 if it does not tell */
+unsigned int ntm_netif_route_mtu(const union ntm_addr *to);
 /** ntm_netif_tx_dropped() - packets that found the queue of the interface full, as the kernel counts them (32 bits); 0 if it does not tell */
 uint64_t ntm_netif_tx_dropped(const char *name);
 int ntm_netif_addr(unsigned int ifindex, int family, const void *addr, uint8_t prefix,

@@ -218,15 +218,20 @@ static bool may_be_relayed(uint8_t type)
 	       type == NTM_PKT_COOKIE_REPLY || type == NTM_PKT_SEALED;
 }
 
+void ntm_relay_front(uint32_t path_id, uint8_t out[NTM_RELAY_HDR_LEN])
+{
+	memset(out, 0, NTM_RELAY_HDR_LEN);
+	out[0] = NTM_PKT_RELAYED;
+	out[1] = NTM_PROTOCOL_VERSION;
+	ntm_put32(out + 4, path_id);
+}
+
 size_t ntm_relay_wrap(uint32_t path_id, const uint8_t *packet, size_t len, uint8_t *out,
 		      size_t size)
 {
 	if (len + NTM_RELAY_HDR_LEN > size)
 		return 0;
-	memset(out, 0, NTM_RELAY_HDR_LEN);
-	out[0] = NTM_PKT_RELAYED;
-	out[1] = NTM_PROTOCOL_VERSION;
-	ntm_put32(out + 4, path_id);
+	ntm_relay_front(path_id, out);
 	memcpy(out + NTM_RELAY_HDR_LEN, packet, len);
 	return len + NTM_RELAY_HDR_LEN;
 }

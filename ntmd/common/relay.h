@@ -97,6 +97,8 @@ bool ntm_relay_get_probe(struct ntm_relay_probe *probe, const uint8_t *packet, s
 /** ntm_relay_wrap() - a signalling packet for the other end of a path; its length, 0 if @size is too small */
 size_t ntm_relay_wrap(uint32_t path_id, const uint8_t *packet, size_t len, uint8_t *out,
 		      size_t size);
+/** ntm_relay_front() - the header alone, in front of what is there already */
+void ntm_relay_front(uint32_t path_id, uint8_t out[NTM_RELAY_HDR_LEN]);
 /** ntm_relay_unwrap() - the packet inside, with @len; NULL: malformed, or not one that may be relayed */
 const uint8_t *ntm_relay_unwrap(const uint8_t *packet, size_t *len, uint32_t *path_id);
 

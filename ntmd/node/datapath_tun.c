@@ -63,23 +63,6 @@ static struct ntm_path *path_of(struct ntm_datapath *dp, uint32_t path_id)
 	return ntm_paths_by_id(&dp->pipe.paths, htonl(path_id));
 }
 
-/* What the route to an address carries now, as the kernel has learnt it; 0 if it does not tell */
-static unsigned int route_mtu(const union ntm_addr *peer)
-{
-	const bool v4 = peer->sa.sa_family == AF_INET;
-	int fd = socket(peer->sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	int mtu = 0;
-	socklen_t len = sizeof(mtu);
-
-	if (fd < 0)
-		return 0;
-	if (connect(fd, &peer->sa, ntm_addr_len(peer)) ||
-	    getsockopt(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_MTU : IPV6_MTU, &mtu, &len))
-		mtu = 0;
-	close(fd);
-	return mtu > 0 ? (unsigned int)mtu : 0;
-}
-
 /* The headers that an inner packet of a path gets */
 static unsigned int headers_to(const union ntm_addr *peer)
 {
@@ -94,7 +77,7 @@ static void find_mtu(struct ntm_path *path)
 	if (!endpoint)
 		return;
 	headers = headers_to(&endpoint->peer);
-	outer = route_mtu(&endpoint->peer);
+	outer = ntm_netif_route_mtu(&endpoint->peer);
 	if (outer <
 	    NTM_PIPE_MTU_MIN + headers) /* no route yet, or one that no packet fits: fragments */
 		mtu = outer ? NTM_PIPE_MTU_MIN : 1500 - headers;

@@ -12,6 +12,7 @@
 #include "common/table.h"
 #include "tunnel.h"
 #include "ways.h"
+#include "width.h"
 
 struct ntm_peer;
 
@@ -23,6 +24,7 @@ struct ntm_peer;
 struct ntm_slot {
 	struct ntm_tunnel tunnel;
 	struct ntm_ways ways;
+	struct ntm_width width;
 	struct ntm_peer *peer;
 	bool in_datapath;
 	union ntm_addr still[NTM_DP_RELAYS];

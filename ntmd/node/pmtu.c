@@ -6,7 +6,7 @@
 #define TRIES 3u
 #define WAIT_MS 300u
 #define WAIT_MAX_MS 2000u
-#define AGAIN_MS 30000u
+#define AGAIN_MS 10000u
 #define RAISE_MS 600000u
 #define DEAD_MS 5000u
 

@@ -9,7 +9,7 @@
  *
  * If nothing passes the way is dead, which is not for us to mend: back to VERIFYING, after 5 s.
  *
- * A size is confirmed by one answer, and given up after 3 probes without one. A settled size is looked at again every 30 s while packets
+ * A size is confirmed by one answer, and given up after 3 probes without one. A settled size is looked at again every 10 s while packets
  * pass (a way that became narrower), and the ceiling every 600 s (one that became wider).
  *
  * Sizes are of the outer IP packet, in bytes.

@@ -160,6 +160,8 @@ static void do_answered(struct ntm_node *node, struct ntm_slot *slot, uint64_t t
 {
 	struct ntm_ways_acts acts = { 0 };
 
+	if (ntm_width_answered(node, slot, timestamp))
+		return;
 	if (!ntm_ways_answered(&slot->ways, ntm_node_now_us(), timestamp, &acts))
 		ntm_node_drop(node, NTM_NODE_DROP_STATE);
 	ntm_carry_run(node, slot, &acts);
@@ -229,13 +231,16 @@ static void arm(struct ntm_node *node, struct ntm_slot *slot)
 {
 	const uint64_t tunnel = ntm_tunnel_deadline(&slot->tunnel);
 	const uint64_t ways = ntm_ways_deadline(&slot->ways);
+	uint64_t at = ntm_width_deadline(slot);
 
-	ntm_node_arm(node, slot->timer, slot_tick, tunnel < ways ? tunnel : ways);
+	at = tunnel < at ? tunnel : at;
+	ntm_node_arm(node, slot->timer, slot_tick, ways < at ? ways : at);
 }
 
 static void run_ways(struct ntm_node *node, struct ntm_slot *slot, struct ntm_ways_acts *acts)
 {
 	ntm_carry_run(node, slot, acts);
+	ntm_width_follow(node, slot);
 	arm(node, slot);
 }
 
@@ -247,8 +252,10 @@ static bool run(struct ntm_node *node, struct ntm_slot *slot, struct ntm_tunnel_
 	ntm_peers_reindex(&node->peers, slot);
 	for (unsigned int i = 0; i < acts->count && there; i++)
 		there = run_act(node, slot, &acts->act[i]);
-	if (there)
+	if (there) {
+		ntm_width_follow(node, slot);
 		arm(node, slot);
+	}
 	ntm_tunnel_acts_wipe(acts);
 	return there;
 }
@@ -277,6 +284,7 @@ static void slot_tick(uv_timer_t *timer)
 	if (!run(node, slot, &acts))
 		return;
 	ntm_ways_tick(&slot->ways, env.now_us, stats, &ways_acts);
+	ntm_width_tick(node, slot);
 	run_ways(node, slot, &ways_acts);
 }
 

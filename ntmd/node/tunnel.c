@@ -19,6 +19,8 @@
 #define PROBE_AFTER_MS 5000u
 #define DEAD_MS 15000u
 #define RTT_EVERY_MS 25000u
+#define PROBE_LEN 20u /* header of the message, TIMESTAMP */
+#define PAD_HDR_LEN 4u
 
 static uint64_t now_ms(const struct ntm_tunnel_env *env)
 {
@@ -147,6 +149,21 @@ void ntm_tunnel_probe(struct ntm_tunnel *t, const union ntm_addr *to, uint64_t t
 
 	NTM_SET(&m, TIMESTAMP);
 	seal(t, &m, NTM_TO_ADDR, to, acts);
+}
+
+int ntm_tunnel_pad(struct ntm_tunnel *t, uint64_t timestamp, uint8_t *out, size_t len)
+{
+	const size_t bare = NTM_SEALED_OVERHEAD + PROBE_LEN + PAD_HDR_LEN;
+	struct ntm_msg m = { .type = NTM_MSG_PATH_PROBE,
+			     .request_id = t->request_id++,
+			     .timestamp = timestamp };
+
+	if (!t->cur.valid || len < bare || len % 4)
+		return -EINVAL;
+	m.padding = (uint16_t)(len - bare);
+	NTM_SET(&m, TIMESTAMP);
+	NTM_SET(&m, PADDING);
+	return ntm_session_seal(&t->cur.session, &m, out, len);
 }
 
 /* Our Tunnel Request */

@@ -212,6 +212,12 @@ void ntm_tunnel_punch(const struct ntm_tunnel *t, const union ntm_addr *to,
 		      struct ntm_tunnel_acts *acts);
 void ntm_tunnel_ask_by(struct ntm_tunnel *t, const struct ntm_tunnel_env *env,
 		       const union ntm_addr *to, struct ntm_tunnel_acts *acts);
+/**
+ * ntm_tunnel_pad() - a Path Probe of exactly @len bytes, a multiple of four, sealed
+ *
+ * Returns @len; -EINVAL if it is too short for one, or there is no session yet; -EMSGSIZE above NTM_SEALED_MAX.
+ */
+int ntm_tunnel_pad(struct ntm_tunnel *t, uint64_t timestamp, uint8_t *out, size_t len);
 /** ntm_tunnel_close() - tell the peer, if there is a session, and end */
 void ntm_tunnel_close(struct ntm_tunnel *t, uint16_t status, const char *why,
 		      struct ntm_tunnel_acts *acts);

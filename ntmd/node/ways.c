@@ -35,7 +35,8 @@
 
 static const uint32_t burst_at_ms[BURST] = { 0, 250, 500, 1000, 2000 };
 
-_Static_assert(NTM_WAYS_MAX <= 1 << INDEX_BITS, "a timestamp holds the way's number");
+_Static_assert(NTM_WAYS_MAX <= NTM_WAYS_NOBODY && NTM_WAYS_NOBODY < 1 << INDEX_BITS,
+	       "a timestamp holds the way's number");
 
 static uint64_t ms(uint64_t us)
 {

@@ -24,6 +24,7 @@
 #define NTM_WAYS_RELAYS 2
 #define NTM_WAYS_MAX (NTM_WAYS_RELAYS + NTM_CANDIDATES_MAX + 6)
 #define NTM_WAYS_ACTS 48
+#define NTM_WAYS_NOBODY 31u /* the number of no way, in the timestamps of probes that are others' */
 
 enum ntm_ways_act_type {
 	NTM_WAYS_PUNCH,	  /* Hole Punching to @addr */

@@ -71,6 +71,9 @@ static int io_send(void *ctx, const union ntm_addr *to, const uint8_t *packet, s
 {
 	struct ntm_rs *rs = ctx;
 
+	/* So large is but a probe of how wide a way is: in fragments it would lie */
+	if (len > NTM_DATAGRAM_MAX + NTM_RELAY_HDR_LEN)
+		return ntm_udp_send_df(rs->udp, to, packet, len);
 	return ntm_udp_send(other ? rs->other : rs->udp, to, packet, len);
 }
 

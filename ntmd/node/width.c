@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "width.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "carry.h"
+#include "common/log.h"
+#include "common/netif.h"
+#include "common/relay.h"
+#include "ntmobile/wire.h"
+#include "reach.h"
+
+#define ROUTE_MTU 1500u /* where the route does not tell */
+#define STAMP_SHIFT \
+	5 /* of the timestamp: below it stands the number of a way, or NTM_WAYS_NOBODY */
+
+static unsigned int headers(const union ntm_addr *where)
+{
+	return (where->sa.sa_family == AF_INET ? 20u : 40u) + 8u;
+}
+
+/* Where packets for the way go, and so what stands in front of them */
+static bool where_of(const struct ntm_node *node, const struct ntm_slot *slot,
+		     union ntm_addr *where)
+{
+	return !ntm_reach_out(node, &slot->width.addr, where);
+}
+
+/* Probes */
+
+static void send_probe(struct ntm_node *node, struct ntm_slot *slot, unsigned int size);
+
+static void tell_datapath(struct ntm_node *node, struct ntm_slot *slot, const union ntm_addr *where)
+{
+	const struct ntm_pmtu *search = &slot->width.search;
+	const unsigned int inner = search->size - headers(where) - NTM_WIRE_OVERHEAD;
+	const bool limited = ntm_pmtu_limited(search);
+
+	if (!node->dp || !slot->in_datapath)
+		return;
+	ntm_debug("%s: path MTU %u%s", slot->peer->name, search->size,
+		  limited ? "" : ", the link's");
+	(void)ntm_reach_path_set(node, &(struct ntm_dp_path){ .path_id = slot->tunnel.path_id,
+							      .mtu = !limited ? NTM_DP_MTU_ANY :
+								     inner > NTM_PMTU_LEAST ?
+										inner :
+										NTM_PMTU_LEAST });
+}
+
+static void carry_out(struct ntm_node *node, struct ntm_slot *slot, struct ntm_pmtu_act act)
+{
+	union ntm_addr where;
+
+	if (act.changed && where_of(node, slot, &where))
+		tell_datapath(node, slot, &where);
+	if (act.probe)
+		send_probe(node, slot, act.probe);
+}
+
+/* A packet of @size, with the relay's header in it if there is one. 0 or a negative errno */
+static int make_and_send(struct ntm_node *node, struct ntm_slot *slot, const union ntm_addr *where,
+			 unsigned int size)
+{
+	static uint8_t packet[NTM_PMTU_MOST]; /* one thread */
+	const bool relayed = ntm_ways_relay(&slot->ways, &slot->width.addr);
+	const size_t front = relayed ? NTM_RELAY_HDR_LEN : 0;
+	const size_t len = size - headers(where);
+	int sealed;
+
+	sealed = ntm_tunnel_pad(&slot->tunnel, slot->width.timestamp, packet + front, len - front);
+	if (sealed < 0)
+		return sealed;
+	if (relayed)
+		ntm_relay_front(slot->tunnel.path_id, packet);
+	return ntm_udp_send_df(node->udp, where, packet, front + (size_t)sealed);
+}
+
+static void send_probe(struct ntm_node *node, struct ntm_slot *slot, unsigned int size)
+{
+	struct ntm_width *width = &slot->width;
+	union ntm_addr where;
+	int err;
+
+	width->timestamp = ntm_node_now_us() << STAMP_SHIFT | NTM_WAYS_NOBODY;
+	if (!where_of(node, slot, &where))
+		return;
+	err = make_and_send(node, slot, &where, size);
+	/* Our own link has become narrower */
+	if (err == -EMSGSIZE)
+		carry_out(node, slot, ntm_pmtu_too_big(&width->search, size, ntm_node_now_ms()));
+}
+
+bool ntm_width_answered(struct ntm_node *node, struct ntm_slot *slot, uint64_t timestamp)
+{
+	struct ntm_width *width = &slot->width;
+
+	if ((timestamp & ((1u << STAMP_SHIFT) - 1)) != NTM_WAYS_NOBODY)
+		return false;
+	if (timestamp !=
+	    width->timestamp) /* to an earlier one: of another size, or of another way */
+		return true;
+	width->timestamp = 0;
+	carry_out(node, slot,
+		  ntm_pmtu_answered(&width->search, width->search.probe, ntm_node_now_ms()));
+	return true;
+}
+
+/* Ways */
+
+static void start(struct ntm_node *node, struct ntm_slot *slot, const struct ntm_way *way)
+{
+	struct ntm_width *width = &slot->width;
+	union ntm_addr where;
+	unsigned int mtu;
+
+	width->addr = way->addr;
+	ntm_pmtu_stop(&width->search);
+	if (!where_of(node, slot, &where))
+		return;
+	mtu = ntm_netif_route_mtu(&where);
+	/* Padding comes in fours */
+	carry_out(node, slot,
+		  ntm_pmtu_start(&width->search, (mtu ? mtu : ROUTE_MTU) & ~3u, way->srtt_us / 1000,
+				 ntm_node_now_ms()));
+}
+
+void ntm_width_follow(struct ntm_node *node, struct ntm_slot *slot)
+{
+	const struct ntm_way *way = ntm_ways_current(&slot->ways);
+
+	if (!slot->ways.stands || !slot->in_datapath || !way || !ntm_ways_open(way) ||
+	    ntm_addr_equal(&way->addr, &slot->width.addr))
+		return;
+	start(node, slot, way);
+}
+
+void ntm_width_tick(struct ntm_node *node, struct ntm_slot *slot)
+{
+	carry_out(node, slot,
+		  ntm_pmtu_tick(&slot->width.search, slot->ways.active, ntm_node_now_ms()));
+}
+
+uint64_t ntm_width_deadline(const struct ntm_slot *slot)
+{
+	return ntm_pmtu_deadline(&slot->width.search);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * How wide the way is that a tunnel's path takes: pmtu.h's search, carried out. Its probes are Path Probes with padding (docs/PROTOCOL.md
+ * 7.3b), as long as a data packet would be, through a relay too; what it finds goes to the data path.
+ */
+#ifndef NTM_WIDTH_H
+#define NTM_WIDTH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "common/addr.h"
+#include "pmtu.h"
+
+struct ntm_node;
+struct ntm_slot;
+
+/** struct ntm_width - @addr: the way that is looked at, family 0: none yet; @timestamp: of the last probe */
+struct ntm_width {
+	struct ntm_pmtu search;
+	union ntm_addr addr;
+	uint64_t timestamp;
+};
+
+/** ntm_width_follow() - something happened to the tunnel: it may be on another way now */
+void ntm_width_follow(struct ntm_node *node, struct ntm_slot *slot);
+/** ntm_width_answered() - a Path Probe Response; false: to none of these probes */
+bool ntm_width_answered(struct ntm_node *node, struct ntm_slot *slot, uint64_t timestamp);
+void ntm_width_tick(struct ntm_node *node, struct ntm_slot *slot);
+uint64_t ntm_width_deadline(const struct ntm_slot *slot);
+
+#endif
