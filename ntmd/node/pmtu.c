@@ -160,12 +160,8 @@ struct ntm_pmtu_act ntm_pmtu_too_big(struct ntm_pmtu *p, unsigned int size, uint
 	return failed(p, size, now_ms);
 }
 
-static struct ntm_pmtu_act look_again(struct ntm_pmtu *p, bool active, uint64_t now_ms)
+static struct ntm_pmtu_act look_again(struct ntm_pmtu *p, uint64_t now_ms)
 {
-	if (!active || p->ceiling <= NTM_PMTU_BASE) {
-		p->settled_ms = now_ms; /* when packets pass again */
-		return nothing();
-	}
 	if (ntm_pmtu_limited(p) && now_ms >= p->raise_ms) {
 		p->raise_ms = now_ms + RAISE_MS;
 		return ask(p, p->ceiling, now_ms);
@@ -175,10 +171,11 @@ static struct ntm_pmtu_act look_again(struct ntm_pmtu *p, bool active, uint64_t 
 
 struct ntm_pmtu_act ntm_pmtu_tick(struct ntm_pmtu *p, bool active, uint64_t now_ms)
 {
+	p->active = active;
 	if (now_ms < ntm_pmtu_deadline(p))
 		return nothing();
 	if (!p->probe)
-		return look_again(p, active, now_ms);
+		return look_again(p, now_ms);
 	if (p->tries == TRIES)
 		return failed(p, p->probe, now_ms);
 	p->tries++;
@@ -190,5 +187,8 @@ uint64_t ntm_pmtu_deadline(const struct ntm_pmtu *p)
 {
 	if (p->state == NTM_PMTU_OFF)
 		return UINT64_MAX;
-	return p->probe ? p->next_ms : p->settled_ms + AGAIN_MS;
+	if (p->probe)
+		return p->next_ms;
+	/* What nobody uses, and what cannot be narrower than all take, is left alone */
+	return p->active && p->ceiling > NTM_PMTU_BASE ? p->settled_ms + AGAIN_MS : UINT64_MAX;
 }

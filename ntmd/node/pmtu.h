@@ -32,6 +32,7 @@ enum ntm_pmtu_state { NTM_PMTU_OFF, NTM_PMTU_VERIFYING, NTM_PMTU_SEARCHING, NTM_
  * @low, @high:	while SEARCHING: places in the table, known to pass (-1: none is) and known not to
  * @probe:	size that is asked about, 0: none
  * @wait_ms:	for an answer
+ * @active:	packets pass
  */
 struct ntm_pmtu {
 	enum ntm_pmtu_state state;
@@ -39,6 +40,7 @@ struct ntm_pmtu {
 	int low, high;
 	unsigned int probe, tries;
 	uint32_t wait_ms;
+	bool active;
 	uint64_t next_ms, settled_ms, raise_ms;
 };
 
@@ -56,7 +58,7 @@ void ntm_pmtu_stop(struct ntm_pmtu *p);
 struct ntm_pmtu_act ntm_pmtu_answered(struct ntm_pmtu *p, unsigned int size, uint64_t now_ms);
 /** ntm_pmtu_too_big() - the own link or its route does not take a probe of this size */
 struct ntm_pmtu_act ntm_pmtu_too_big(struct ntm_pmtu *p, unsigned int size, uint64_t now_ms);
-/** ntm_pmtu_tick() - @active: packets pass by this way */
+/** ntm_pmtu_tick() - at the deadline, or at any time; @active: packets pass by this way */
 struct ntm_pmtu_act ntm_pmtu_tick(struct ntm_pmtu *p, bool active, uint64_t now_ms);
 uint64_t ntm_pmtu_deadline(const struct ntm_pmtu *p);
 /** ntm_pmtu_limited() - is pmtu->size less than what the link alone would allow? */

@@ -1,4 +1,5 @@
-# on: qemu-6.12 qemu-6.12/mixed host
+# on: host
+# on-long: qemu-6.12 qemu-6.12/mixed
 # timeout: 240
 # A narrow link in the middle, and routers that drop every ICMP error: the path MTU is found by probes.
 #
@@ -53,6 +54,8 @@ through() {
 	check "$1: TCP" on "$2" timeout 40 iperf3 -c "$(virtual4 "$3")" -n 3M -i 0
 	iperf_server "$3"
 	check "$1: TCP, the other way" on "$2" timeout 40 iperf3 -c "$(virtual4 "$3")" -n 3M -i 0 -R
+	# A socket has no way to send IPv6 in fragments smaller than what the kernel takes the way for (ARCHITECTURE 5)
+	[ "$1 $(datapath_of "$2")" != "1280, c to d tun" ] || return 0
 	iperf_server "$3"
 	check "$1: IPv6 inside" on "$2" timeout 40 iperf3 -c "$(virtual6 "$3")" -n 3M -i 0
 }

@@ -45,7 +45,8 @@ static void run(uint64_t ms, bool active)
 	while (w.now_ms < end) {
 		const uint64_t at = ntm_pmtu_deadline(&w.p);
 
-		w.now_ms = at < end && at > w.now_ms ? at : at <= w.now_ms ? w.now_ms + 1 : end;
+		w.now_ms = at < end && at > w.now_ms ? at :
+						       w.now_ms + (at == UINT64_MAX ? 1000 : 1);
 		take(ntm_pmtu_tick(&w.p, active, w.now_ms));
 	}
 }
@@ -108,6 +109,19 @@ static void test_becomes_narrower(void **state)
 	assert_int_equal(w.probes, 1); /* nobody uses it */
 	w.width = 1300;
 	run(40000, true);
+	assert_int_equal(w.p.size, 1280);
+}
+
+/* A sender that has given up all but one packet in many seconds is heard at once */
+static void test_seldom_active(void **state)
+{
+	(void)state;
+	start(1500, 1500);
+	run(60000, false);
+	w.width = 1300;
+	take(ntm_pmtu_tick(&w.p, true, w.now_ms));
+	assert_int_equal(w.probes, 2);
+	run(5000, false);
 	assert_int_equal(w.p.size, 1280);
 }
 
@@ -176,6 +190,7 @@ int main(void)
 		cmocka_unit_test(test_small_until_known),
 		cmocka_unit_test(test_a_narrow_link),
 		cmocka_unit_test(test_becomes_narrower),
+		cmocka_unit_test(test_seldom_active),
 		cmocka_unit_test(test_becomes_wider),
 		cmocka_unit_test(test_still_narrow),
 		cmocka_unit_test(test_a_way_that_is_dead),
