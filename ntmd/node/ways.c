@@ -13,9 +13,12 @@
 #define ACTIVE_MS 2000u
 #define POLL_MS 250u
 #define POLL_IDLE_MS 1000u
+#define CLOCKS_MS 100u
+#define SENT_AFTER_MS 10u
 #define SILENT_MS 500u /* a packet left, and nothing came for so long */
 #define BIND_AFTER_MS 250u
-#define QUIET_MS 1000u /* packets came, and then none for so long */
+#define QUIET_MS 1000u /* packets came, and then none for so long; SILENT_MS if they came densely */
+#define DENSE 4u       /* so many since we last looked */
 #define TRAFFIC_MS 5000u
 #define ASLEEP_MS 3000u
 #define CALM_EVERY_MS 25000u
@@ -267,10 +270,11 @@ static void suspect(struct ntm_ways *w, uint64_t now_us, struct ntm_ways_acts *a
 
 /* Moves */
 
-/* What comes by the old way was sent before the peer knew: it must not take the path back */
-static void hold(struct ntm_ways *w, uint64_t now_us)
+/* What still comes by the old way was sent before the path left it, and must not take it back; @own: nor may what the peer says there */
+static void hold(struct ntm_ways *w, uint64_t now_us, bool own)
 {
 	memset(&w->held, 0, sizeof(w->held));
+	w->held_own = own;
 	if (w->current < 0)
 		return;
 	w->held = w->way[w->current].addr;
@@ -297,7 +301,7 @@ static void take(struct ntm_ways *w, int i, uint64_t now_us, struct ntm_ways_act
 	const uint32_t ask_wait = w->ask_wait_ms;
 	const bool asleep = w->asleep;
 
-	hold(w, now_us);
+	hold(w, now_us, true);
 	set_current(w, i, now_us);
 	w->trial = true;
 	raise_alarm(w, now_us);
@@ -495,7 +499,7 @@ static void check_silence(struct ntm_ways *w, uint64_t now_us, uint64_t sent_ms,
 {
 	const uint64_t now = ms(now_us);
 
-	if (sent_ms <= w->heard_ms || now - sent_ms >= TRAFFIC_MS) {
+	if (sent_ms <= w->heard_ms + SENT_AFTER_MS || now - sent_ms >= TRAFFIC_MS) {
 		w->silent_ms = 0;
 		return;
 	}
@@ -510,9 +514,9 @@ static void check_silence(struct ntm_ways *w, uint64_t now_us, uint64_t sent_ms,
 
 static void check_quiet(struct ntm_ways *w, uint64_t now_us)
 {
-	if (!w->receiving || ms(now_us) - w->heard_ms < QUIET_MS)
+	if (!w->quiet_ms || ms(now_us) - w->heard_ms < w->quiet_ms)
 		return;
-	w->receiving = false;
+	w->quiet_ms = 0;
 	w->trial = true;
 	raise_alarm(w, now_us);
 }
@@ -525,16 +529,25 @@ static void look(struct ntm_ways *w, uint64_t now_us, const struct ntm_dp_stats 
 	w->active = stats->last_tx_ms < ACTIVE_MS || stats->last_rx_ms < ACTIVE_MS;
 	w->sending = stats->last_tx_ms < TRAFFIC_MS;
 	w->seen_ms = now;
-	if (got > w->heard_ms) {
-		w->receiving = true;
+	/* Packets are counted, since ages of one and the same packet differ by what clocks and we need: it would seem to be a new one */
+	if (stats->rx_packets != w->seen_rx || got > w->heard_ms + CLOCKS_MS) {
+		w->quiet_ms = stats->rx_packets - w->seen_rx >= DENSE ? SILENT_MS : QUIET_MS;
 		calm(w, got);
 	}
+	w->seen_rx = stats->rx_packets;
 	check_silence(w, now_us, time_of(now, stats->last_tx_ms), seen);
 	check_quiet(w, now_us);
 	if (w->lost && !w->sending)
 		w->trial = false;
 	if (!w->silent_ms && !w->trial && !bind_is_late(w))
 		w->alarm = w->suspect = w->lost = false;
+}
+
+/* Not later than then, if that is to come */
+static void look_at(struct ntm_ways *w, uint64_t at_ms)
+{
+	if (at_ms > w->seen_ms && at_ms < w->poll_ms)
+		w->poll_ms = at_ms;
 }
 
 static void poll_traffic(struct ntm_ways *w, uint64_t now_us, const struct ntm_dp_stats *stats,
@@ -549,8 +562,8 @@ static void poll_traffic(struct ntm_ways *w, uint64_t now_us, const struct ntm_d
 	if (w->lost)
 		ask(w, now_us, acts);
 	w->poll_ms = now + (w->active || w->alarm ? POLL_MS : POLL_IDLE_MS);
-	if (w->silent_ms && w->silent_ms + SILENT_MS > now && w->silent_ms + SILENT_MS < w->poll_ms)
-		w->poll_ms = w->silent_ms + SILENT_MS;
+	look_at(w, w->silent_ms ? w->silent_ms + SILENT_MS : 0);
+	look_at(w, w->quiet_ms ? w->heard_ms + w->quiet_ms : 0);
 }
 
 /* Events */
@@ -631,8 +644,9 @@ void ntm_ways_probed(struct ntm_ways *w, uint64_t now_us, const union ntm_addr *
 void ntm_ways_follow(struct ntm_ways *w, uint64_t now_us, const union ntm_addr *from,
 		     struct ntm_ways_acts *acts)
 {
-	if (find(w, from) == w->current || is_held(w, now_us, from))
+	if (find(w, from) == w->current || (w->held_own && is_held(w, now_us, from)))
 		return;
+	hold(w, now_us, false);
 	set_current(w, arrive(w, now_us, from), now_us);
 	act(acts, NTM_WAYS_MOVE, from);
 	ntm_ways_tick(w, now_us, NULL, acts);
@@ -678,7 +692,7 @@ void ntm_ways_moved(struct ntm_ways *w, uint64_t now_us, const union ntm_addr *a
 	/* Sent before the peer knew that we left this way: the data path goes back to where we are */
 	if (is_held(w, now_us, addr) ||
 	    (i >= 0 && w->way[i].dead && ms(now_us) - w->way[i].died_ms < HOLD_MS)) {
-		act(acts, NTM_WAYS_MOVE, &w->way[w->current].addr)->say = true;
+		act(acts, NTM_WAYS_MOVE, &w->way[w->current].addr)->say = w->held_own;
 		return;
 	}
 	set_current(w, arrive(w, now_us, addr), now_us);

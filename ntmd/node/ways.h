@@ -10,7 +10,7 @@
  *	 burst		0, 250, 500, 1000 and 2000 ms: punches, or probes once there is a session
  *	 on a relay	direct ways are probed every 5 s while packets pass; one that answers, three times in 250 ms each: it is taken
  *	 direct		the way, and others that are alive, every 25 s while packets pass
- *	 alarm		a packet left and nothing came for 500 ms, or packets came and then none for 1 s: the way is probed every 250 ms.
+ *	 alarm		a packet left and nothing came for 500 ms, or packets came and then none for 1 s (500 ms if they were many): the way is probed every 250 ms.
  *			After two without an answer the others are probed too, and relays bound (suspect); after four it is dead
  *	 lost		no way is left: the DC is asked, and the first way that answers is taken
  */
@@ -58,8 +58,9 @@ struct ntm_ways_acts {
  * @seen_ms:	when the data path was last looked at
  * @heard_ms:	last authentic packet by the current way
  * @silent_ms:	since when packets leave and nothing comes; 0: it does
+ * @quiet_ms:	packets came: if none comes for so long, it is to be looked into; 0: it was
  * @trial:	the current way must answer a probe, traffic or not
- * @held:	the way that was left: what still comes by it moves nothing until @held_until_ms
+ * @held:	the way that was left: what still comes by it moves nothing until @held_until_ms; @held_own: we left it, not the peer
  * @probed_ms:	when the peer last probed the current way; @wary_until_ms: it doubts it, relays are bound so long
  * @asked_ms:	when the DC was last asked, and for how long it is not to be asked again
  */
@@ -76,12 +77,13 @@ struct ntm_ways {
 	uint64_t relays_ms;
 
 	bool active, sending;
-	uint64_t poll_ms, seen_ms;
+	uint64_t poll_ms, seen_ms, seen_rx;
 	uint64_t heard_ms, silent_ms;
-	bool receiving;
+	uint32_t quiet_ms;
 	bool alarm, trial, suspect, lost, asleep;
 	uint64_t alarm_ms;
 	union ntm_addr held;
+	bool held_own;
 	uint64_t held_until_ms;
 	uint64_t probed_ms, wary_until_ms;
 	uint64_t asked_ms;

@@ -46,6 +46,8 @@ struct end {
 	union ntm_addr endpoint;
 	union ntm_addr still[NTM_DP_RELAYS];
 	uint64_t last_tx_us, last_rx_us;
+	uint64_t got_ever;
+	unsigned int jitter;		    /* of the clock that ages are measured with */
 	uint64_t sent, got, got_us, gap_us; /* data: how long nothing came at most */
 	uint64_t stands_us;
 	unsigned int followed; /* how often the data path moved by itself */
@@ -264,6 +266,7 @@ static void take_data(struct end *e, const struct packet *p)
 		e->gap_us = w.now_us - e->got_us;
 	e->got_us = e->last_rx_us = w.now_us;
 	e->got++;
+	e->got_ever++;
 	if (e->role == NTM_ROLE_RESPONDER)
 		stand(e);
 	if (p->seq <= e->newest_data)
@@ -436,7 +439,8 @@ static void tick(struct end *e)
 {
 	const struct ntm_dp_stats stats = {
 		.last_tx_ms = age_ms(e->last_tx_us),
-		.last_rx_ms = age_ms(e->last_rx_us),
+		.last_rx_ms = age_ms(e->last_rx_us) + (e->last_rx_us ? e->jitter++ % 8 : 0),
+		.rx_packets = e->got_ever,
 	};
 	struct ntm_ways_acts acts = { 0 };
 
@@ -941,6 +945,26 @@ static void test_direct_dies_under_a_one_way_flow_to_the_initiator(void **state)
 	die_in_mid_flow(add_link("192.0.2.1", "192.0.2.2", 10000), false, false, 0, 10000);
 }
 
+/* The word that the path is on the relay overtakes the packets that were sent directly before */
+static void test_half_dead_and_slower_than_the_relay(void **state)
+{
+	struct link *l = add_link("192.0.2.1", "192.0.2.2", 40000);
+
+	(void)state;
+	add_rs(0, 5000);
+	start(false);
+	traffic(5000, 5000);
+	live(10000);
+	both_on_link(l);
+	fresh_counts();
+	l->to_a = false;
+	live(1900);
+	both_on_rs(&w.rs[0]);
+	live(5000);
+	both_on_rs(&w.rs[0]);
+	assert_in_range(w.a.moves, 1, 1);
+}
+
 static void test_another_direct_way_is_taken(void **state)
 {
 	struct link *l = add_link("192.0.2.1", "192.0.2.2", 10000);
@@ -1229,6 +1253,7 @@ int main(void)
 		cmocka_unit_test_setup(test_direct_dies_under_a_one_way_flow, world),
 		cmocka_unit_test_setup(test_direct_dies_under_a_one_way_flow_to_the_initiator,
 				       world),
+		cmocka_unit_test_setup(test_half_dead_and_slower_than_the_relay, world),
 		cmocka_unit_test_setup(test_another_direct_way_is_taken, world),
 		cmocka_unit_test_setup(test_rs_dies, world),
 		cmocka_unit_test_setup(test_all_is_dead, world),
