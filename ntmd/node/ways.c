@@ -18,7 +18,7 @@
 #define SILENT_MS 500u /* a packet left, and nothing came for so long */
 #define BIND_AFTER_MS 250u
 #define QUIET_MS 1000u /* packets came, and then none for so long; SILENT_MS if they came densely */
-#define DENSE 4u       /* so many since we last looked */
+#define DENSE 4u       /* so many since we last looked, and half of those before */
 #define TRAFFIC_MS 5000u
 #define ASLEEP_MS 3000u
 #define CALM_EVERY_MS 25000u
@@ -531,7 +531,8 @@ static void look(struct ntm_ways *w, uint64_t now_us, const struct ntm_dp_stats 
 	w->seen_ms = now;
 	/* Packets are counted, since ages of one and the same packet differ by what clocks and we need: it would seem to be a new one */
 	if (stats->rx_packets != w->seen_rx || got > w->heard_ms + CLOCKS_MS) {
-		w->quiet_ms = stats->rx_packets - w->seen_rx >= DENSE ? SILENT_MS : QUIET_MS;
+		w->flow = w->flow / 2 + (stats->rx_packets - w->seen_rx);
+		w->quiet_ms = w->flow >= DENSE ? SILENT_MS : QUIET_MS;
 		calm(w, got);
 	}
 	w->seen_rx = stats->rx_packets;

@@ -77,7 +77,7 @@ struct ntm_ways {
 	uint64_t relays_ms;
 
 	bool active, sending;
-	uint64_t poll_ms, seen_ms, seen_rx;
+	uint64_t poll_ms, seen_ms, seen_rx, flow;
 	uint64_t heard_ms, silent_ms;
 	uint32_t quiet_ms;
 	bool alarm, trial, suspect, lost, asleep;

@@ -15,7 +15,7 @@ check "directly" is_direct mn
 for way in both to-mn to-cn; do
 	iperf_server cn
 	bg mn tcp iperf3 -c cn.example.net -t 14 -b 5M
-	bg mn pings ping -D -i 0.05 -c 300 cn.example.net
+	bg mn pings ping -D -i 0.05 -w 15 cn.example.net
 	sleep 3
 	cut $way
 	check "cut ($way), it is relayed" eventually 4 is_relayed mn

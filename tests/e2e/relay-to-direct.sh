@@ -37,7 +37,7 @@ bg mn keep ping -i 0.2 cn.example.net
 check "and says so" eventually 5 is_relayed mn
 stop mn keep
 iperf_server cn
-bg mn tcp iperf3 -c cn.example.net -t 12 -i 0.5
+bg mn tcp iperf3 -c cn.example.net -t 12 -i 0.5 -b 5M
 sleep 2
 mend
 check "mended under TCP, it moves" eventually 7 is_direct mn

@@ -20,7 +20,7 @@ like "by one of the relay servers" "$first" '^(one|two)$'
 
 iperf_server cn
 bg mn tcp iperf3 -c cn.example.net -t 12 -b 5M
-bg mn pings ping -D -i 0.05 -c 240 cn.example.net
+bg mn pings ping -D -i 0.05 -w 12 cn.example.net
 sleep 3
 kill9 "$first" ntm-rs
 on_other() {
