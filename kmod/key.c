@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-#include <linux/jiffies.h>
 #include <linux/llist.h>
 #include <linux/netlink.h>
 #include <linux/slab.h>
+#include <linux/timekeeping.h>
 #include "key.h"
 
 /*
@@ -131,7 +131,13 @@ struct ntm_key *ntm_key_new(u8 suite, u32 epoch, const u8 *tx_key,
 	atomic64_set(&key->tx_ctr, 0);
 	key->epoch = epoch;
 	key->suite = suite;
-	key->born = get_jiffies_64();
+	key->born = ktime_get_coarse_boottime_ns();
 	kref_init(&key->ref);
 	return key;
+}
+
+bool ntm_key_expired(const struct ntm_key *key)
+{
+	return ktime_get_coarse_boottime_ns() - key->born >=
+	       NTM_WIRE_REJECT_AFTER_S * (u64)NSEC_PER_SEC;
 }

@@ -31,8 +31,7 @@ struct netlink_ext_ack;
  * @rx_order:	packets being decrypted
  * @epoch:	full epoch; the wire carries it modulo NTM_WIRE_EPOCHS
  * @suite:	enum ntm_suite
- * @born:	jiffies64 at creation
- * @rekey_told:	NTM_EV_REKEY was sent for this key
+ * @born:	ns of CLOCK_BOOTTIME at creation: a key ages while the machine sleeps
  * @ref:	one by the path's slots, one by each packet in an asynchronous AEAD
  */
 struct ntm_key {
@@ -45,7 +44,6 @@ struct ntm_key {
 	u32 epoch;
 	u8 suite;
 	u64 born;
-	bool rekey_told;
 	struct kref ref;
 	union {
 		struct rcu_head rcu;
@@ -65,6 +63,9 @@ struct ntm_key {
  */
 struct ntm_key *ntm_key_new(u8 suite, u32 epoch, const u8 *tx_key,
 			    const u8 *rx_key, struct netlink_ext_ack *extack);
+
+/* Any context. Is the key too old to send with? */
+bool ntm_key_expired(const struct ntm_key *key);
 
 /* Any context. The last put frees after a grace period, in a work item. */
 void ntm_key_put(struct ntm_key *key);

@@ -79,7 +79,7 @@ struct ntm_relays {
  * @last_rx, @last_tx: jiffies64 of the newest authenticated packet received
  *		and of the last inner packet sent, 0 for never
  * @mtu_told:	what ntmd knows to fit: @mtu as it was set, or of the last NTM_EV_MTU
- * @key_asked:	jiffies of the last NTM_EV_REKEY for want of a key
+ * @key_asked:	jiffies of the last NTM_EV_REKEY, never 0 since
  * @heard:	highest epoch that an authenticated packet came under; one less than
  *		the first key's before there was one
  * @moves:	how often @endpoint followed packets (ntm_pace_take()); under @lock

@@ -155,7 +155,10 @@ static void ntm_tx_completed(crypto_completion_data_t *data, int err)
 	rcu_read_unlock();
 }
 
-/* There is no key to send with: ntmd is told, at most once a second. */
+/*
+ * There is no key to send with, or soon will be none: ntmd is told, at most once a
+ * second, and as long as that is so, since events may be lost.
+ */
 static void ntm_send_ask_key(struct ntm_path *path, u32 epoch)
 {
 	unsigned long asked = READ_ONCE(path->key_asked);
@@ -166,16 +169,16 @@ static void ntm_send_ask_key(struct ntm_path *path, u32 epoch)
 	ntm_event_rekey(path, epoch);
 }
 
-/* Takes the counters of @n packets. False: the key is used up. */
+/* Takes the counters of @n packets. False: the key is used up, or too old. */
 static bool ntm_tx_counters(struct ntm_path *path, struct ntm_key *key,
 			    unsigned int n, u64 *first)
 {
 	u64 ctr = atomic64_fetch_add(n, &key->tx_ctr);
+	bool expired = ntm_key_expired(key);
 
-	if (unlikely(ctr + n >= NTM_WIRE_REKEY_AFTER)) {
-		if (!xchg(&key->rekey_told, true))
-			ntm_event_rekey(path, key->epoch);
-		if (ctr + n >= NTM_WIRE_REJECT_AFTER)
+	if (unlikely(expired || ctr + n >= NTM_WIRE_REKEY_AFTER)) {
+		ntm_send_ask_key(path, key->epoch);
+		if (expired || ctr + n >= NTM_WIRE_REJECT_AFTER)
 			return false;
 	}
 	*first = ctr;
@@ -233,7 +236,6 @@ static void ntm_tx_start(struct ntm_path *path, struct ntm_key *key,
 	ntm_order_enter(&key->tx_order, &tx->job);
 	if (!ntm_tx_counters(path, key, segs, &tx->ctr)) {
 		tx->err = -EKEYEXPIRED;
-		ntm_send_ask_key(path, key->epoch);
 		ntm_order_done(&key->tx_order, &tx->job);
 		return;
 	}

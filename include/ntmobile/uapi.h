@@ -70,8 +70,9 @@
  * @NTM_EV_PEER_MOVED: event: PATH_ID, PEER_ADDR: an authenticated packet, newer
  *	than any before, came from a new source that is none of the path's relays;
  *	the path already uses it.
- * @NTM_EV_REKEY: event: PATH_ID, EPOCH: the sending key passed 2^31 packets,
- *	or a packet wants to leave and no key is valid.
+ * @NTM_EV_REKEY: event: PATH_ID, EPOCH: the sending key passed 2^31 packets or
+ *	180 s, or a packet wants to leave and there is no key (EPOCH 0). At most one
+ *	a second and path, as long as it is so and packets leave.
  * @NTM_EV_KEY_CONFIRMED: event: PATH_ID, EPOCH: first authenticated packet
  *	under a pending key; it is now the sending key.
  * @NTM_EV_AUTH_BURST: event: IFINDEX, DROPS (number within the last second).

@@ -51,6 +51,7 @@
  */
 #define NTM_WIRE_REKEY_AFTER	(1ULL << 31)
 #define NTM_WIRE_REJECT_AFTER	(1ULL << 60)
+#define NTM_WIRE_REJECT_AFTER_S	180	/* no sending key is used longer */
 
 /* Cipher suites, as in the Tunnel Request (a bit mask of 1 << suite). */
 enum ntm_suite {

@@ -60,25 +60,45 @@ static void ntm_send_counters(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, first, 3ULL);
 	KUNIT_EXPECT_TRUE(test, ntm_test_take(t, 1, &first));
 	KUNIT_EXPECT_EQ(test, first, 67ULL);
-	KUNIT_EXPECT_FALSE(test, t->key->rekey_told);
+	KUNIT_EXPECT_EQ(test, t->path->key_asked, 0UL);
 }
 
 static void ntm_send_rekey_after(struct kunit *test)
 {
 	struct ntm_send_test *t = test->priv;
+	unsigned long asked;
 	u64 first;
 
 	atomic64_set(&t->key->tx_ctr, NTM_WIRE_REKEY_AFTER - 9);
 	KUNIT_EXPECT_TRUE(test, ntm_test_take(t, 8, &first));
-	KUNIT_EXPECT_FALSE(test, t->key->rekey_told);
+	KUNIT_EXPECT_EQ(test, t->path->key_asked, 0UL);
 	KUNIT_EXPECT_TRUE(test, ntm_test_take(t, 1, &first));
 	KUNIT_EXPECT_EQ(test, first, NTM_WIRE_REKEY_AFTER - 1);
-	KUNIT_EXPECT_TRUE(test, t->key->rekey_told);
-	/* Asked for once; meanwhile the key goes on. */
-	t->key->rekey_told = false;
+	asked = t->path->key_asked;
+	KUNIT_EXPECT_NE(test, asked, 0UL);
+	/* Asked for once a second; meanwhile the key goes on. */
+	t->path->key_asked = asked - HZ / 2;
 	KUNIT_EXPECT_TRUE(test, ntm_test_take(t, 64, &first));
 	KUNIT_EXPECT_EQ(test, first, NTM_WIRE_REKEY_AFTER);
-	KUNIT_EXPECT_TRUE(test, t->key->rekey_told);
+	KUNIT_EXPECT_EQ(test, t->path->key_asked, asked - HZ / 2);
+	t->path->key_asked = asked - HZ - 1;
+	KUNIT_EXPECT_TRUE(test, ntm_test_take(t, 1, &first));
+	KUNIT_EXPECT_TRUE(test, time_after_eq(t->path->key_asked, asked));
+}
+
+/* However few packets it sent: a key of 180 s is not used, and another is asked for. */
+static void ntm_send_too_old(struct kunit *test)
+{
+	const u64 limit = 180 * (u64)NSEC_PER_SEC;
+	struct ntm_send_test *t = test->priv;
+	u64 first;
+
+	t->key->born -= limit - 60 * (u64)NSEC_PER_SEC;
+	KUNIT_EXPECT_TRUE(test, ntm_test_take(t, 1, &first));
+	KUNIT_EXPECT_EQ(test, t->path->key_asked, 0UL);
+	t->key->born -= 60 * (u64)NSEC_PER_SEC;
+	KUNIT_EXPECT_FALSE(test, ntm_test_take(t, 1, &first));
+	KUNIT_EXPECT_NE(test, t->path->key_asked, 0UL);
 }
 
 /* No counter from the limit on is ever used, whatever is asked for. */
@@ -141,6 +161,7 @@ static struct kunit_case ntm_send_cases[] = {
 	KUNIT_CASE(ntm_send_counters),
 	KUNIT_CASE(ntm_send_rekey_after),
 	KUNIT_CASE(ntm_send_reject_after),
+	KUNIT_CASE(ntm_send_too_old),
 	KUNIT_CASE(ntm_send_used_up),
 	{}
 };

@@ -142,6 +142,7 @@ static bool seal(struct ntm_out_vec *vec, struct msg *msg, struct ntm_pipe_key *
 	return true;
 }
 
+/* Told once a second as long as it is so */
 static void ask_key(struct ntm_pipe *pipe, struct ntm_path *path, uint32_t epoch)
 {
 	const uint64_t now = ntm_pipe_now_ms();
@@ -151,16 +152,17 @@ static void ask_key(struct ntm_pipe *pipe, struct ntm_path *path, uint32_t epoch
 		ntm_pipe_tell(&pipe->events, NTM_PIPE_REKEY, path->id, epoch);
 }
 
-/* The counters of @n packets. False: the key is used up */
+/* The counters of @n packets. False: the key is used up, or too old */
 static bool take_counters(struct ntm_pipe *pipe, struct ntm_path *path, struct ntm_pipe_key *key,
 			  uint64_t n, uint64_t *first)
 {
+	const bool expired = ntm_pipe_key_expired(key);
+
 	*first = atomic_fetch_add(&key->tx_ctr, n);
-	if (*first + n < NTM_WIRE_REKEY_AFTER)
+	if (*first + n < NTM_WIRE_REKEY_AFTER && !expired)
 		return true;
-	if (!atomic_exchange(&key->rekey_told, true))
-		ntm_pipe_tell(&pipe->events, NTM_PIPE_REKEY, path->id, key->epoch);
-	return *first + n < NTM_WIRE_REJECT_AFTER;
+	ask_key(pipe, path, key->epoch);
+	return *first + n < NTM_WIRE_REJECT_AFTER && !expired;
 }
 
 static void count_sent(struct ntm_path *path, uint64_t packets, uint64_t bytes)

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static void destroy_key(struct ntm_garbage *garbage)
 {
@@ -61,6 +62,19 @@ struct ntm_path *ntm_paths_by_virtual(struct ntm_paths *paths, int family, const
 
 /* Keys */
 
+static int64_t boottime_s(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return now.tv_sec;
+}
+
+bool ntm_pipe_key_expired(const struct ntm_pipe_key *key)
+{
+	return boottime_s() - key->born >= NTM_WIRE_REJECT_AFTER_S;
+}
+
 struct ntm_pipe_key *ntm_pipe_key_new(uint8_t suite, uint32_t epoch, const uint8_t *tx,
 				      const uint8_t *rx, unsigned int threads)
 {
@@ -70,6 +84,7 @@ struct ntm_pipe_key *ntm_pipe_key_new(uint8_t suite, uint32_t epoch, const uint8
 		return NULL;
 	key->epoch = epoch;
 	key->suite = suite;
+	key->born = boottime_s();
 	key->tx = ntm_aead_new(suite, true, tx, threads);
 	key->rx = ntm_aead_new(suite, false, rx, threads);
 	if (key->tx && key->rx)

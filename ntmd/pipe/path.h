@@ -24,7 +24,7 @@
  * struct ntm_pipe_key - one epoch's pair of keys
  * @tx_ctr:	counter of the next packet
  * @replay:	the in-lane's drain marks; @replay.highest may be read by anyone
- * @rekey_told:	NTM_PIPE_REKEY was told for it
+ * @born:	seconds of CLOCK_BOOTTIME when it was made: a key ages while the machine sleeps
  */
 struct ntm_pipe_key {
 	struct ntm_garbage garbage;
@@ -33,7 +33,7 @@ struct ntm_pipe_key {
 	struct ntm_replay_window replay;
 	uint32_t epoch;
 	uint8_t suite;
-	atomic_bool rekey_told;
+	int64_t born;
 };
 
 /** struct ntm_endpoint - where outer packets go: the peer's real address, and our own that it last sent to (or none); immutable */
@@ -135,6 +135,8 @@ bool ntm_path_is_relay(const struct ntm_path *path, const union ntm_addr *addr);
 struct ntm_pipe_key *ntm_pipe_key_new(uint8_t suite, uint32_t epoch, const uint8_t *tx,
 				      const uint8_t *rx, unsigned int threads);
 void ntm_pipe_key_free(struct ntm_pipe_key *key);
+/** ntm_pipe_key_expired() - is it too old to send with? */
+bool ntm_pipe_key_expired(const struct ntm_pipe_key *key);
 
 /** ntm_path_confirm() - any thread: an authentic packet came under @key. True if it was pending, and is the sending key now. */
 bool ntm_path_confirm(struct ntm_paths *paths, struct ntm_path *path, struct ntm_pipe_key *key);

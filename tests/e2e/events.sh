@@ -69,3 +69,12 @@ check "are told" eventually 2 eval '[ "$(told b auth_burst)" -gt 0 ]'
 like "with their path and number" "$(logs b owner | grep '^auth_burst' | head -n 1)" 'id=7 drops=100$'
 at_most "once a second at most" "$(told b auth_burst)" 3
 check "and nothing is harmed" on a ping -c 2 -i 0.2 -W 2 10.9.0.2
+
+# A path without a key
+on a ntm-cfg path set ntm0 9 create v4 10.9.0.77 peer 198.51.100.2 4330
+started=$(now_ms)
+on a ping -c 20 -i 0.1 -W 1 10.9.0.77 || true
+seconds=$((($(now_ms) - started) / 1000))
+like "a packet without a key asks for one" "$(logs a owner | grep '^rekey' | tail -n 1)" 'id=9 epoch=0$'
+at_least "again as long as there is none" "$(told a rekey)" 2
+at_most "but once a second" "$(told a rekey)" $((seconds + 1))

@@ -654,7 +654,12 @@ static void test_limits(void **state)
 	event = next_event(NTM_PIPE_REKEY);
 	assert_int_equal(event->number, 0);
 	free(event);
-	assert_null(ntm_pipe_take(&w.pipe.events)); /* told once */
+	assert_null(ntm_pipe_take(&w.pipe.events)); /* told once a second */
+	usleep(1000000);
+	host_send(&vnet, buf, 128);
+	assert_true(readable(w.far4, 3000));
+	assert_true(recv(w.far4, outer, sizeof(outer), 0) > 0);
+	free(next_event(NTM_PIPE_REKEY));
 	atomic_store(&key->tx_ctr, NTM_WIRE_REJECT_AFTER - 2);
 	for (int i = 0; i < 3; i++)
 		host_send(&vnet, buf, 128);
@@ -664,6 +669,35 @@ static void test_limits(void **state)
 	assert_int_equal(peer_read(w.far4, &header, 20), -1);
 	ntm_pipe_confirm(&w.pipe, w.path);
 	assert_int_equal(peer_read(w.far4, &header, 20), -1);
+}
+
+/* However few packets it sent */
+static void test_old_key(void **state)
+{
+	const struct virtio_net_hdr vnet = { 0 };
+	struct ntm_pipe_key *key = atomic_load(&w.path->tx);
+	struct ntm_wire_hdr header = { 0 };
+	struct ntm_pipe_event *event;
+
+	(void)state;
+	test_build(&to_peer, buf);
+	key->born -= 170;
+	host_send(&vnet, buf, 128);
+	assert_int_equal(peer_read(w.far4, &header, 3000), 128);
+	assert_null(ntm_pipe_take(&w.pipe.events));
+	key->born -= 10;
+	host_send(&vnet, buf, 128);
+	drops_reach(NTM_PIPE_DROP_NO_KEY, 1);
+	assert_int_equal(peer_read(w.far4, &header, 20), -1);
+	event = next_event(NTM_PIPE_REKEY);
+	assert_int_equal(event->number, key->epoch);
+	free(event);
+	ntm_pipe_confirm(&w.pipe, w.path);
+	assert_int_equal(peer_read(w.far4, &header, 20), -1);
+
+	add_key(1, true);
+	host_send(&vnet, buf, 128);
+	assert_true(readable(w.far4, 3000));
 }
 
 /* So that the kernel's buffer does not lose them: until the pipe has all @n */
@@ -930,6 +964,7 @@ int main(void)
 		ALONE(test_held),
 		ALONE(test_no_path),
 		ALONE(test_limits),
+		ALONE(test_old_key),
 		ALONE(test_flood),
 		cmocka_unit_test(test_fair),
 		cmocka_unit_test(test_peer_refuses),
