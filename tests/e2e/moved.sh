@@ -92,6 +92,7 @@ seconds=$(($(now_ms) / 1000 - started / 1000 + 1))
 at_least "two sources by turns move the peer" $(($(moves) - before)) 4
 at_most "but not with every packet" $(($(moves) - before)) $((8 + 4 * seconds))
 on a nft flush ruleset
+addr_del a internet 192.0.2.77/24
 check "and nothing is harmed" on a ping -c 2 -i 0.2 -W 2 10.9.0.2
 followed() {
 	on a ping -c 1 -W 1 10.9.0.2 && [ "$(peer)" = 192.0.2.1:4330 ]
