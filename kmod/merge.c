@@ -175,10 +175,29 @@ static void ntm_merge_gso(struct ntm_merge *m)
 	skb->ip_summed = CHECKSUM_PARTIAL;
 }
 
+/*
+ * A packet is charged for whole pages, since as long as it waits somewhere
+ * nobody else can have them. One that fills little of its pages is copied out.
+ */
+static void ntm_merge_settle(struct sk_buff *skb)
+{
+	unsigned int charged = 0;
+	int i;
+
+	for (i = 0; i < skb_shinfo(skb)->nr_frags; i++)
+		charged += page_size(skb_frag_page(&skb_shinfo(skb)->frags[i]));
+	if (skb->data_len >= charged / 4)
+		return;
+	skb->truesize -= charged;
+	if (skb_linearize(skb))
+		skb->truesize += charged;
+}
+
 static void ntm_merge_flush(struct ntm_merge *m)
 {
 	if (!m->skb)
 		return;
+	ntm_merge_settle(m->skb);
 	if (m->segs > 1)
 		ntm_merge_gso(m);
 	__skb_queue_tail(&m->done, m->skb);
@@ -210,7 +229,7 @@ u8 *ntm_merge_room(struct ntm_merge *m, unsigned int len)
 	m->guess = 0;
 	m->lin = NULL;
 	m->buf = NULL;
-	if (!m->merge || (len <= NTM_MERGE_COPY && !m->mergeable)) {
+	if (!m->merge || (!m->mergeable && (m->alone || len <= NTM_MERGE_COPY))) {
 		m->lin = netdev_alloc_skb(m->dev, len);
 		if (m->lin)
 			m->buf = m->lin->data;
@@ -249,10 +268,9 @@ static void ntm_merge_frag(struct ntm_merge *m, struct sk_buff *skb,
 		skb_frag_size_add(frag, len);
 		skb->len += len;
 		skb->data_len += len;
-		skb->truesize += len;
 	} else {
 		get_page(m->page);
-		skb_add_rx_frag(skb, last + 1, m->page, at, len, len);
+		skb_add_rx_frag(skb, last + 1, m->page, at, len, m->page_len);
 	}
 	m->page_used = at + len;
 	m->want -= min(m->want, len);
@@ -320,6 +338,7 @@ bool ntm_merge_add(struct ntm_merge *m, unsigned int len)
 		return false;
 	ntm_merge_flush(m);
 	m->skb = skb;
+	m->alone = !tcp;
 	m->segs = 1;
 	m->fixed_id = false;
 	if (tcp) {
@@ -341,3 +360,7 @@ void ntm_merge_end(struct ntm_merge *m)
 		put_page(m->page);
 	m->page = NULL;
 }
+
+#ifdef CONFIG_NTMOBILE_KUNIT
+#include "tests/merge_test.c"
+#endif

@@ -26,6 +26,7 @@
  * @page, @page_len, @page_used: where payload goes
  * @skb:	packet being built, or NULL
  * @mergeable:	another segment may follow
+ * @alone:	the last packet was none that others follow
  * @hdr_len:	bytes of IP and TCP header of @skb
  * @size:	bytes of payload of its first segment
  * @segs:	segments in it
@@ -46,6 +47,7 @@ struct ntm_merge {
 	unsigned int page_len, page_used;
 	struct sk_buff *skb;
 	bool mergeable;
+	bool alone;
 	unsigned int hdr_len;
 	unsigned int size;
 	unsigned int segs;
