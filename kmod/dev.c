@@ -453,23 +453,24 @@ static struct pernet_operations ntm_net_ops = {
 	.size	= sizeof(struct ntm_net),
 };
 
-int ntm_dev_register(void)
+int ntm_net_register(void)
 {
-	int err;
-
-	err = register_pernet_subsys(&ntm_net_ops);
-	if (err)
-		return err;
-	err = rtnl_link_register(&ntm_link_ops);
-	if (err)
-		unregister_pernet_subsys(&ntm_net_ops);
-	return err;
+	return register_pernet_subsys(&ntm_net_ops);
 }
 
-void ntm_dev_unregister(void)
+void ntm_net_unregister(void)
+{
+	unregister_pernet_subsys(&ntm_net_ops);
+}
+
+int ntm_link_register(void)
+{
+	return rtnl_link_register(&ntm_link_ops);
+}
+
+void ntm_link_unregister(void)
 {
 	rtnl_link_unregister(&ntm_link_ops);
-	unregister_pernet_subsys(&ntm_net_ops);
 }
 
 #ifdef CONFIG_NTMOBILE_KUNIT

@@ -81,8 +81,13 @@ struct ntm_net {
 
 extern unsigned int ntm_net_id;
 
-int ntm_dev_register(void);	/* pernet and rtnl link operations */
-void ntm_dev_unregister(void);
+/* What belongs to a namespace, for all of them; devices and netlink use it. */
+int ntm_net_register(void);
+void ntm_net_unregister(void);
+
+/* The interface type. Unregistering it removes every device, and waits until it is gone. */
+int ntm_link_register(void);
+void ntm_link_unregister(void);
 
 /* The devices of a namespace: a list under RCU, changed under RTNL. */
 struct ntm_net *ntm_net(const struct net *net);

@@ -13,28 +13,35 @@ static int __init ntm_init(void)
 {
 	int err;
 
-	err = ntm_dev_register();
+	err = ntm_net_register();
 	if (err)
 		return err;
 	err = ntm_netlink_register();
 	if (err)
-		goto err_dev;
+		goto err_net;
+	err = ntm_link_register();
+	if (err)
+		goto err_netlink;
 	return 0;
 
-err_dev:
-	ntm_dev_unregister();
+err_netlink:
+	ntm_netlink_unregister();
+err_net:
+	ntm_net_unregister();
 	return err;
 }
 
 /*
- * Netlink first, so that nothing new comes; then the devices with all that
- * belongs to them. What they gave to call_rcu() must have run before our code
- * goes, and the keys it put must be freed.
+ * The devices first, with all that belongs to them: they send events as long as
+ * they are there, and to a multicast group that is still ours. Then netlink, which
+ * finds no device any more. What they gave to call_rcu() must have run before our
+ * code goes, and the keys it put must be freed.
  */
 static void __exit ntm_exit(void)
 {
+	ntm_link_unregister();
 	ntm_netlink_unregister();
-	ntm_dev_unregister();
+	ntm_net_unregister();
 	rcu_barrier();
 	ntm_key_barrier();
 	ntm_pack_exit();
