@@ -91,9 +91,15 @@ static void ntm_sockets_swap(struct ntm_dev *ndev, struct ntm_sockets *s)
 		call_rcu(&old->rcu, ntm_sockets_free_rcu);
 }
 
-/* Returns the socket behind @fd with a reference, or an ERR_PTR(). */
-static struct sock *ntm_socket_get(struct ntm_dev *ndev, int fd, int family,
-				   struct netlink_ext_ack *extack)
+static bool ntm_socket_is(const struct sock *sk, int family)
+{
+	return sk->sk_type == SOCK_DGRAM && sk->sk_protocol == IPPROTO_UDP &&
+	       (sk->sk_family == AF_INET || sk->sk_family == AF_INET6) &&
+	       (family == AF_UNSPEC || sk->sk_family == family);
+}
+
+struct sock *ntm_dev_socket(struct ntm_dev *ndev, int fd, int family,
+			    struct netlink_ext_ack *extack)
 {
 	struct socket *sock;
 	struct sock *sk;
@@ -106,8 +112,7 @@ static struct sock *ntm_socket_get(struct ntm_dev *ndev, int fd, int family,
 	}
 	sk = sock->sk;
 	err = -EINVAL;
-	if (sk->sk_family != family || sk->sk_type != SOCK_DGRAM ||
-	    sk->sk_protocol != IPPROTO_UDP)
+	if (!ntm_socket_is(sk, family))
 		NL_SET_ERR_MSG(extack, "not a UDP socket of this family");
 	else if (!net_eq(sock_net(sk), ndev->net))
 		NL_SET_ERR_MSG(extack, "socket is of another network namespace");
@@ -128,7 +133,7 @@ static struct sock *ntm_socket_choose(struct ntm_dev *ndev, int fd, int family,
 	if (fd == NTM_FD_NONE)
 		return NULL;
 	if (fd != NTM_FD_KEEP)
-		return ntm_socket_get(ndev, fd, family, extack);
+		return ntm_dev_socket(ndev, fd, family, extack);
 	if (old)
 		sock_hold(old);
 	return old;
@@ -183,6 +188,13 @@ err_free:
 	return err;
 }
 
+void ntm_dev_set_owner(struct ntm_dev *ndev, u32 portid)
+{
+	if (ndev->portid && ndev->portid != portid)
+		ntm_port_drop_all(ndev);
+	WRITE_ONCE(ndev->portid, portid);
+}
+
 /* Returns the device in @net that belongs to @portid, with a reference. */
 static struct ntm_dev *ntm_dev_owned_by(struct net *net, u32 portid)
 {
@@ -210,6 +222,7 @@ void ntm_dev_owner_gone(struct net *net, u32 portid)
 		if (ndev->portid == portid) {
 			WRITE_ONCE(ndev->portid, 0);
 			ntm_sockets_swap(ndev, NULL);
+			ntm_port_drop_all(ndev);
 			ntm_dns_owner_gone(ndev);
 		}
 		mutex_unlock(&ndev->lock);

@@ -11,6 +11,7 @@
 #include <linux/netdevice.h>
 #include <net/gro_cells.h>
 #include "path.h"
+#include "port.h"
 #include "relay.h"
 #include "stats.h"
 
@@ -49,6 +50,7 @@ struct ntm_miss;
  * @paths:	path tables
  * @relays:	relay table
  * @sockets:	RCU, NULL until DEV_SET
+ * @ports:	those of paths that have their own
  * @portid:	netlink port of ntmd, 0 if none; READ_ONCE
  * @dns:	zone and held queries (dns.c)
  * @miss:	held packets (miss.c)
@@ -65,6 +67,7 @@ struct ntm_dev {
 	struct ntm_path_tables paths;
 	struct ntm_relay_table relays;
 	struct ntm_sockets __rcu *sockets;
+	struct ntm_ports ports;
 	u32 portid;
 	struct ntm_dns *dns;
 	struct ntm_miss *miss;
@@ -106,6 +109,25 @@ int ntm_dev_set_sockets(struct ntm_dev *ndev, int fd4, int fd6,
 			struct netlink_ext_ack *extack);
 #define NTM_FD_NONE	(-1)
 #define NTM_FD_KEEP	(-2)
+
+/**
+ * ntm_dev_socket() - the UDP socket behind a file descriptor
+ * @fd:		of the calling process
+ * @family:	AF_INET or AF_INET6, or AF_UNSPEC for either
+ *
+ * Returns it with a reference (sock_put()), or an ERR_PTR() if it is not of the
+ * device's namespace, or not bound. Process context.
+ */
+struct sock *ntm_dev_socket(struct ntm_dev *ndev, int fd, int family,
+			    struct netlink_ext_ack *extack);
+
+/**
+ * ntm_dev_set_owner() - the netlink socket that events and sockets belong to
+ * @portid:	its port
+ *
+ * ndev->lock held. Another owner's paths have no sockets of their own any more.
+ */
+void ntm_dev_set_owner(struct ntm_dev *ndev, u32 portid);
 
 /* The netlink socket @portid closed: no device in @net belongs to it any more. */
 void ntm_dev_owner_gone(struct net *net, u32 portid);

@@ -19,6 +19,7 @@
 #include "netlink.h"
 #include "path.h"
 #include "policy.h"
+#include "port.h"
 #include "send.h"
 #include "zone.h"
 
@@ -164,7 +165,7 @@ static int ntm_dev_set_doit(struct sk_buff *skb, struct genl_info *info)
 	if (err) {
 		ntm_zones_free(zones);
 	} else {
-		WRITE_ONCE(ndev->portid, info->snd_portid);
+		ntm_dev_set_owner(ndev, info->snd_portid);
 		if (zones)
 			ntm_dns_set_zones(ndev, zones);
 	}
@@ -317,6 +318,8 @@ static int ntm_dev_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
  * @ep:		new endpoint or NULL
  * @relays:	new relays, or NULL for none
  * @has_relays:	@relays is given
+ * @port:	new port, or NULL for none
+ * @has_port:	@port is given
  * @key:	new key or NULL
  * @confirmed:	@key is the sending key at once
  */
@@ -328,6 +331,8 @@ struct ntm_path_req {
 	struct ntm_endpoint *ep;
 	struct ntm_relays *relays;
 	bool has_relays;
+	struct ntm_port *port;
+	bool has_port;
 	struct ntm_key *key;
 	bool confirmed;
 };
@@ -495,6 +500,8 @@ static void ntm_path_req_release(struct ntm_path_req *req)
 	if (req->ep)
 		ntm_endpoint_free(req->ep);
 	kfree(req->relays);
+	if (req->port)
+		ntm_port_free(req->port);
 	if (req->key)
 		ntm_key_put(req->key);
 }
@@ -521,6 +528,55 @@ static int ntm_path_req_parse(struct genl_info *info, struct ntm_path_req *req)
 	return err;
 }
 
+/* With the device locked. @path: what the request is about, NULL if it is new. */
+static int ntm_get_port(struct genl_info *info, struct ntm_dev *ndev,
+			const struct ntm_path *path, struct ntm_path_req *req)
+{
+	struct nlattr *nla = info->attrs[NTM_A_PATH_SOCKET];
+	struct ntm_port *port;
+	struct sock *sk;
+
+	if (!nla)
+		return 0;
+	req->has_port = true;
+	if (nla_get_s32(nla) < 0)
+		return 0;
+	NL_SET_BAD_ATTR(info->extack, nla);
+	sk = ntm_dev_socket(ndev, nla_get_s32(nla), AF_UNSPEC, info->extack);
+	if (IS_ERR(sk))
+		return PTR_ERR(sk);
+	port = ntm_port_new(ndev, path, sk, info->extack);
+	sock_put(sk);
+	if (IS_ERR(port))
+		return PTR_ERR(port);
+	NL_SET_BAD_ATTR(info->extack, NULL);
+	req->port = port;
+	return 0;
+}
+
+/*
+ * Endpoint and port change such that no packet goes to the new endpoint by the
+ * port of before: a port comes before the endpoint that uses it, and goes after
+ * the one that does not.
+ */
+static void ntm_path_apply_way(struct ntm_path *path, struct ntm_path_req *req)
+{
+	bool lose = req->has_port && !req->port;
+
+	if (req->port)
+		ntm_port_set(path, req->port);
+	if (req->ep) {
+		req->ep->own_port = !lose;
+		ntm_path_set_endpoint(path, req->ep);
+	} else if (req->port) {
+		ntm_path_use_port(path);
+	}
+	if (lose)
+		ntm_port_set(path, NULL);
+	req->port = NULL;
+	req->ep = NULL;
+}
+
 /* The part of a request that may fail comes first; @path may be in the tables. */
 static int ntm_path_apply(struct ntm_path *path, struct ntm_path_req *req,
 			  struct netlink_ext_ack *extack)
@@ -537,10 +593,7 @@ static int ntm_path_apply(struct ntm_path *path, struct ntm_path_req *req,
 		ntm_path_set_relays(path, req->relays);
 		req->relays = NULL;
 	}
-	if (req->ep) {
-		ntm_path_set_endpoint(path, req->ep);
-		req->ep = NULL;
-	}
+	ntm_path_apply_way(path, req);
 	if (req->mtu)
 		ntm_path_set_mtu(path, req->mtu);
 	return 0;
@@ -589,6 +642,7 @@ static int ntm_path_create(struct ntm_dev *ndev, struct ntm_path_req *req,
 	if (!err)
 		err = ntm_path_insert(path, info->extack);
 	if (err) {
+		ntm_port_set(path, NULL);
 		ntm_path_put(path);
 		return err;
 	}
@@ -642,12 +696,16 @@ static int ntm_path_set_doit(struct sk_buff *skb, struct genl_info *info)
 	rcu_read_lock();
 	path = ntm_path_by_id(&ndev->paths, req.id);
 	rcu_read_unlock();
+	err = ntm_get_port(info, ndev, path, &req);
+	if (err)
+		goto out_unlock;
 	if (path)
 		err = ntm_path_change(path, &req, info);
 	else
 		err = ntm_path_create(ndev, &req, info, &path);
 	if (!err)
 		ntm_path_start(path, new_key);
+out_unlock:
 	ntm_unlock_dev(ndev);
 out_release:
 	ntm_path_req_release(&req);
@@ -733,10 +791,11 @@ static int ntm_put_relays(struct sk_buff *msg, const struct ntm_relays *relays)
 	return err;
 }
 
-/* What changes under RCU: the endpoint, the relays and the sending key's epoch. */
+/* What changes under RCU: endpoint, port, relays, and the sending key's epoch. */
 static int ntm_put_path_state(struct sk_buff *msg, struct ntm_path *path)
 {
 	const struct ntm_endpoint *ep;
+	const struct ntm_port *port;
 	const struct ntm_key *tx;
 	int err = 0;
 
@@ -746,6 +805,9 @@ static int ntm_put_path_state(struct sk_buff *msg, struct ntm_path *path)
 		err = ntm_event_put_addr(msg, NTM_A_PEER_ADDR, &ep->addr);
 	if (!err)
 		err = ntm_put_relays(msg, rcu_dereference(path->relays));
+	port = rcu_dereference(path->port);
+	if (!err && port)
+		err = nla_put_u16(msg, NTM_A_LOCAL_PORT, ntohs(port->num));
 	tx = rcu_dereference(path->tx);
 	if (!err && tx)
 		err = nla_put_u32(msg, NTM_A_EPOCH, tx->epoch);

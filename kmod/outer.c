@@ -11,6 +11,7 @@
 #include <net/udp_tunnel.h>
 #include "dev.h"
 #include "outer.h"
+#include "port.h"
 
 static struct rtable *ntm_outer_lookup4(struct ntm_dev *ndev,
 					struct ntm_route *rt, struct sock *sk)
@@ -59,19 +60,16 @@ static struct dst_entry *ntm_outer_lookup6(struct ntm_dev *ndev,
 }
 
 static int ntm_outer_route4(struct ntm_dev *ndev, struct ntm_endpoint *ep,
-			    const struct ntm_sockets *socks, struct ntm_route *rt)
+			    struct sock *sk, struct ntm_route *rt)
 {
 	struct rtable *res;
 
-	if (!socks->sk4)
-		return -EAFNOSUPPORT;
-	rt->sport = socks->port4;
 	rt->dport = ep->addr.v4.sin_port;
 	rt->dst4 = ep->addr.v4.sin_addr.s_addr;
 	res = dst_cache_get_ip4(&ep->cache, &rt->src4);
 	if (!res) {
 		rt->src4 = ep->src4.s_addr;
-		res = ntm_outer_lookup4(ndev, rt, socks->sk4);
+		res = ntm_outer_lookup4(ndev, rt, sk);
 		if (IS_ERR(res))
 			return PTR_ERR(res);
 		dst_cache_set_ip4(&ep->cache, &res->dst, rt->src4);
@@ -81,17 +79,14 @@ static int ntm_outer_route4(struct ntm_dev *ndev, struct ntm_endpoint *ep,
 }
 
 static int ntm_outer_route6(struct ntm_dev *ndev, struct ntm_endpoint *ep,
-			    const struct ntm_sockets *socks, struct ntm_route *rt)
+			    struct sock *sk, struct ntm_route *rt)
 {
-	if (!socks->sk6)
-		return -EAFNOSUPPORT;
-	rt->sport = socks->port6;
 	rt->dport = ep->addr.v6.sin6_port;
 	rt->dst6 = ep->addr.v6.sin6_addr;
 	rt->dst = dst_cache_get_ip6(&ep->cache, &rt->src6);
 	if (!rt->dst) {
 		rt->src6 = ep->src6;
-		rt->dst = ntm_outer_lookup6(ndev, ep, rt, socks->sk6);
+		rt->dst = ntm_outer_lookup6(ndev, ep, rt, sk);
 		if (IS_ERR(rt->dst))
 			return PTR_ERR(rt->dst);
 		dst_cache_set_ip6(&ep->cache, rt->dst, &rt->src6);
@@ -99,21 +94,37 @@ static int ntm_outer_route6(struct ntm_dev *ndev, struct ntm_endpoint *ep,
 	return 0;
 }
 
-int ntm_outer_route_to(struct ntm_dev *ndev, struct ntm_endpoint *ep,
-		       struct ntm_route *rt)
+/* The device's socket of the route's family, or NULL. */
+static struct sock *ntm_outer_socket(struct ntm_dev *ndev, const struct ntm_route *rt,
+				     __be16 *num)
 {
 	const struct ntm_sockets *socks = rcu_dereference(ndev->sockets);
-	int err;
+	bool v4 = rt->family == AF_INET;
 
 	if (!socks)
-		return NTM_DROP_NO_ROUTE + 1;
+		return NULL;
+	*num = v4 ? socks->port4 : socks->port6;
+	return v4 ? socks->sk4 : socks->sk6;
+}
+
+/* @port: by which the packets are to leave; NULL: by the device's */
+static int ntm_outer_route_by(struct ntm_dev *ndev, struct ntm_endpoint *ep,
+			      const struct ntm_port *port, struct ntm_route *rt)
+{
+	struct sock *sk;
+	int err;
 
 	rt->cut = 0;
 	rt->family = ep->addr.sa.sa_family;
+	if (port)
+		rt->sport = port->num;
+	sk = port ? port->sk : ntm_outer_socket(ndev, rt, &rt->sport);
+	if (!sk)
+		return NTM_DROP_NO_ROUTE + 1;
 	if (rt->family == AF_INET)
-		err = ntm_outer_route4(ndev, ep, socks, rt);
+		err = ntm_outer_route4(ndev, ep, sk, rt);
 	else
-		err = ntm_outer_route6(ndev, ep, socks, rt);
+		err = ntm_outer_route6(ndev, ep, sk, rt);
 	if (err)
 		return NTM_DROP_NO_ROUTE + 1;
 
@@ -124,11 +135,22 @@ int ntm_outer_route_to(struct ntm_dev *ndev, struct ntm_endpoint *ep,
 	return 0;
 }
 
+int ntm_outer_route_to(struct ntm_dev *ndev, struct ntm_endpoint *ep,
+		       struct ntm_route *rt)
+{
+	return ntm_outer_route_by(ndev, ep, NULL, rt);
+}
+
 int ntm_outer_route(struct ntm_path *path, struct ntm_route *rt)
 {
 	struct ntm_endpoint *ep = rcu_dereference(path->endpoint);
+	const struct ntm_port *port = NULL;
 
-	return ep ? ntm_outer_route_to(path->ndev, ep, rt) : NTM_DROP_NO_ROUTE + 1;
+	if (!ep)
+		return NTM_DROP_NO_ROUTE + 1;
+	if (READ_ONCE(ep->own_port))
+		port = ntm_path_port(path, ep->addr.sa.sa_family);
+	return ntm_outer_route_by(path->ndev, ep, port, rt);
 }
 
 void ntm_outer_route_put(struct ntm_route *rt)
@@ -200,14 +222,25 @@ static void ntm_outer_cut6(struct net *net, struct ntm_route *rt, struct sock *s
 	ip6_local_out(net, sk, skb);
 }
 
+/*
+ * The socket as which a packet leaves, for netfilter and cgroups. It may have been
+ * let go of since the route was found: the port in the packet stays what it was.
+ */
+static struct sock *ntm_outer_sender(struct ntm_path *path, const struct ntm_route *rt)
+{
+	const struct ntm_port *port = ntm_path_port(path, rt->family);
+	__be16 num;
+
+	if (port && port->num == rt->sport)
+		return port->sk;
+	return ntm_outer_socket(path->ndev, rt, &num);
+}
+
 void ntm_outer_xmit(struct ntm_path *path, struct ntm_route *rt,
 		    struct sk_buff *skb, u8 tos)
 {
-	const struct ntm_sockets *socks = rcu_dereference(path->ndev->sockets);
-	struct sock *sk = NULL;
+	struct sock *sk = ntm_outer_sender(path, rt);
 
-	if (socks)
-		sk = rt->family == AF_INET ? socks->sk4 : socks->sk6;
 	if (skb_is_gso(skb))
 		ntm_outer_gso_csum(skb);
 

@@ -19,6 +19,7 @@
 #include "dev.h"
 #include "key.h"
 #include "path.h"
+#include "port.h"
 
 static const struct rhashtable_params ntm_by_id = {
 	.key_len = sizeof_field(struct ntm_path, id),
@@ -225,6 +226,8 @@ void ntm_path_remove(struct ntm_path *path)
 	ntm_path_unhash_virtual(path, path->peer.has_v4, path->peer.has_v6);
 	rb_erase(&path->order, &t->order);
 	ntm_path_changed(t, -1);
+	if (rcu_access_pointer(path->port))
+		ntm_port_set(path, NULL);
 	ntm_path_drop_keys(path);
 	ntm_path_put(path);
 }
@@ -260,6 +263,7 @@ static void ntm_path_release(struct kref *ref)
 {
 	struct ntm_path *path = container_of(ref, struct ntm_path, ref);
 
+	WARN_ON_ONCE(rcu_access_pointer(path->port));
 	ntm_path_drop_keys(path);
 	dev_put(path->ndev->dev);
 	call_rcu(&path->rcu, ntm_path_free_rcu);
@@ -338,13 +342,35 @@ void ntm_path_set_endpoint(struct ntm_path *path, struct ntm_endpoint *ep)
 		ntm_endpoint_free_rcu(old);
 }
 
+/* A route may depend on the local port. */
+void ntm_path_use_port(struct ntm_path *path)
+{
+	struct ntm_endpoint *ep;
+
+	spin_lock_bh(&path->lock);
+	ep = rcu_dereference_protected(path->endpoint, lockdep_is_held(&path->lock));
+	if (ep) {
+		WRITE_ONCE(ep->own_port, true);
+		dst_cache_reset(&ep->cache);
+	}
+	spin_unlock_bh(&path->lock);
+}
+
+const struct ntm_port *ntm_path_port(const struct ntm_path *path, sa_family_t family)
+{
+	const struct ntm_port *port = rcu_dereference(path->port);
+
+	return port && port->family == family ? port : NULL;
+}
+
 int ntm_path_move(struct ntm_path *path, const union ntm_addr *addr,
-		  const union ntm_addr *local)
+		  const union ntm_addr *local, bool own_port)
 {
 	struct ntm_endpoint *ep = ntm_endpoint_new(addr, local, GFP_ATOMIC);
 
 	if (!ep)
 		return -ENOMEM;
+	ep->own_port = own_port;
 	ntm_path_set_endpoint(path, ep);
 	return 0;
 }

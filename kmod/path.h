@@ -22,6 +22,7 @@
 
 struct ntm_dev;
 struct ntm_key;
+struct ntm_port;
 
 union ntm_addr {
 	struct sockaddr sa;
@@ -32,9 +33,11 @@ union ntm_addr {
 bool ntm_addr_equal(const union ntm_addr *a, const union ntm_addr *b);
 
 /**
- * struct ntm_endpoint - where a path's outer packets go; immutable, RCU
+ * struct ntm_endpoint - where a path's outer packets go; RCU, immutable but @own_port
  * @addr:	the peer's real address and port
  * @src4, @src6: local address the peer last sent to, or any
+ * @own_port:	they leave by the path's own port, if it has one of this family,
+ *		else by the device's; READ_ONCE
  * @cache:	route to @addr, per CPU
  * @rcu:	for kfree
  */
@@ -44,6 +47,7 @@ struct ntm_endpoint {
 		struct in_addr src4;
 		struct in6_addr src6;
 	};
+	bool own_port;
 	struct dst_cache cache;
 	struct rcu_head rcu;
 };
@@ -72,6 +76,7 @@ struct ntm_relays {
  * @mtu:	largest inner packet in bytes; READ_ONCE
  * @endpoint:	RCU; NULL until the first PEER_ADDR
  * @relays:	RCU; NULL for none
+ * @port:	RCU; NULL for none. Changed under ndev->lock (port.c)
  * @tx:		sending key, RCU, NULL until one is confirmed
  * @rx:		receiving keys by epoch modulo NTM_WIRE_EPOCHS, RCU; holds the
  *		references (a key stands in rx as long as it is valid; tx borrows)
@@ -97,6 +102,7 @@ struct ntm_path {
 	u32 mtu;
 	struct ntm_endpoint __rcu *endpoint;
 	struct ntm_relays __rcu *relays;
+	struct ntm_port __rcu *port;
 	struct ntm_key __rcu *tx;
 	struct ntm_key __rcu *rx[NTM_WIRE_EPOCHS];
 	spinlock_t lock;
@@ -169,11 +175,12 @@ void ntm_path_put(struct ntm_path *path);
  * @path:	the path
  * @addr:	the peer's real address
  * @local:	local address the peer sent to, or NULL
+ * @own_port:	the peer sent to the path's own port
  *
  * Softirq or process context. Returns 0 or -ENOMEM. No event is sent.
  */
 int ntm_path_move(struct ntm_path *path, const union ntm_addr *addr,
-		  const union ntm_addr *local);
+		  const union ntm_addr *local, bool own_port);
 
 /* Softirq. May the path follow a packet now? Limited, since each time costs memory and an event. */
 bool ntm_path_may_move(struct ntm_path *path);
@@ -188,6 +195,12 @@ struct ntm_endpoint *ntm_endpoint_new(const union ntm_addr *addr,
 void ntm_endpoint_free(struct ntm_endpoint *ep);
 void ntm_endpoint_free_rcu(struct ntm_endpoint *ep);	/* one that was published */
 void ntm_path_set_endpoint(struct ntm_path *path, struct ntm_endpoint *ep);
+
+/* The present endpoint is to be reached by the path's port, which is a new one. */
+void ntm_path_use_port(struct ntm_path *path);
+
+/* The path's own port for outer packets of this family, or NULL. Under RCU. */
+const struct ntm_port *ntm_path_port(const struct ntm_path *path, sa_family_t family);
 
 /* The path's relays from now on, which it owns; NULL for none. ndev->lock held. */
 void ntm_path_set_relays(struct ntm_path *path, struct ntm_relays *relays);

@@ -44,6 +44,7 @@
 #include "key.h"
 #include "merge.h"
 #include "miss.h"
+#include "port.h"
 #include "recv.h"
 
 #define NTM_RECV_BURST		100	/* forged packets in a second: an event */
@@ -173,6 +174,14 @@ static void ntm_recv_to(const struct sk_buff *skb, union ntm_addr *to)
 	}
 }
 
+/* Did it arrive at the path's own port? Then that is what its sender can reach. */
+static bool ntm_recv_own_port(const struct ntm_rx *rx, const struct ntm_port *port)
+{
+	const struct udphdr *uh = (const struct udphdr *)(rx->skb->data + rx->udp);
+
+	return port && port->num == uh->dest;
+}
+
 static bool ntm_recv_same_local(const struct ntm_endpoint *ep, const union ntm_addr *to)
 {
 	if (to->sa.sa_family == AF_INET)
@@ -188,25 +197,29 @@ static bool ntm_recv_inside(const struct ntm_rx *rx)
 
 /*
  * The newest packet of a path says where its peer is, and which of our addresses
- * it knows. One by way of a relay says nothing of the first: whether the path
- * goes by a relay is ntmd's to decide.
+ * and ports it knows. One by way of a relay says nothing of the first: whether
+ * the path goes by a relay is ntmd's to decide.
  */
 static void ntm_recv_moved(struct ntm_rx *rx)
 {
 	const struct ntm_endpoint *ep = rcu_dereference(rx->path->endpoint);
+	const struct ntm_port *port;
 	union ntm_addr from, to;
-	bool same;
+	bool same, own_port;
 
 	ntm_recv_from(rx->skb, rx->udp, &from);
 	ntm_recv_to(rx->skb, &to);
+	port = ntm_path_port(rx->path, from.sa.sa_family);
+	own_port = ntm_recv_own_port(rx, port);
 	same = ep && ntm_addr_equal(&ep->addr, &from);
-	if (likely(same && ntm_recv_same_local(ep, &to)))
+	if (likely(same && ntm_recv_same_local(ep, &to) &&
+		   (!port || READ_ONCE(ep->own_port) == own_port)))
 		return;
 	if (ntm_recv_inside(rx) || (!same && ntm_path_is_relay(rx->path, &from)))
 		return;
 	if (!ntm_path_may_move(rx->path))
 		return;
-	if (!ntm_path_move(rx->path, &from, &to) && !same)
+	if (!ntm_path_move(rx->path, &from, &to, own_port) && !same)
 		ntm_event_peer_moved(rx->path, &from);
 }
 
@@ -620,22 +633,43 @@ static bool ntm_recv_bound(const struct sock *sk, const struct sk_buff *skb)
 	return !sk->sk_rcv_saddr || sk->sk_rcv_saddr == ip_hdr(skb)->daddr;
 }
 
-/* The device whose socket this datagram is for. */
+/* Once closed, its port may belong to somebody else. */
+static bool ntm_recv_open(const struct sock *sk, const struct sk_buff *skb)
+{
+	return sk && !sock_flag(sk, SOCK_DEAD) && ntm_recv_bound(sk, skb);
+}
+
+static bool ntm_recv_path_port(struct ntm_ports *ports, const struct sk_buff *skb,
+			       sa_family_t family, __be16 num)
+{
+	const struct ntm_port *port;
+
+	hlist_for_each_entry_rcu(port, ntm_ports_bucket(ports, num), node)
+		if (port->num == num && port->family == family &&
+		    ntm_recv_open(port->sk, skb))
+			return true;
+	return false;
+}
+
+/*
+ * The device whose socket this datagram is for. Every UDP packet that comes to
+ * this namespace gets here: with no path's own port there is nothing to look up,
+ * and else one bucket.
+ */
 static struct ntm_dev *ntm_recv_dev(struct net *net, const struct sk_buff *skb,
 				    __be16 port)
 {
 	bool v6 = skb->protocol == htons(ETH_P_IPV6);
 	const struct ntm_sockets *socks;
 	struct ntm_dev *ndev;
-	const struct sock *sk;
 
 	list_for_each_entry_rcu(ndev, &ntm_net(net)->devs, list) {
 		socks = rcu_dereference(ndev->sockets);
-		if (!socks || port != (v6 ? socks->port6 : socks->port4))
-			continue;
-		sk = v6 ? socks->sk6 : socks->sk4;
-		/* Once closed, its port may belong to somebody else. */
-		if (sk && !sock_flag(sk, SOCK_DEAD) && ntm_recv_bound(sk, skb))
+		if (socks && port == (v6 ? socks->port6 : socks->port4) &&
+		    ntm_recv_open(v6 ? socks->sk6 : socks->sk4, skb))
+			return ndev;
+		if (READ_ONCE(ndev->ports.count) &&
+		    ntm_recv_path_port(&ndev->ports, skb, v6 ? AF_INET6 : AF_INET, port))
 			return ndev;
 	}
 	return NULL;

@@ -21,6 +21,7 @@
 #define NTM_ZONE_MAX		253	/* bytes of a DNS zone, no final dot, no NUL */
 #define NTM_ZONE_COUNT		16	/* zones of a device */
 #define NTM_DNS_MAX		512	/* bytes of a caught DNS query */
+#define NTM_PATH_SOCKETS	64	/* paths of a device with a socket of their own */
 
 /*
  * SO_MARK of a socket whose DNS queries are never caught: ntmd's own, when it
@@ -47,8 +48,15 @@
  *	sockaddr_in or sockaddr_in6) moves the peer's endpoint. RELAY0 and RELAY1
  *	are the path's relays: a packet from there never moves the endpoint. If one
  *	of the two is given, both take the place of what was; one that is empty or
- *	not given is none. Any of MTU, KEY (nest) may be given. NLM_F_EXCL refuses
- *	an existing path, NLM_F_CREATE allows a new one, as in rtnetlink.
+ *	not given is none. PATH_SOCKET is the file descriptor of a bound UDP socket
+ *	of the caller: the path's outer packets leave by its port, those that arrive
+ *	there are taken as those of the device's sockets are, signalling reaches it,
+ *	and the kernel holds a reference; -1 lets go. At most NTM_PATH_SOCKETS (ENOSPC),
+ *	each for one path (EBUSY), of a device with an owner (ENOTCONN). Endpoints of
+ *	the other family, and one from which the path's newest packet came to the
+ *	device's port, are reached by the device's.
+ *	Any of MTU, KEY (nest) may be given. NLM_F_EXCL refuses an existing path,
+ *	NLM_F_CREATE allows a new one, as in rtnetlink.
  * @NTM_CMD_PATH_DEL: IFINDEX, PATH_ID. Keys are wiped, counters are gone.
  * @NTM_CMD_PATH_GET: IFINDEX, PATH_ID -> the path; dump: all of a device.
  *	Keys are never read back.
@@ -83,9 +91,9 @@
  *
  * @NTM_EV_DNS is unicast to the socket that sent DEV_SET. If that socket
  * closes, or no answer comes within 5 s, a held query goes on its way: ntmd
- * ending never breaks DNS. With that socket the device's UDP sockets are let go
- * of, too; its paths stay, for an ntmd that is started again. The other events
- * go to the multicast group, which CAP_NET_ADMIN may join.
+ * ending never breaks DNS. With that socket the UDP sockets of the device and of
+ * its paths are let go of, too; the paths stay, for an ntmd that is started
+ * again. The other events go to the multicast group, which CAP_NET_ADMIN may join.
  */
 enum ntm_cmd {
 	NTM_CMD_UNSPEC,
@@ -118,7 +126,7 @@ enum ntm_attr {
 	NTM_A_SOCKET4,		/* s32, file descriptor or -1 */
 	NTM_A_SOCKET6,		/* s32, file descriptor or -1 */
 	NTM_A_ZONE,		/* NUL-terminated string, lower case, at most NTM_ZONE_MAX */
-	NTM_A_LOCAL_PORT,	/* u16, out only */
+	NTM_A_LOCAL_PORT,	/* u16, out only: a device's, or a path's own */
 	NTM_A_PATHS,		/* u32, number of paths, out only */
 	NTM_A_PATH_ID,		/* u32, host order, not 0 */
 	NTM_A_VIRTUAL4,		/* binary, 4 bytes: the peer's virtual IPv4 */
@@ -141,6 +149,7 @@ enum ntm_attr {
 	NTM_A_RELAY0,		/* binary, as PEER_ADDR, or empty: a relay of a path */
 	NTM_A_RELAY1,		/* the same: another one */
 	NTM_A_ZONES,		/* nest of enum ntm_zones_attr */
+	NTM_A_PATH_SOCKET,	/* s32, file descriptor or -1 */
 	__NTM_A_MAX,
 };
 #define NTM_A_MAX (__NTM_A_MAX - 1)

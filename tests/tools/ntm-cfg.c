@@ -16,6 +16,8 @@
  *   dev dump
  *   path set IF ID [create] [excl] [v4 ADDR] [v6 ADDR] [peer ADDR PORT] [mtu N]
  *            [relay0 ADDR PORT|none] [relay1 ADDR PORT|none] [key EPOCH SUITE TXHEX RXHEX] [pending]
+ *            [port4 N] [port6 N] [socket FD|last]
+ *       portN: open a UDP socket as above, for this path alone; last: the one that was opened last
  *       a key of fewer than 32 bytes is filled up by repeating it
  *   path many IF FIRST COUNT BASE4     COUNT paths with consecutive IDs and addresses
  *   path del IF ID
@@ -662,6 +664,15 @@ static int cmd_path_set(void)
 			put_relay(nlh, NTM_A_RELAY0);
 		else if (have_word("relay1"))
 			put_relay(nlh, NTM_A_RELAY1);
+		else if (have_word("port4"))
+			mnl_attr_put_u32(nlh, NTM_A_PATH_SOCKET,
+					 udp_socket(AF_INET, next_number()));
+		else if (have_word("port6"))
+			mnl_attr_put_u32(nlh, NTM_A_PATH_SOCKET,
+					 udp_socket(AF_INET6, next_number()));
+		else if (have_word("socket"))
+			mnl_attr_put_u32(nlh, NTM_A_PATH_SOCKET,
+					 have_word("last") ? last_socket : atoi(next_word()));
 		else if (have_word("peer-hex"))
 			put_hex(nlh, NTM_A_PEER_ADDR);
 		else if (have_word("relay-hex"))

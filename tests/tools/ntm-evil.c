@@ -16,7 +16,8 @@
  *                         NTMobile, LEN bytes with this Path ID in front; IF does not matter
  *   ntm-evil IF mixed PORT TO SIZE ID...
  *                         one aggregate (UDP_SEGMENT) from PORT, a segment of SIZE bytes for
- *                         each Path ID; 0: signalling; IF does not matter
+ *                         each Path ID; 0: signalling; IF does not matter. TO is
+ *                         an address, or ADDRESS#PORT
  *
  * Prints how many packets, or segments, it sent. Exit: 0, 1 if no packet came within 10 s.
  */
@@ -181,11 +182,13 @@ static int bound_socket(const char *to, uint16_t port, struct sockaddr_in6 *sin6
 {
 	struct sockaddr_in6 from = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
 	int fd = socket(AF_INET6, SOCK_DGRAM, 0);
+	const char *number = strchr(to, '#');
 	char mapped[64];
 
 	sin6->sin6_family = AF_INET6;
-	sin6->sin6_port = htons(NTM_WIRE_PORT);
-	snprintf(mapped, sizeof(mapped), "%s%s", strchr(to, ':') ? "" : "::ffff:", to);
+	sin6->sin6_port = htons(number ? (uint16_t)atoi(number + 1) : NTM_WIRE_PORT);
+	snprintf(mapped, sizeof(mapped), "%s%.*s", strchr(to, ':') ? "" : "::ffff:",
+		 (int)strcspn(to, "#"), to);
 	if (inet_pton(AF_INET6, mapped, &sin6->sin6_addr) != 1 ||
 	    bind(fd, (struct sockaddr *)&from, sizeof(from))) {
 		perror(to);
