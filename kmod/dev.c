@@ -28,6 +28,7 @@
 #include "dev.h"
 #include "dns.h"
 #include "miss.h"
+#include "pack.h"
 #include "recv.h"
 #include "send.h"
 
@@ -242,9 +243,10 @@ static int ntm_init_dev(struct net_device *dev)
 	ndev->net = dev_net(dev);
 	mutex_init(&ndev->lock);
 	INIT_LIST_HEAD(&ndev->list);
+	ntm_pack_get();
 	ndev->drops = netdev_alloc_pcpu_stats(struct ntm_drops);
 	if (!ndev->drops)
-		return err;
+		goto err_pack;
 	err = ntm_path_tables_init(&ndev->paths);
 	if (err)
 		goto err_drops;
@@ -282,6 +284,8 @@ err_paths:
 	ntm_path_tables_destroy(&ndev->paths);
 err_drops:
 	free_percpu(ndev->drops);
+err_pack:
+	ntm_pack_put();
 	return err;
 }
 
@@ -324,6 +328,7 @@ static void ntm_destruct(struct net_device *dev)
 	ntm_relay_table_destroy(&ndev->relays);
 	ntm_path_tables_destroy(&ndev->paths);
 	free_percpu(ndev->drops);
+	ntm_pack_put();
 	mutex_destroy(&ndev->lock);
 }
 

@@ -7,7 +7,6 @@
 #include "dev.h"
 #include "event.h"
 #include "key.h"
-#include "pack.h"
 
 static int __init ntm_init(void)
 {
@@ -44,7 +43,6 @@ static void __exit ntm_exit(void)
 	ntm_net_unregister();
 	rcu_barrier();
 	ntm_key_barrier();
-	ntm_pack_exit();
 }
 
 module_init(ntm_init);

@@ -481,16 +481,16 @@ static int ntm_parse_key(struct genl_info *info, struct nlattr *nest,
 	return 0;
 }
 
-/* Whatever happens, no secret is left in the request, one given twice neither. */
+/* Whatever happens, no secret is left in the request; the last one given counts, but each is wiped. */
 static int ntm_get_key(struct genl_info *info, struct ntm_path_req *req)
 {
 	struct nlattr *nest = info->attrs[NTM_A_KEY];
-	int err;
+	int err = nest ? ntm_parse_key(info, nest, req) : 0;
+	int left;
 
-	if (!nest)
-		return 0;
-	err = ntm_parse_key(info, nest, req);
-	memzero_explicit(nla_data(nest), nla_len(nest));
+	nlmsg_for_each_attr(nest, info->nlhdr, GENL_HDRLEN, left)
+		if (nla_type(nest) == NTM_A_KEY)
+			memzero_explicit(nla_data(nest), nla_len(nest));
 	return err;
 }
 
@@ -819,7 +819,7 @@ static int ntm_put_path(struct sk_buff *msg, struct ntm_path *path)
 {
 	if (nla_put_u32(msg, NTM_A_IFINDEX, path->ndev->dev->ifindex) ||
 	    nla_put_u32(msg, NTM_A_PATH_ID, be32_to_cpu(path->id)) ||
-	    nla_put_u32(msg, NTM_A_MTU, READ_ONCE(path->mtu)))
+	    nla_put_u32(msg, NTM_A_MTU, ntm_path_mtu(path)))
 		return -EMSGSIZE;
 	if (path->peer.has_v4 &&
 	    nla_put(msg, NTM_A_VIRTUAL4, sizeof(path->peer.v4), path->peer.v4))

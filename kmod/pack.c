@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/gfp.h>
 #include <linux/mm.h>
+#include <linux/mutex.h>
 #include <linux/percpu.h>
 #include <linux/udp.h>
 #include "pack.h"
@@ -64,17 +65,37 @@ out:
 	return page;
 }
 
-void ntm_pack_exit(void)
+static void ntm_pack_empty(struct ntm_pack_ring *ring)
 {
-	int cpu, i;
+	int i;
 
-	for_each_possible_cpu(cpu) {
-		struct ntm_pack_ring *ring = per_cpu_ptr(&ntm_pack_rings, cpu);
-
-		for (i = 0; i < NTM_PACK_RING; i++)
-			if (ring->pages[i])
-				put_page(ring->pages[i]);
+	for (i = 0; i < NTM_PACK_RING; i++) {
+		if (ring->pages[i])
+			put_page(ring->pages[i]);
+		ring->pages[i] = NULL;
 	}
+}
+
+/* Who has a device; the rings are filled only while there is one. */
+static DEFINE_MUTEX(ntm_pack_mutex);
+static unsigned int ntm_pack_users;
+
+void ntm_pack_get(void)
+{
+	mutex_lock(&ntm_pack_mutex);
+	ntm_pack_users++;
+	mutex_unlock(&ntm_pack_mutex);
+}
+
+void ntm_pack_put(void)
+{
+	int cpu;
+
+	mutex_lock(&ntm_pack_mutex);
+	if (!--ntm_pack_users)
+		for_each_possible_cpu(cpu)
+			ntm_pack_empty(per_cpu_ptr(&ntm_pack_rings, cpu));
+	mutex_unlock(&ntm_pack_mutex);
 }
 
 struct page *ntm_pack_page(unsigned int need, unsigned int want,
@@ -194,3 +215,7 @@ void ntm_pack_abort(struct ntm_pack *pack)
 	ntm_pack_end(pack);
 	__skb_queue_purge(&pack->done);
 }
+
+#ifdef CONFIG_NTMOBILE_KUNIT
+#include "tests/pack_test.c"
+#endif

@@ -73,7 +73,11 @@ static inline unsigned int ntm_pack_len(unsigned int len)
 struct page *ntm_pack_page(unsigned int need, unsigned int want,
 			   unsigned int *len);
 
-/* Module exit: frees the pages kept for the next packets. */
-void ntm_pack_exit(void);
+/*
+ * Process context. Whoever takes pages holds a reference: with the last one the pages
+ * kept for the next packets are freed. Nobody may be taking any by then.
+ */
+void ntm_pack_get(void);
+void ntm_pack_put(void);
 
 #endif

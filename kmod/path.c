@@ -133,8 +133,7 @@ struct ntm_path *ntm_path_new(struct ntm_dev *ndev, __be32 id)
 		return NULL;
 	}
 	path->id = id;
-	path->mtu = READ_ONCE(ndev->dev->mtu);
-	path->mtu_told = path->mtu;
+	path->mtu_told = READ_ONCE(ndev->dev->mtu);
 	path->ndev = ndev;
 	dev_hold(ndev->dev);
 	spin_lock_init(&path->lock);
@@ -272,6 +271,11 @@ static void ntm_path_release(struct kref *ref)
 void ntm_path_put(struct ntm_path *path)
 {
 	kref_put(&path->ref, ntm_path_release);
+}
+
+u32 ntm_path_mtu(const struct ntm_path *path)
+{
+	return READ_ONCE(path->mtu) ?: READ_ONCE(path->ndev->dev->mtu);
 }
 
 void ntm_path_set_mtu(struct ntm_path *path, u32 mtu)

@@ -73,7 +73,7 @@ struct ntm_relays {
  * @peer:	the peer's virtual addresses, those it has in the tables; inner
  *		packets of the peer must carry one of them as source. Aligned,
  *		since they are hashed by words
- * @mtu:	largest inner packet in bytes; READ_ONCE
+ * @mtu:	largest inner packet in bytes; 0: what the device has
  * @endpoint:	RCU; NULL until the first PEER_ADDR
  * @relays:	RCU; NULL for none
  * @port:	RCU; NULL for none. Changed under ndev->lock (port.c)
@@ -164,7 +164,10 @@ void ntm_path_remove_all(struct ntm_dev *ndev);
 /* The path of the smallest ID that is not less than @id (host order), or NULL. */
 struct ntm_path *ntm_path_from(struct ntm_path_tables *t, u32 id);
 
-/* The largest inner packet, as ntmd gives it. ndev->lock held. */
+/* The largest inner packet. Any context. */
+u32 ntm_path_mtu(const struct ntm_path *path);
+
+/* The same as ntmd gives it. ndev->lock held. */
 void ntm_path_set_mtu(struct ntm_path *path, u32 mtu);
 
 /* Any context; the last put frees after a grace period. */

@@ -319,7 +319,7 @@ static void ntm_send_sealed(struct ntm_path *path, struct ntm_key *key,
 
 static unsigned int ntm_send_mtu(struct ntm_path *path, const struct ntm_route *rt)
 {
-	unsigned int mtu = READ_ONCE(path->mtu);
+	unsigned int mtu = ntm_path_mtu(path);
 	unsigned int outer = ntm_outer_mtu(rt);
 
 	mtu = min(mtu, outer);

@@ -25,6 +25,7 @@ static int ntm_merge_test_init(struct kunit *test)
 	t->dev = alloc_netdev(0, "ntmtest%d", NET_NAME_UNKNOWN, ether_setup);
 	KUNIT_ASSERT_NOT_NULL(test, t->dev);
 	get_random_bytes(t->in, sizeof(t->in));
+	ntm_pack_get();
 	test->priv = t;
 	return 0;
 }
@@ -35,6 +36,7 @@ static void ntm_merge_test_exit(struct kunit *test)
 
 	__skb_queue_purge(&t->m.done);
 	free_netdev(t->dev);
+	ntm_pack_put();
 }
 
 static void ntm_test_begin(struct ntm_merge_test *t, unsigned int want)

@@ -28,6 +28,19 @@ fixed_pair
 before=$(state)
 on a ip link add dummy0 type veth peer name dummy1
 
+# The MTU of a path that was given none
+mtu() {
+	on a ntm-cfg path get ntm0 "$1" | grep -oE '\bmtu=[0-9]+' | cut -d= -f2
+}
+on a ntm-cfg path set ntm0 6 create v4 10.9.0.6 mtu 1350
+is "a path's MTU is its device's" "$(mtu 7)" 1428
+on a ip link set ntm0 mtu 1300
+is "and changes with it" "$(mtu 7)" 1300
+is "but not if it was given one" "$(mtu 6)" 1350
+on a ip link set ntm0 mtu 1428
+on a ntm-cfg path del ntm0 6
+before=$(state)
+
 refused "no such interface" 'ENODEV: no such interface' dev get 999
 refused "an interface of another kind" 'EOPNOTSUPP: interface is not of kind ntm' dev get dummy0
 refused "no IFINDEX" 'EINVAL: IFINDEX is missing.*missing 2' raw 2 0
