@@ -127,9 +127,12 @@ static bool is_from_rs(const struct ntm_bind *b, const union ntm_addr *from)
 	       (b->addrs[1].sa.sa_family && ntm_addr_equal(&b->addrs[1], from));
 }
 
-static void take_bound(struct ntm_bind *b, uint16_t lifetime_s, uint64_t now_ms)
+/* With the cookie for the next Bind: one that is kept is not asked for another when the RS's secret changes */
+static void take_bound(struct ntm_bind *b, const uint8_t cookie[16], uint16_t lifetime_s,
+		       uint64_t now_ms)
 {
 	leave(b, NTM_BIND_BOUND);
+	memcpy(b->cookie, cookie, sizeof(b->cookie));
 	b->bound_ms = now_ms;
 	b->until_ms = now_ms + lifetime_s * UINT64_C(1000);
 }
@@ -161,7 +164,7 @@ int ntm_bind_take(struct ntm_bind *b, const uint8_t *packet, size_t len, const u
 	b->addr = *from;
 	switch (bound.status) {
 	case NTM_RELAY_BOUND:
-		take_bound(b, bound.lifetime, now_ms);
+		take_bound(b, bound.cookie, bound.lifetime, now_ms);
 		return 0;
 	case NTM_RELAY_COOKIE:
 		take_cookie(b, bound.cookie);

@@ -12,17 +12,22 @@
 
 /* Where nothing may be sent to, whoever names it */
 
-static bool is_loopback(const union ntm_addr *addr)
+/* Of this host, or of this link alone: where services listen that trust whoever reaches them */
+static bool is_local(const union ntm_addr *addr)
 {
-	if (addr->sa.sa_family == AF_INET)
-		return ntohl(addr->v4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
-	return IN6_IS_ADDR_LOOPBACK(&addr->v6.sin6_addr);
+	uint32_t v4;
+
+	if (addr->sa.sa_family == AF_INET6)
+		return IN6_IS_ADDR_LOOPBACK(&addr->v6.sin6_addr) ||
+		       IN6_IS_ADDR_LINKLOCAL(&addr->v6.sin6_addr);
+	v4 = ntohl(addr->v4.sin_addr.s_addr);
+	return v4 >> 24 == IN_LOOPBACKNET || v4 >> 16 == 0xa9fe; /* 169.254.0.0/16 */
 }
 
 static bool is_allowed(const struct ntm_node *node, const union ntm_addr *addr)
 {
 	/* One inside the virtual networks would be a tunnel in itself */
-	return ntm_addr_usable(addr) && !is_loopback(addr) &&
+	return ntm_addr_usable(addr) && !is_local(addr) &&
 	       !(node->has_lease && ntm_lease_virtual(&node->lease, addr));
 }
 

@@ -5,7 +5,7 @@
 
 #include "node.h"
 
-/** ntm_carry_choose() - take out of a Route Direction what nothing may be sent to: our own virtual networks, loopback, multicast */
+/** ntm_carry_choose() - take out of a Route Direction what nothing may be sent to: virtual networks, loopback, link-local, multicast */
 void ntm_carry_choose(const struct ntm_node *node, struct ntm_msg *direction);
 /** ntm_carry_send() - signalling to this address; through the relay, if it is that of one */
 void ntm_carry_send(struct ntm_node *node, const struct ntm_slot *slot, const union ntm_addr *to,

@@ -106,6 +106,15 @@ int ntm_node_send(struct ntm_node *node, const union ntm_addr *to, const uint8_t
 	return err ? err : ntm_udp_send(node->udp, &where, packet, len);
 }
 
+int ntm_node_send_df(struct ntm_node *node, const union ntm_addr *to, const uint8_t *packet,
+		     size_t len)
+{
+	union ntm_addr where;
+	int err = ntm_reach_out(node, to, &where);
+
+	return err ? err : ntm_udp_send_df(node->udp, &where, packet, len);
+}
+
 uint32_t ntm_node_session_id(void *ctx)
 {
 	struct ntm_node *node = ctx;

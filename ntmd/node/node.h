@@ -124,6 +124,9 @@ void ntm_node_drop(struct ntm_node *node, enum ntm_node_drop why);
 void ntm_node_drop_errno(struct ntm_node *node, int err);
 int ntm_node_send(struct ntm_node *node, const union ntm_addr *to, const uint8_t *packet,
 		  size_t len);
+/** ntm_node_send_df() - the same with DF: -EMSGSIZE if our own link does not take it */
+int ntm_node_send_df(struct ntm_node *node, const union ntm_addr *to, const uint8_t *packet,
+		     size_t len);
 /** ntm_node_reachable() - there are other ways to send than before: the DC and every live peer are to learn of it */
 void ntm_node_reachable(struct ntm_node *node);
 /** ntm_node_session_id() - random, not 0, not in use */

@@ -9,30 +9,51 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { RAW, FROM_DC, FROM_PEER, DIRECTED, REQUEST, PUNCH }; /* kind & 7 */
-#define OTHER 8						    /* another path, or a wrong psk */
+enum { RAW, FROM_DC, FROM_PEER, DIRECTED, REQUEST, PUNCH, BOUND, RELAYED }; /* kind & 7 */
+#define OTHER \
+	8 /* another path, or a wrong psk; of a Bound a wrong nonce; of what is relayed another source */
 #define OTHER_PATH 0x10
 #define OWN_PAYLOAD 0x20
 #define OTHER_NAME 0x40
+#define RELAY 0x20    /* of a direction: it names a relay */
+#define BY_RELAY 0x80 /* what the peer sends comes by the relay; of a direction: at once */
 #define UNIT 5
 
 static struct ntm_session peer_side;
 static struct ntm_hs_cookie_jar jar;
 static struct ntm_hs_init request;
 static bool requested;
+static uint8_t how; /* the kind that is being done */
 
 /* A Tunnel Response to our request completes the peer's session */
 static void test_node_sent(const union ntm_addr *to, const uint8_t *packet, size_t len)
 {
 	struct ntm_hs_keys keys;
 	struct ntm_msg payload;
+	uint32_t path_id;
 
 	(void)to;
+	if (packet[0] == NTM_PKT_RELAYED && !(packet = ntm_relay_unwrap(packet, &len, &path_id)))
+		abort();
 	if (requested && packet[0] == NTM_PKT_TUNNEL_RESPONSE &&
 	    !ntm_hs_response(&request, packet, len, &keys, &payload)) {
 		peer_side = keys.session;
 		requested = false;
 	}
+}
+
+static uint32_t path_of(uint8_t kind)
+{
+	return kind & OTHER_PATH ? 2 : 1;
+}
+
+/* From the peer: directly, or as its relay brings it */
+static void put(const uint8_t *packet, size_t len)
+{
+	if (how & BY_RELAY)
+		give_relayed(path_of(how), packet, len, &rs_addr);
+	else
+		give(packet, len);
 }
 
 static void sealed(struct ntm_session *session, const uint8_t *data, size_t len)
@@ -49,7 +70,10 @@ static void sealed(struct ntm_session *session, const uint8_t *data, size_t len)
 	memcpy(packet + 8, nonce + 4, 8);
 	crypto_aead_chacha20poly1305_ietf_encrypt(packet + 16, &n, data, len, packet, 16, NULL,
 						  nonce, session->tx_key);
-	give(packet, 16 + n);
+	if (session == &dc_side)
+		give(packet, 16 + n);
+	else
+		put(packet, 16 + n);
 }
 
 static void directed(uint8_t kind, const uint8_t *data, size_t len)
@@ -59,6 +83,8 @@ static void directed(uint8_t kind, const uint8_t *data, size_t len)
 		kind & 0x10 ? NTM_ROLE_INITIATOR : NTM_ROLE_RESPONDER);
 
 	msg.request_id = len ? data[0] : 0;
+	if (kind & RELAY)
+		add_relay(&msg, kind & BY_RELAY);
 	give_message(&msg);
 }
 
@@ -76,17 +102,18 @@ static void tunnel_request(uint8_t kind, const uint8_t *data, size_t len)
 		NTM_SET(&payload, EPOCH);
 	}
 	n = ntm_hs_request(&request, NTM_PKT_TUNNEL_REQUEST, &peer_key, node.self.public,
-			   kind & OTHER ? wrong : psk, 77, kind & OTHER_PATH ? 2 : 1, &payload,
-			   &jar, ntm_node_now_ms(), packet, sizeof(packet));
+			   kind & OTHER ? wrong : psk, 77, path_of(kind), &payload, &jar,
+			   ntm_node_now_ms(), packet, sizeof(packet));
 	requested = n > 0;
 	if (n > 0)
-		give(packet, (size_t)n);
+		put(packet, (size_t)n);
 }
 
 static void one(uint8_t kind, const uint8_t *data, size_t len)
 {
 	uint8_t punch[NTM_HS_PUNCH_LEN];
 
+	how = kind;
 	switch (kind & 7) {
 	case FROM_DC:
 		sealed(&dc_side, data, len);
@@ -103,6 +130,12 @@ static void one(uint8_t kind, const uint8_t *data, size_t len)
 	case PUNCH:
 		ntm_hs_punch(punch, kind & OTHER ? 2 : 1, psk, NTM_ROLE_RESPONDER);
 		give(punch, sizeof(punch));
+		break;
+	case BOUND:
+		give_bound(path_of(kind), len ? data[0] : 0, !(kind & OTHER));
+		break;
+	case RELAYED:
+		give_relayed(path_of(kind), data, len, kind & OTHER ? &from : &rs_addr);
 		break;
 	default:
 		give(data, len);

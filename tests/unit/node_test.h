@@ -9,6 +9,7 @@
 #include "common/udp.h"
 
 #define ntm_udp_send test_udp_send
+#define ntm_udp_send_df test_udp_send
 static int test_udp_send(struct ntm_udp *udp, const union ntm_addr *to, const uint8_t *packet,
 			 size_t len);
 #include "node/node.c" /* NOLINT(bugprone-suspicious-include): its entry is not public */
@@ -19,6 +20,8 @@ static struct ntm_node node;
 static struct ntm_session dc_side;
 static struct ntm_noise_keypair peer_key;
 static union ntm_addr from;
+static union ntm_addr rs_addr; /* of the relay server that add_relay() names */
+static const uint8_t rs_key[32] = { 5 };
 static char directory[] = "/tmp/ntm-node-XXXXXX";
 static const uint8_t psk[32] = { 9 };
 
@@ -29,7 +32,7 @@ static int test_udp_send(struct ntm_udp *udp, const union ntm_addr *to, const ui
 			 size_t len)
 {
 	(void)udp;
-	if (!len || len > NTM_DATAGRAM_MAX || !to->sa.sa_family)
+	if (!len || len > NTM_SEALED_MAX || !to->sa.sa_family)
 		abort();
 	test_node_sent(to, packet, len);
 	return 0;
@@ -152,7 +155,8 @@ static void start_node(void)
 	const struct ntm_join where = { .dc_key = { 9 } };
 	char path[PATH_MAX];
 
-	if (!mkdtemp(directory) || ntm_addr_parse(&from, "192.0.2.1", 4330))
+	if (!mkdtemp(directory) || ntm_addr_parse(&from, "192.0.2.1", 4330) ||
+	    ntm_addr_parse(&rs_addr, "192.0.2.9", 4330))
 		abort();
 	atexit(clean_up);
 	ntm_log_init("test", NTM_LOG_ERROR);
@@ -180,6 +184,45 @@ static void start_node(void)
 static void give(const uint8_t *packet, size_t len)
 {
 	on_packet(&node, packet, len, &from);
+}
+
+/* The same, as a relay brings it; @where: its address, or that of somebody who says so */
+__attribute__((unused)) static void give_relayed(uint32_t path_id, const uint8_t *packet,
+						 size_t len, const union ntm_addr *where)
+{
+	uint8_t wrapped[NTM_SEALED_MAX + NTM_RELAY_HDR_LEN];
+
+	len = ntm_relay_wrap(path_id, packet, len, wrapped, sizeof(wrapped));
+	if (len)
+		on_packet(&node, wrapped, len, where);
+}
+
+__attribute__((unused)) static void add_relay(struct ntm_msg *direction, bool at_once)
+{
+	struct ntm_relay_info *relay = &direction->relays[direction->relay_count++];
+
+	memset(relay, 0, sizeof(*relay));
+	memcpy(relay->key, rs_key, sizeof(relay->key));
+	relay->addrs[0] = rs_addr;
+	relay->at_once = at_once;
+	strcpy(relay->name, "one");
+	NTM_SET(direction, RELAY);
+}
+
+/* What the RS says to the last Bind of this path, if there is one that waits; @status: enum ntm_relay_status */
+__attribute__((unused)) static void give_bound(uint32_t path_id, uint8_t status, bool right_nonce)
+{
+	const struct ntm_slot *slot = ntm_peers_by_path(&node.peers, path_id);
+	struct ntm_relay_bind bound = { .path_id = path_id, .status = status, .lifetime = 30 };
+	uint8_t packet[NTM_RELAY_BIND_LEN];
+
+	if (!slot)
+		return;
+	bound.role = slot->tunnel.role;
+	if (right_nonce)
+		memcpy(bound.nonce, slot->ways.bind[0].nonce, sizeof(bound.nonce));
+	ntm_relay_put_bound(packet, &bound, slot->ways.bind[0].key);
+	on_packet(&node, packet, sizeof(packet), &rs_addr);
 }
 
 /* What the DC says */

@@ -191,6 +191,27 @@ static void test_new_cookie(void **state)
 	assert_int_equal(b.bound_ms, NOW + 30);
 }
 
+/* A Bound has the cookie for the next Bind: it is the one that is shown then */
+static void test_cookie_in_bound(void **state)
+{
+	uint8_t bound[NTM_RELAY_BIND_LEN], key[NTM_RELAY_KEY];
+	struct ntm_relay_bind bind;
+
+	(void)state;
+	bind_at(NOW);
+	ntm_bind_again(&b, NOW + 10);
+	assert_true(ntm_bind_tick(&b, NOW + 10, packet));
+	assert_true(ntm_relay_get(&bind, packet, sizeof(packet)));
+	bind.lifetime = 30;
+	memset(bind.cookie, 0x77, sizeof(bind.cookie));
+	ntm_relay_end_key(key, psk, info.key, NTM_ROLE_INITIATOR);
+	ntm_relay_put_bound(bound, &bind, key);
+	assert_int_equal(give(bound, NOW + 20), 0);
+	ntm_bind_again(&b, NOW + 30);
+	assert_true(ntm_bind_tick(&b, NOW + 30, packet));
+	assert_memory_equal(packet + 16, bind.cookie, sizeof(bind.cookie));
+}
+
 /* An RS that answers every Bind with another cookie gets one more for each that the clock sends */
 static void test_cookies_without_end(void **state)
 {
@@ -268,6 +289,7 @@ int main(void)
 		cmocka_unit_test_setup(test_three_unanswered_are_death, begin),
 		cmocka_unit_test_setup(test_again_at_once, begin),
 		cmocka_unit_test_setup(test_new_cookie, begin),
+		cmocka_unit_test_setup(test_cookie_in_bound, begin),
 		cmocka_unit_test_setup(test_cookies_without_end, begin),
 		cmocka_unit_test_setup(test_busy, begin),
 		cmocka_unit_test_setup(test_what_is_not_taken, begin),

@@ -4,14 +4,36 @@
 #include "ntm_test.h"
 #include "node_test.h"
 
+#define SENT_MAX 64
+
+/** struct sent - what the node sent, newest last; @wrapped: for a relay, and @packet is what is inside */
+struct sent {
+	union ntm_addr to;
+	bool wrapped;
+	uint32_t path_id;
+	uint8_t packet[NTM_SEALED_MAX];
+	size_t len;
+};
+
+static struct sent sent[SENT_MAX];
+static unsigned int sent_count;
 static uint32_t asked; /* request ID of the last Direction Request */
 
 static void test_node_sent(const union ntm_addr *to, const uint8_t *packet, size_t len)
 {
+	struct sent *s = &sent[sent_count < SENT_MAX - 1 ? sent_count++ : sent_count];
 	struct ntm_msg m;
 	bool newest;
 
-	(void)to;
+	s->to = *to;
+	s->wrapped = packet[0] == NTM_PKT_RELAYED;
+	s->len = len;
+	if (s->wrapped)
+		packet = ntm_relay_unwrap(packet, &s->len, &s->path_id);
+	assert_non_null(packet);
+	assert_true(s->len <= sizeof(s->packet));
+	memcpy(s->packet, packet, s->len);
+	len = s->len;
 	if (packet[0] == NTM_PKT_SEALED && !ntm_session_open(&dc_side, packet, len, &m, &newest) &&
 	    m.type == NTM_MSG_DIRECTION_REQUEST)
 		asked = m.request_id;
@@ -23,6 +45,9 @@ static int begin(void **state)
 	give_lease();
 	share_session();
 	asked = 0;
+	sent_count = 0;
+	memset(sent, 0, sizeof(sent));
+	memset(node.drops, 0, sizeof(node.drops));
 	return 0;
 }
 
@@ -90,12 +115,172 @@ static void test_path_of_another_peer_unasked(void **state)
 	assert_null(ntm_peers_by_name(&node.peers, "carol.example.net"));
 }
 
+/* How many packets of this type went there */
+static unsigned int sent_to(const union ntm_addr *to, uint8_t type)
+{
+	unsigned int count = 0;
+
+	for (unsigned int i = 0; i < sent_count; i++)
+		count += ntm_addr_equal(&sent[i].to, to) && sent[i].packet[0] == type;
+	return count;
+}
+
+static const struct sent *last_to(const union ntm_addr *to, uint8_t type)
+{
+	for (unsigned int i = sent_count; i-- > 0;)
+		if (ntm_addr_equal(&sent[i].to, to) && sent[i].packet[0] == type)
+			return &sent[i];
+	fail_msg("nothing of type %u was sent there", type);
+	return NULL;
+}
+
+/* Whatever a DC, or a peer by way of it, gives as somebody's address */
+static void test_addresses_that_get_nothing(void **state)
+{
+	static const char *const bad[] = { "127.0.0.1",	      "127.5.5.5",  "[::1]:4330",
+					   "169.254.169.254", "100.64.0.9", "[fe80::1]:4330" };
+	struct ntm_msg bob = test_direction("bob.example.net", 1, NTM_ROLE_INITIATOR);
+	struct ntm_relay_info *relay = &bob.relays[1];
+
+	(void)state;
+	for (unsigned int i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		bob.candidates[bob.candidate_count++].addr = test_addr(bad[i]);
+	add_relay(&bob, true);
+	add_relay(&bob, true);
+	relay->addrs[0] = test_addr("127.0.0.1:53");
+	relay->addrs[1] = test_addr("[::1]:53");
+	assert_true(ntm_setup_direction(&node, &bob));
+	assert_int_equal(sent_to(&from, NTM_PKT_TUNNEL_REQUEST), 1);
+	assert_int_equal(sent_to(&rs_addr, NTM_PKT_RELAY_BIND), 1);
+	assert_int_equal(sent_count, 2);
+}
+
+/* Bob's side of the handshake, as it came by the relay */
+static struct ntm_session bob_answers(uint8_t answer[NTM_TUNNEL_PACKET], size_t *len)
+{
+	const struct sent *request = last_to(&rs_addr, NTM_PKT_TUNNEL_REQUEST);
+	struct ntm_msg payload = { .suite = NTM_SUITE_CHACHA20_POLY1305 };
+	struct ntm_hs_keys keys;
+	struct ntm_hs_resp hs;
+	int n;
+
+	assert_true(request->wrapped);
+	assert_int_equal(request->path_id, 1);
+	assert_int_equal(ntm_hs_accept(&hs, &peer_key, request->packet, request->len), 0);
+	NTM_SET(&payload, EPOCH);
+	NTM_SET(&payload, SUITE);
+	n = ntm_hs_answer(&hs, psk, 77, &payload, &keys, answer, NTM_TUNNEL_PACKET);
+	assert_true(n > 0);
+	*len = (size_t)n;
+	return keys.session;
+}
+
+static const struct ntm_slot *direct_by_relay(void)
+{
+	struct ntm_msg bob = test_direction("bob.example.net", 1, NTM_ROLE_INITIATOR);
+
+	add_relay(&bob, true);
+	assert_true(ntm_setup_direction(&node, &bob));
+	assert_int_equal(sent_to(&rs_addr, NTM_PKT_TUNNEL_REQUEST), 0); /* not bound yet */
+	give_bound(1, NTM_RELAY_BOUND, true);
+	assert_int_equal(sent_to(&rs_addr, NTM_PKT_TUNNEL_REQUEST), 1);
+	return ntm_peers_by_path(&node.peers, 1);
+}
+
+static void test_tunnel_by_a_relay(void **state)
+{
+	const struct ntm_slot *slot = direct_by_relay();
+	struct ntm_msg keepalive = { .type = NTM_MSG_KEEP_ALIVE, .timestamp = 5 };
+	uint8_t packet[NTM_TUNNEL_PACKET];
+	char text[NTM_CARRY_TEXT];
+	struct ntm_session bob;
+	size_t len;
+	int n;
+
+	(void)state;
+	bob = bob_answers(packet, &len);
+	give_relayed(1, packet, len, &rs_addr);
+	assert_int_equal(slot->tunnel.state, NTM_TUNNEL_STANDING);
+	assert_string_equal(ntm_carry_text(&slot->ways, text), "relay one");
+	assert_true(last_to(&rs_addr, NTM_PKT_SEALED)->wrapped);
+	/* What comes by the relay is answered by it */
+	sent_count = 0;
+	NTM_SET(&keepalive, TIMESTAMP);
+	n = ntm_session_seal(&bob, &keepalive, packet, sizeof(packet));
+	assert_true(n > 0);
+	give_relayed(1, packet, (size_t)n, &rs_addr);
+	assert_int_equal(sent_to(&rs_addr, NTM_PKT_SEALED), 1);
+	assert_int_equal(sent_to(&from, NTM_PKT_SEALED), 0);
+}
+
+static void test_relayed_by_a_stranger(void **state)
+{
+	const struct ntm_slot *slot = direct_by_relay();
+	const union ntm_addr stranger = test_addr("203.0.113.66");
+	uint8_t packet[NTM_TUNNEL_PACKET];
+	size_t len;
+
+	(void)state;
+	(void)bob_answers(packet, &len);
+	give_relayed(1, packet, len, &stranger);
+	give_relayed(1, packet, len, &from);
+	give_relayed(2, packet, len, &rs_addr);
+	assert_int_equal(node.drops[NTM_NODE_DROP_PATH], 3);
+	assert_int_equal(slot->tunnel.state, NTM_TUNNEL_REQUESTING);
+}
+
+/* The RS of one path brings what is for another one, or for the session with the DC */
+static void test_relayed_for_another(void **state)
+{
+	struct ntm_msg carol = test_direction("carol.example.net", 2, NTM_ROLE_INITIATOR);
+	struct ntm_msg news = { .type = NTM_MSG_REFUSAL, .status = NTM_ST_BUSY };
+	uint8_t packet[NTM_TUNNEL_PACKET];
+	size_t len;
+	int n;
+
+	(void)state;
+	(void)direct_by_relay();
+	carol.virtual4.s_addr = htonl(0x64400003);
+	assert_true(ntm_setup_direction(&node, &carol));
+	(void)bob_answers(packet, &len);
+	add_relay(&carol, true);
+	give_relayed(2, packet, len, &rs_addr); /* carol's path has no relay at all */
+	assert_int_equal(node.drops[NTM_NODE_DROP_PATH], 1);
+	NTM_SET(&news, STATUS);
+	n = ntm_session_seal(&dc_side, &news, packet, sizeof(packet));
+	assert_true(n > 0);
+	give_relayed(1, packet, (size_t)n, &rs_addr);
+	assert_int_equal(node.drops[NTM_NODE_DROP_SESSION], 1);
+}
+
+/* A relay inside a relay, a Bind, a Session Response: an RS has no business to bring these */
+static void test_what_is_never_relayed(void **state)
+{
+	static const uint8_t types[] = { NTM_PKT_SESSION_REQUEST, NTM_PKT_SESSION_RESPONSE,
+					 NTM_PKT_HOLE_PUNCHING,	  NTM_PKT_RELAY_BIND,
+					 NTM_PKT_RELAY_BOUND,	  NTM_PKT_RELAYED };
+	uint8_t packet[NTM_RELAY_BIND_LEN] = { 0, NTM_PROTOCOL_VERSION };
+
+	(void)state;
+	(void)direct_by_relay();
+	for (unsigned int i = 0; i < sizeof(types); i++) {
+		packet[0] = types[i];
+		give_relayed(1, packet, sizeof(packet), &rs_addr);
+		assert_int_equal(node.drops[NTM_NODE_DROP_MALFORMED], i + 1);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_path_of_another_peer_by_name, begin, end),
 		cmocka_unit_test_setup_teardown(test_path_of_another_peer_by_address, begin, end),
 		cmocka_unit_test_setup_teardown(test_path_of_another_peer_unasked, begin, end),
+		cmocka_unit_test_setup_teardown(test_addresses_that_get_nothing, begin, end),
+		cmocka_unit_test_setup_teardown(test_tunnel_by_a_relay, begin, end),
+		cmocka_unit_test_setup_teardown(test_relayed_by_a_stranger, begin, end),
+		cmocka_unit_test_setup_teardown(test_relayed_for_another, begin, end),
+		cmocka_unit_test_setup_teardown(test_what_is_never_relayed, begin, end),
 	};
 
 	if (sodium_init() < 0)
