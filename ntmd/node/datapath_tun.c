@@ -149,7 +149,7 @@ static int path_peer(struct ntm_datapath *dp, struct ntm_path *path, const union
 	}
 	if (endpoint && ntm_addr_equal(&endpoint->peer, peer))
 		return 0;
-	err = ntm_path_move(&dp->pipe.paths, path, peer, NULL);
+	err = ntm_path_move(&dp->pipe.paths, path, peer, NULL, true);
 	if (!err)
 		learn_mtu_quietly(dp, path);
 	return err;

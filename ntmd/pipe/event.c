@@ -94,7 +94,7 @@ void ntm_pipe_note(struct ntm_pipe_queue *queue, const char *text)
 		ntm_pipe_post(queue, event);
 }
 
-bool ntm_pipe_signal(struct ntm_pipe_queue *queue, const union ntm_addr *from,
+bool ntm_pipe_signal(struct ntm_pipe_queue *queue, const union ntm_addr *from, uint32_t port,
 		     const uint8_t *packet, size_t len)
 {
 	struct ntm_pipe_event *event = NULL;
@@ -104,6 +104,7 @@ bool ntm_pipe_signal(struct ntm_pipe_queue *queue, const union ntm_addr *from,
 	if (!event)
 		return false;
 	event->addr = *from;
+	event->number = port;
 	ntm_pipe_post(queue, event);
 	return true;
 }

@@ -21,8 +21,8 @@ enum ntm_pipe_event_type {
 	NTM_PIPE_AUTH_BURST, /* path_id, number: forged packets within a second */
 	NTM_PIPE_MTU,	     /* path_id: what the way to its endpoint carries may have changed */
 	NTM_PIPE_STUB,	     /* packet in data: to the stub resolver's address */
-	NTM_PIPE_SIGNAL,     /* datagram in data, from addr: signalling */
-	NTM_PIPE_NOTE,	     /* text in data: for the log */
+	NTM_PIPE_SIGNAL, /* datagram in data, from addr: signalling; number: the port it came to, 0: the pipe's own */
+	NTM_PIPE_NOTE, /* text in data: for the log */
 };
 
 /** struct ntm_pipe_event - the fields that the type names; the owner frees it */
@@ -61,11 +61,11 @@ void ntm_pipe_tell(struct ntm_pipe_queue *queue, enum ntm_pipe_event_type type, 
 		   uint32_t number);
 void ntm_pipe_note(struct ntm_pipe_queue *queue, const char *text);
 /**
- * ntm_pipe_signal() - a datagram of signalling
+ * ntm_pipe_signal() - a datagram of signalling, which came to @port (0: none of a path's)
  *
  * False: it is lost, since the queue is full or it is longer than any message.
  */
-bool ntm_pipe_signal(struct ntm_pipe_queue *queue, const union ntm_addr *from,
+bool ntm_pipe_signal(struct ntm_pipe_queue *queue, const union ntm_addr *from, uint32_t port,
 		     const uint8_t *packet, size_t len);
 /** ntm_pipe_take() - the owner: the oldest one, NULL: none */
 struct ntm_pipe_event *ntm_pipe_take(struct ntm_pipe_queue *queue);

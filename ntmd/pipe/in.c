@@ -28,6 +28,7 @@ struct in_seg {
 
 struct ntm_in_vec {
 	struct ntm_sock_in read;
+	uint32_t port; /* where it was read, 0: our own sockets */
 	struct ntm_sock_meta meta[NTM_SOCK_BATCH];
 	unsigned int count;
 	struct in_seg segs[SEGS];
@@ -42,6 +43,22 @@ size_t ntm_pipe_in_size(void)
 
 /* Reading */
 
+/* Our own sockets and the paths' come first in turn */
+static int read_some(struct ntm_pipe *pipe, struct ntm_in_vec *vec)
+{
+	const bool any = ntm_pipe_ports_any(&pipe->ports);
+	const bool first = pipe->ports_first = any && !pipe->ports_first;
+	int n = first ? ntm_pipe_ports_read(&pipe->ports, &vec->read, vec->buf, &vec->port) : 0;
+
+	if (n)
+		return n;
+	vec->port = 0;
+	n = ntm_sock_read_ready(&pipe->sock, &pipe->ready, &vec->read, vec->buf);
+	return n || !any || first ?
+		       n :
+		       ntm_pipe_ports_read(&pipe->ports, &vec->read, vec->buf, &vec->port);
+}
+
 /*
  * An error is one that waited on the socket (ICMP), taken away by reading it. One that stays must not become a busy loop: then
  * this thread rests.
@@ -50,7 +67,7 @@ static enum ntm_lane_fill fill(void *ctx, void *v)
 {
 	struct ntm_pipe *pipe = ctx;
 	struct ntm_in_vec *vec = v;
-	const int n = ntm_sock_read_ready(&pipe->sock, &pipe->ready, &vec->read, vec->buf);
+	const int n = read_some(pipe, vec);
 
 	if (n > 0)
 		return n == NTM_SOCK_BATCH ? NTM_LANE_MORE : NTM_LANE_SOME;
@@ -178,7 +195,7 @@ static void work_message(struct ntm_pipe *pipe, struct ntm_in_vec *vec, uint8_t 
 		len = left < meta->size ? left : meta->size;
 		if (ntm_wire_is_data(*p))
 			open_data(pipe, vec, i, p, len, thread);
-		else if (!ntm_pipe_signal(&pipe->events, &meta->from, p, len))
+		else if (!ntm_pipe_signal(&pipe->events, &meta->from, vec->port, p, len))
 			ntm_pipe_drop(pipe, NTM_PIPE_DROP_NO_MEM, 1);
 	}
 }
@@ -261,21 +278,44 @@ static void count_received(const struct in_seg *seg, uint64_t packets, uint64_t 
 }
 
 /*
+ * The port that answers is the one that a packet came to, the path's own or the pipe's: that is what its sender can reach. True if
+ * packets to @endpoint leave by the other one.
+ */
+static bool other_port(const struct ntm_path *path, const struct ntm_endpoint *endpoint,
+		       const union ntm_addr *from, bool own_port)
+{
+	const struct ntm_pipe_port *port = atomic_load(&path->port);
+
+	return port && port->family == from->sa.sa_family &&
+	       atomic_load_explicit(&endpoint->own_port, memory_order_relaxed) != own_port;
+}
+
+static bool is_own_port(const struct ntm_path *path, uint32_t port)
+{
+	const struct ntm_pipe_port *own = atomic_load(&path->port);
+
+	return own && own->id == port;
+}
+
+/*
  * The peer sends from elsewhere, or to another address of ours: the path follows at once (its owner is told), but never to a relay:
  * whether it goes by one is the owner's to decide.
  */
-static void follow(struct ntm_pipe *pipe, struct ntm_path *path, const struct ntm_sock_meta *meta)
+static void follow(struct ntm_pipe *pipe, struct ntm_path *path, const struct ntm_sock_meta *meta,
+		   uint32_t port)
 {
 	const struct ntm_endpoint *endpoint = atomic_load(&path->endpoint);
 	const bool moved = !endpoint || !ntm_addr_equal(&endpoint->peer, &meta->from);
 	const struct ntm_pipe_net *net = atomic_load(&pipe->net);
+	const bool own_port = is_own_port(path, port);
 
-	if (!moved && (!meta->local.sa.sa_family || ntm_addr_equal(&endpoint->local, &meta->local)))
+	if (!moved && !other_port(path, endpoint, &meta->from, own_port) &&
+	    (!meta->local.sa.sa_family || ntm_addr_equal(&endpoint->local, &meta->local)))
 		return;
 	if (moved && ntm_path_is_relay(path, &meta->from))
 		return;
 	if ((net && ntm_pipe_is_virtual(net, &meta->from)) ||
-	    ntm_path_move(&pipe->paths, path, &meta->from, &meta->local) || !moved)
+	    ntm_path_move(&pipe->paths, path, &meta->from, &meta->local, own_port) || !moved)
 		return;
 	ntm_pipe_hint(pipe, path, NTM_HINT_MOVED);
 }
@@ -294,7 +334,7 @@ static bool let_in(struct ntm_pipe *pipe, struct ntm_in_vec *vec, struct in_seg 
 	if (ntm_path_confirm(&pipe->paths, seg->path, seg->key))
 		ntm_pipe_tell(&pipe->events, NTM_PIPE_CONFIRMED, seg->path->id, seg->key->epoch);
 	if (ntm_path_heard(seg->path, seg->key->epoch) && verdict == NTM_REPLAY_NEWEST)
-		follow(pipe, seg->path, &vec->meta[seg->meta]);
+		follow(pipe, seg->path, &vec->meta[seg->meta], vec->port);
 	if (seg->drop != NTM_PIPE_DROPS) {
 		ntm_pipe_drop(pipe, seg->drop, 1);
 		return false;
@@ -337,7 +377,7 @@ static void wait_udp(void *ctx)
 {
 	struct ntm_pipe *pipe = ctx;
 
-	ntm_sock_wait(&pipe->sock, &pipe->ready, pipe->kick[0]);
+	ntm_pipe_ports_wait(&pipe->ports, &pipe->sock, &pipe->ready);
 }
 
 static void kick(void *ctx)

@@ -385,6 +385,7 @@ static void send_all(struct ntm_pipe *pipe, const struct ntm_out_vec *vec)
 			.size = msg->size,
 			.tos = msg->tos,
 			.cut = msg->cut,
+			.port = ntm_path_port(msg->path, msg->endpoint),
 			.patient = !vec->injected,
 		};
 	}

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "pipe/port.h"
 
 static void destroy_key(struct ntm_garbage *garbage)
 {
@@ -216,7 +217,7 @@ void ntm_paths_remove(struct ntm_paths *paths, struct ntm_path *path)
 }
 
 int ntm_path_move(struct ntm_paths *paths, struct ntm_path *path, const union ntm_addr *peer,
-		  const union ntm_addr *local)
+		  const union ntm_addr *local, bool own_port)
 {
 	struct ntm_endpoint *endpoint = calloc(1, sizeof(*endpoint)), *old;
 
@@ -225,10 +226,22 @@ int ntm_path_move(struct ntm_paths *paths, struct ntm_path *path, const union nt
 	endpoint->peer = *peer;
 	if (local)
 		endpoint->local = *local;
+	atomic_store_explicit(&endpoint->own_port, own_port, memory_order_relaxed);
 	old = atomic_exchange(&path->endpoint, endpoint);
 	if (old)
 		ntm_garbage_discard(&paths->bin, &old->garbage, ntm_garbage_free);
 	return 0;
+}
+
+const struct ntm_pipe_port *ntm_path_port(const struct ntm_path *path,
+					  const struct ntm_endpoint *endpoint)
+{
+	const struct ntm_pipe_port *port = atomic_load(&path->port);
+
+	return port && port->family == endpoint->peer.sa.sa_family &&
+			       atomic_load_explicit(&endpoint->own_port, memory_order_relaxed) ?
+		       port :
+		       NULL;
 }
 
 int ntm_path_relays(struct ntm_paths *paths, struct ntm_path *path, const union ntm_addr *addr)

@@ -36,10 +36,16 @@ struct ntm_pipe_key {
 	int64_t born;
 };
 
-/** struct ntm_endpoint - where outer packets go: the peer's real address, and our own that it last sent to (or none); immutable */
+struct ntm_pipe_port;
+
+/**
+ * struct ntm_endpoint - where outer packets go: the peer's real address, and our own that it last sent to (or none); immutable but
+ * @own_port:	they leave by the path's own port, if it has one of this family, else by the pipe's
+ */
 struct ntm_endpoint {
 	struct ntm_garbage garbage;
 	union ntm_addr peer, local;
+	atomic_bool own_port;
 };
 
 #define NTM_PIPE_RELAYS 2
@@ -69,6 +75,7 @@ struct ntm_hint {
  * struct ntm_path - one tunnel
  * @id:		Path ID, network order; @peer: virtual addresses; both never change
  * @relays:	a packet from one of them does not move the path; NULL: none
+ * @port:	its own; the owner's to change (ntm_pipe_port_give()), NULL: none
  * @mtu:	largest inner packet in bytes
  * @mtu_max:	what @mtu may be at most, whatever the route says; the owner's, as
  * @mtu_told:	the last that was told of it
@@ -88,6 +95,7 @@ struct ntm_path {
 	pthread_mutex_t lock;
 	struct ntm_endpoint *_Atomic endpoint;
 	struct ntm_relays *_Atomic relays;
+	struct ntm_pipe_port *_Atomic port;
 	struct ntm_pipe_key *_Atomic tx;
 	struct ntm_pipe_key *_Atomic rx[NTM_WIRE_EPOCHS];
 	_Atomic uint64_t tx_packets, tx_bytes, rx_packets, rx_bytes;
@@ -147,9 +155,18 @@ bool ntm_path_confirm(struct ntm_paths *paths, struct ntm_path *path, struct ntm
  * peer is: who held back packets of it could else move the path with each of them.
  */
 bool ntm_path_heard(struct ntm_path *path, uint32_t epoch);
-/** ntm_path_move() - any thread: a new endpoint. @local may be NULL. 0 or -ENOMEM */
+/**
+ * ntm_path_move() - any thread: a new endpoint
+ * @local:	NULL: none
+ * @own_port:	to be reached by the path's own port
+ *
+ * 0 or -ENOMEM.
+ */
 int ntm_path_move(struct ntm_paths *paths, struct ntm_path *path, const union ntm_addr *peer,
-		  const union ntm_addr *local);
+		  const union ntm_addr *local, bool own_port);
+/** ntm_path_port() - as for lookups: the port that packets to @endpoint leave by; NULL: the pipe's */
+const struct ntm_pipe_port *ntm_path_port(const struct ntm_path *path,
+					  const struct ntm_endpoint *endpoint);
 
 /** ntm_paths_collect() - the owner: free what can be freed. True if something still waits. */
 bool ntm_paths_collect(struct ntm_paths *paths);

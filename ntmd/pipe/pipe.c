@@ -73,6 +73,42 @@ int ntm_pipe_net(struct ntm_pipe *pipe, const struct ntm_pipe_net *net)
 	return 0;
 }
 
+/* Paths with a port of their own */
+
+static void set_port(struct ntm_pipe *pipe, struct ntm_path *path, struct ntm_pipe_port *port)
+{
+	struct ntm_pipe_port *old = atomic_exchange(&path->port, port);
+
+	if (old)
+		ntm_pipe_ports_remove(&pipe->ports, old);
+}
+
+int ntm_pipe_port_give(struct ntm_pipe *pipe, struct ntm_path *path, int fd, uint32_t *id)
+{
+	struct ntm_pipe_port *port;
+	int err = ntm_pipe_ports_add(&pipe->ports, fd, atomic_load(&path->port), &port);
+
+	if (err)
+		return err;
+	*id = port->id;
+	set_port(pipe, path, port);
+	return 0;
+}
+
+/* In place: a packet may be moving the endpoint, which is not to be undone */
+void ntm_pipe_port_use(struct ntm_path *path)
+{
+	struct ntm_endpoint *endpoint = atomic_load(&path->endpoint);
+
+	if (endpoint)
+		atomic_store_explicit(&endpoint->own_port, true, memory_order_relaxed);
+}
+
+void ntm_pipe_port_take(struct ntm_pipe *pipe, struct ntm_path *path)
+{
+	set_port(pipe, path, NULL);
+}
+
 /* What the owner sends */
 
 void ntm_pipe_inject(struct ntm_pipe *pipe, const struct virtio_net_hdr *vnet,
@@ -139,6 +175,8 @@ static int make_parts(struct ntm_pipe *pipe, unsigned int crew)
 		if (pipe->kick[i] < 0)
 			return -errno;
 	}
+	pipe->ports.kick = pipe->kick[0];
+	pipe->ports.bin = &pipe->paths.bin;
 	return 0;
 }
 
@@ -191,6 +229,7 @@ void ntm_pipe_close(struct ntm_pipe *pipe)
 		if (pipe->kick[i] >= 0)
 			close(pipe->kick[i]);
 	free(atomic_load(&pipe->net));
+	ntm_pipe_ports_done(&pipe->ports);
 	ntm_paths_done(&pipe->paths);
 	ntm_pipe_queue_done(&pipe->events);
 	ntm_lane_vecs_free(pipe->vecs[0], NTM_LANE_MAX, ntm_pipe_in_size());

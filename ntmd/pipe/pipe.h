@@ -17,6 +17,7 @@
 #include "pipe/event.h"
 #include "pipe/lane.h"
 #include "pipe/path.h"
+#include "pipe/port.h"
 #include "pipe/sock.h"
 #include "pipe/tun.h"
 
@@ -68,6 +69,7 @@ struct ntm_out_vec;
 struct ntm_pipe {
 	struct ntm_tun tun;
 	struct ntm_sock sock;
+	struct ntm_pipe_ports ports;
 	struct ntm_paths paths;
 	struct ntm_lane in, out;
 	struct ntm_crew crew;
@@ -84,7 +86,8 @@ struct ntm_pipe {
 	void *vecs[2][NTM_LANE_MAX];
 	void *own;		     /* the owner's, for what it sends itself */
 	bool told_gso;		     /* the out-lane's drain */
-	struct ntm_sock_ready ready; /* the in-lane's reader */
+	struct ntm_sock_ready ready; /* the in-lane's reader, as is */
+	bool ports_first;
 };
 
 /**
@@ -114,6 +117,20 @@ int ntm_pipe_lost(struct ntm_pipe *pipe);
  * True if there is more, for later: to be called every NTM_HINT_MS or so until it is not. The owner is woken when that begins.
  */
 bool ntm_pipe_hints(struct ntm_pipe *pipe);
+
+/**
+ * ntm_pipe_port_give() - a path gets a socket of its own in place of any before
+ * @fd:		bound, of one family; duplicated. It may be read by nobody else
+ * @id:		what events of signalling call it
+ *
+ * The present endpoint's packets leave by it if they did by the one before; see ntm_pipe_port_use(). 0, -ENOSPC if NTM_PIPE_PORTS
+ * paths have one, or another negative errno.
+ */
+int ntm_pipe_port_give(struct ntm_pipe *pipe, struct ntm_path *path, int fd, uint32_t *id);
+/** ntm_pipe_port_use() - packets to the present endpoint leave by the path's port */
+void ntm_pipe_port_use(struct ntm_path *path);
+/** ntm_pipe_port_take() - it has none any more */
+void ntm_pipe_port_take(struct ntm_pipe *pipe, struct ntm_path *path);
 
 /** ntm_pipe_net() - the virtual networks; copied. 0 or -ENOMEM */
 int ntm_pipe_net(struct ntm_pipe *pipe, const struct ntm_pipe_net *net);

@@ -157,7 +157,7 @@ static void work(void *ctx, void *v, unsigned int thread)
 			len = left < vec->meta[i].size ? left : vec->meta[i].size;
 			if (ntm_wire_is_data(*p))
 				take_data(relay, vec, &vec->meta[i], p, len);
-			else if (!ntm_pipe_signal(&relay->events, &vec->meta[i].from, p, len))
+			else if (!ntm_pipe_signal(&relay->events, &vec->meta[i].from, 0, p, len))
 				drop(relay, NTM_RELAY_DROP_NO_MEM, 1);
 		}
 	}

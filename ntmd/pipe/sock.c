@@ -9,6 +9,7 @@
 #include <string.h>
 #include "ntmobile/wire.h"
 #include "pipe/headers.h"
+#include "pipe/port.h"
 
 #ifndef UDP_SEGMENT
 #define UDP_SEGMENT 103
@@ -51,6 +52,15 @@ static void prepare6(int fd)
 	set_int(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
 	set_int(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
 	set_int(fd, IPPROTO_IPV6, IPV6_RECVERR, 0);
+}
+
+void ntm_sock_prepare(int fd, int family)
+{
+	if (family == AF_INET)
+		prepare4(fd);
+	else
+		prepare6(fd);
+	set_int(fd, SOL_UDP, UDP_GRO, 1);
 }
 
 /* Kernels before 4.18 do not, and would send a GSO packet as one datagram without a word */
@@ -131,19 +141,26 @@ static void drop_errors(int fd)
 			return;
 }
 
-void ntm_sock_wait(const struct ntm_sock *sock, struct ntm_sock_ready *ready, int kick)
+void ntm_sock_poll(const struct ntm_sock *sock, struct ntm_sock_ready *ready, struct pollfd *pfd,
+		   unsigned int count)
 {
-	struct pollfd pfd[3] = { { .fd = sock->fd4, .events = POLLIN },
-				 { .fd = sock->fd6, .events = POLLIN },
-				 { .fd = kick, .events = POLLIN } };
-
-	(void)poll(pfd, 3, -1);
-	for (int i = 0; i < 2; i++)
+	pfd[0] = (struct pollfd){ .fd = sock->fd4, .events = POLLIN };
+	pfd[1] = (struct pollfd){ .fd = sock->fd6, .events = POLLIN };
+	(void)poll(pfd, count, -1);
+	for (unsigned int i = 0; i < count; i++)
 		if (pfd[i].revents & POLLERR)
 			drop_errors(pfd[i].fd);
 	ready->v4 = pfd[0].revents;
 	ready->v6 = pfd[1].revents;
 	ready->said = ready->v4 || ready->v6;
+}
+
+void ntm_sock_wait(const struct ntm_sock *sock, struct ntm_sock_ready *ready, int kick)
+{
+	struct pollfd pfd[3];
+
+	pfd[2] = (struct pollfd){ .fd = kick, .events = POLLIN };
+	ntm_sock_poll(sock, ready, pfd, 3);
 }
 
 static void read_pktinfo4(const struct cmsghdr *c, union ntm_addr *local)
@@ -249,10 +266,13 @@ static void put_tos(struct msghdr *msg, int family, uint8_t tos)
 }
 
 /* On a socket of both families IPv4 is spoken by mapped addresses */
-static void put_address(const struct ntm_sock *sock, struct packet *p, const union ntm_addr *to)
+static void put_address(const struct ntm_sock *sock, struct packet *p,
+			const struct ntm_sock_out *out)
 {
+	const union ntm_addr *to = out->to;
+
 	p->to = *to;
-	if (to->sa.sa_family == AF_INET && sock->fd4 < 0) {
+	if (to->sa.sa_family == AF_INET && sock->fd4 < 0 && !out->port) {
 		p->to.v6 = (struct sockaddr_in6){ .sin6_family = AF_INET6,
 						  .sin6_port = to->v4.sin_port };
 		p->to.v6.sin6_addr.s6_addr[10] = p->to.v6.sin6_addr.s6_addr[11] = 0xff;
@@ -269,7 +289,7 @@ static void build(const struct ntm_sock *sock, struct packet *p, const struct nt
 
 	p->msg = (struct msghdr){ .msg_iov = &p->iov, .msg_iovlen = 1, .msg_control = p->control };
 	p->iov = (struct iovec){ (void *)out->data, out->len };
-	put_address(sock, p, out->to);
+	put_address(sock, p, out);
 	if (local && out->local)
 		put_local(&p->msg, out->local);
 	put_tos(&p->msg, out->to->sa.sa_family, out->tos);
@@ -315,9 +335,13 @@ static int send_fragments(int fd, const struct packet *p)
 	return err;
 }
 
-/* The socket for an address, -1: none */
-static int fd_for(const struct ntm_sock *sock, const union ntm_addr *to)
+/* The socket that something leaves by, -1: none */
+static int fd_for(const struct ntm_sock *sock, const struct ntm_sock_out *out)
 {
+	const union ntm_addr *to = out->to;
+
+	if (out->port)
+		return out->port->fd;
 	if (to->sa.sa_family == AF_INET)
 		return sock->fd4 >= 0 ? sock->fd4 : sock->mapped ? sock->fd6 : -1;
 	return sock->fd6;
@@ -343,7 +367,7 @@ static int send_whole(struct ntm_sock *sock, const struct ntm_sock_out *out, int
 /* @fits: cleared if it was larger than the MTU, though it may have gone in fragments */
 static int send_once(struct ntm_sock *sock, const struct ntm_sock_out *out, bool *fits)
 {
-	const int fd = fd_for(sock, out->to);
+	const int fd = fd_for(sock, out);
 	struct packet p;
 	int err;
 
@@ -406,7 +430,7 @@ int ntm_sock_send(struct ntm_sock *sock, const struct ntm_sock_out *out)
 static unsigned int send_batch(struct ntm_sock *sock, const struct ntm_sock_out *outs,
 			       unsigned int count)
 {
-	const int fd = fd_for(sock, outs[0].to);
+	const int fd = fd_for(sock, &outs[0]);
 	struct packet packets[BATCH];
 	struct mmsghdr msgs[BATCH];
 	unsigned int n = 0;
@@ -414,7 +438,7 @@ static unsigned int send_batch(struct ntm_sock *sock, const struct ntm_sock_out 
 
 	if (fd < 0 || !atomic_load_explicit(&sock->gso, memory_order_relaxed))
 		return 0;
-	for (; n < count && n < BATCH && !outs[n].cut && fd_for(sock, outs[n].to) == fd; n++) {
+	for (; n < count && n < BATCH && !outs[n].cut && fd_for(sock, &outs[n]) == fd; n++) {
 		build(sock, &packets[n], &outs[n], true);
 		msgs[n].msg_hdr = packets[n].msg;
 	}

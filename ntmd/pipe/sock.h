@@ -15,6 +15,9 @@
 #define NTM_SOCK_LEN 65000u  /* bytes of one, headers and a margin off the 64 KB */
 #define NTM_SOCK_CONTROL 128
 
+struct ntm_pipe_port;
+struct pollfd;
+
 /**
  * struct ntm_sock - the sockets
  * @fd4, @fd6:	-1: none; @fd6 also serves IPv4 where @mapped
@@ -45,6 +48,7 @@ struct ntm_sock_meta {
 /**
  * struct ntm_sock_out - datagrams of @size bytes, the last may be shorter, to one address
  * @cut:	known to be larger than the way carries: without DF, whatever the route says
+ * @port:	the socket that it leaves by, of @to's family; NULL: one of our own
  * @patient:	wait a moment where the socket is full: in threads that do nothing else
  */
 struct ntm_sock_out {
@@ -54,6 +58,7 @@ struct ntm_sock_out {
 	uint8_t tos;
 	bool cut;
 	bool patient;
+	const struct ntm_pipe_port *port;
 };
 
 /**
@@ -69,6 +74,9 @@ struct ntm_sock_ready {
 /** ntm_sock_init() - set the options that the pipe needs: GRO, TOS, DF, the address a packet was sent to, no queue of errors */
 void ntm_sock_init(struct ntm_sock *sock, int fd4, int fd6);
 
+/** ntm_sock_prepare() - the same for a socket of one family alone, which is no struct ntm_sock's */
+void ntm_sock_prepare(int fd, int family);
+
 /** ntm_sock_read() - a batch from @fd to @bufs (NTM_SOCK_SIZE bytes each); messages, or a negative errno */
 int ntm_sock_read(int fd, struct ntm_sock_in *in, uint8_t *bufs);
 /**
@@ -82,6 +90,9 @@ int ntm_sock_read_ready(const struct ntm_sock *sock, struct ntm_sock_ready *read
 			struct ntm_sock_in *in, uint8_t *bufs);
 /** ntm_sock_wait() - until a socket can be read, or the eventfd @kick */
 void ntm_sock_wait(const struct ntm_sock *sock, struct ntm_sock_ready *ready, int kick);
+/** ntm_sock_poll() - the same with more to wait for: the caller's, from @pfd[2] on, of @count in all */
+void ntm_sock_poll(const struct ntm_sock *sock, struct ntm_sock_ready *ready, struct pollfd *pfd,
+		   unsigned int count);
 /** ntm_sock_meta() - of message @i. False: to be dropped */
 bool ntm_sock_meta(const struct ntm_sock_in *in, unsigned int i, struct ntm_sock_meta *meta);
 

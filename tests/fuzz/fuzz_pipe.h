@@ -107,7 +107,7 @@ static inline void fuzz_path_new(unsigned int mtu)
 	};
 
 	if (ntm_paths_add(&fuzz_pipe.paths, htonl(FUZZ_PATH), &peer, mtu, &fuzz_path) ||
-	    ntm_path_move(&fuzz_pipe.paths, fuzz_path, &fuzz_far_addr, NULL))
+	    ntm_path_move(&fuzz_pipe.paths, fuzz_path, &fuzz_far_addr, NULL, true))
 		abort();
 	fuzz_key(0, true);
 	fuzz_key(1, false);

@@ -86,7 +86,7 @@ static inline void add_path(const union ntm_addr *endpoint)
 	peer.v6[15] = 2;
 	assert_int_equal(ntm_paths_add(&w.pipe.paths, htonl(PATH), &peer, MTU, &w.path), 0);
 	if (endpoint)
-		assert_int_equal(ntm_path_move(&w.pipe.paths, w.path, endpoint, NULL), 0);
+		assert_int_equal(ntm_path_move(&w.pipe.paths, w.path, endpoint, NULL, true), 0);
 }
 
 static inline void add_key(uint32_t epoch, bool confirmed)
@@ -131,17 +131,22 @@ static inline int setup(void **state)
 	return 0;
 }
 
-static inline int teardown(void **state)
+static inline void close_sockets(void)
 {
-	(void)state;
-	ntm_pipe_close(&w.pipe);
-	close(w.host);
 	close(w.fd4);
 	close(w.fd6);
 	close(w.far4);
 	close(w.far6);
 	ntm_aead_free(w.seal);
 	ntm_aead_free(w.open);
+}
+
+static inline int teardown(void **state)
+{
+	(void)state;
+	ntm_pipe_close(&w.pipe);
+	close(w.host);
+	close_sockets();
 	return 0;
 }
 

@@ -303,10 +303,10 @@ static void test_move(void **state)
 
 	(void)state;
 	assert_null(path->endpoint);
-	assert_int_equal(ntm_path_move(&paths, path, &a, NULL), 0);
+	assert_int_equal(ntm_path_move(&paths, path, &a, NULL, true), 0);
 	assert_true(ntm_addr_equal(&path->endpoint->peer, &a));
 	assert_int_equal(path->endpoint->local.sa.sa_family, 0);
-	assert_int_equal(ntm_path_move(&paths, path, &b, &b), 0);
+	assert_int_equal(ntm_path_move(&paths, path, &b, &b, true), 0);
 	assert_true(ntm_addr_equal(&path->endpoint->local, &b));
 }
 
@@ -363,7 +363,7 @@ static void *reader(void *arg)
 			if (key && n % 5 == 0)
 				ntm_path_confirm(&paths, path, key);
 			if (lane == &lanes[0] && n % 11 == 0 &&
-			    ntm_path_move(&paths, path, &from, NULL))
+			    ntm_path_move(&paths, path, &from, NULL, true))
 				abort();
 			if (ntm_path_is_relay(path, &from))
 				abort();
@@ -390,7 +390,7 @@ static void owner_step(uint32_t n)
 		path = NULL;
 	}
 	if (path) {
-		assert_int_equal(ntm_path_move(&paths, path, &to, NULL), 0);
+		assert_int_equal(ntm_path_move(&paths, path, &to, NULL, true), 0);
 		assert_int_equal(ntm_path_relays(&paths, path, (union ntm_addr[]){ to, to }), 0);
 		tx = atomic_load(&path->tx);
 		key = new_key(tx ? tx->epoch + 1 : n);

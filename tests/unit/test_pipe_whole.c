@@ -479,7 +479,7 @@ static void test_relays(void **state)
 	assert_true(ntm_addr_equal(endpoint(), &w.far4_addr));
 	assert_null(ntm_pipe_take(&w.pipe.events));
 
-	assert_int_equal(ntm_path_move(&w.pipe.paths, w.path, &w.far6_addr, NULL), 0);
+	assert_int_equal(ntm_path_move(&w.pipe.paths, w.path, &w.far6_addr, NULL, true), 0);
 	peer_send(w.far6, 6, inner, len); /* on the relay: our own address is learnt, as ever */
 	assert_int_equal(host_read(&vnet, 3000), len);
 	assert_true(ntm_addr_equal(endpoint(), &w.far6_addr));
