@@ -49,7 +49,7 @@ endif
 endif
 
 # Only there on x86-64; it has no pkg-config file
-ifneq ($(wildcard /usr/include/intel-ipsec-mb.h /usr/local/include/intel-ipsec-mb.h),)
+ifneq ($(if $(findstring x86_64,$(shell $(CC) -dumpmachine)),$(wildcard /usr/include/intel-ipsec-mb.h /usr/local/include/intel-ipsec-mb.h)),)
 PKG_CFLAGS += -DNTM_HAVE_IPSEC_MB
 PKG_LIBS += -lIPSec_MB
 endif
