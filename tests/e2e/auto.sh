@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # on: qemu-6.12
 # on-long: qemu-6.1
 # timeout: 180

@@ -5,9 +5,9 @@ set -euo pipefail
 ROOT=$(cd "$(dirname "$0")/../.." && pwd)
 CACHE=${NTMOBILE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/ntmobile}
 SYSROOT=$CACHE/arm64-userspace
-PACKAGES="libmnl-dev libmnl0 libsodium-dev libsodium23 libssl-dev libssl3 libuv1-dev libuv1 libldns-dev libldns3 libsqlite3-dev libsqlite3-0
+PACKAGES=(libmnl-dev libmnl0 libsodium-dev libsodium23 libssl-dev libssl3 libuv1-dev libuv1 libldns-dev libldns3 libsqlite3-dev libsqlite3-0
 	libinih-dev libinih1 libjansson-dev libjansson4 libsmartcols-dev libsmartcols1 libsystemd-dev libsystemd0 libunbound-dev libunbound8
-	libc6-dev libc6 linux-libc-dev libcrypt-dev libcrypt1"
+	libc6-dev libc6 linux-libc-dev libcrypt-dev libcrypt1)
 
 # Package lists of arm64, apart from this machine's: its own are not changed
 arm64_apt() {
@@ -22,8 +22,7 @@ fetch_libraries() {
 	mkdir -p "$CACHE"
 	tmp=$(mktemp -d "$CACHE/arm64.tmp-XXXXXX")
 	arm64_apt update
-	# shellcheck disable=SC2086 # a list of names
-	(cd "$tmp" && arm64_apt download $(printf '%s:arm64 ' $PACKAGES))
+	(cd "$tmp" && arm64_apt download "${PACKAGES[@]/%/:arm64}")
 	for deb in "$tmp"/*.deb; do dpkg -x "$deb" "$tmp/root"; done
 	mv -T "$tmp/root" "$SYSROOT" 2>/dev/null || [ -d "$SYSROOT/usr/include" ]
 	rm -rf "$tmp"
