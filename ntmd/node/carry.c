@@ -24,7 +24,7 @@ static bool is_local(const union ntm_addr *addr)
 	return v4 >> 24 == IN_LOOPBACKNET || v4 >> 16 == 0xa9fe; /* 169.254.0.0/16 */
 }
 
-static bool is_allowed(const struct ntm_node *node, const union ntm_addr *addr)
+bool ntm_carry_allowed(const struct ntm_node *node, const union ntm_addr *addr)
 {
 	/* One inside the virtual networks would be a tunnel in itself */
 	return ntm_addr_usable(addr) && !is_local(addr) &&
@@ -39,7 +39,7 @@ static void choose_relays(const struct ntm_node *node, struct ntm_msg *direction
 		struct ntm_relay_info relay = direction->relays[i];
 
 		for (int n = 0; n < 2; n++)
-			if (!is_allowed(node, &relay.addrs[n]))
+			if (!ntm_carry_allowed(node, &relay.addrs[n]))
 				memset(&relay.addrs[n], 0, sizeof(relay.addrs[n]));
 		if (relay.addrs[0].sa.sa_family || relay.addrs[1].sa.sa_family)
 			direction->relays[kept++] = relay;
@@ -52,7 +52,7 @@ void ntm_carry_choose(const struct ntm_node *node, struct ntm_msg *direction)
 	unsigned int kept = 0;
 
 	for (unsigned int i = 0; i < direction->candidate_count; i++)
-		if (is_allowed(node, &direction->candidates[i].addr))
+		if (ntm_carry_allowed(node, &direction->candidates[i].addr))
 			direction->candidates[kept++] = direction->candidates[i];
 	direction->candidate_count = kept;
 	choose_relays(node, direction);

@@ -5,7 +5,9 @@
 
 #include "node.h"
 
-/** ntm_carry_choose() - take out of a Route Direction what nothing may be sent to: virtual networks, loopback, link-local, multicast */
+/** ntm_carry_allowed() - may a peer, or a relay, be at this address? Not in a virtual network, of this host or this link alone, or nobody's */
+bool ntm_carry_allowed(const struct ntm_node *node, const union ntm_addr *addr);
+/** ntm_carry_choose() - take out of a Route Direction what is not */
 void ntm_carry_choose(const struct ntm_node *node, struct ntm_msg *direction);
 /** ntm_carry_send() - signalling to this address; through the relay, if it is that of one */
 void ntm_carry_send(struct ntm_node *node, const struct ntm_slot *slot, const union ntm_addr *to,

@@ -120,12 +120,14 @@ static void on_mtu_timer(uv_timer_t *timer)
 	ntm_paths_each(&dp->pipe.paths, learn_again, dp);
 }
 
+/* @made: it is a new one */
 static int path_find(struct ntm_datapath *dp, uint32_t path_id, const struct in_addr *virtual4,
-		     const struct in6_addr *virtual6, struct ntm_path **path)
+		     const struct in6_addr *virtual6, struct ntm_path **path, bool *made)
 {
 	struct ntm_inner_peer peer = { .has_v4 = virtual4, .has_v6 = virtual6 };
 
 	*path = path_of(dp, path_id);
+	*made = !*path;
 	if (*path)
 		return 0;
 	if (!virtual4 && !virtual6)
@@ -201,10 +203,12 @@ static void collect(struct ntm_datapath *dp);
 
 _Static_assert(NTM_PIPE_RELAYS == NTM_DP_RELAYS, "as many relays");
 
+/* A new path that cannot be all that it should is none: nobody would ever take it away, nor could another have its addresses */
 static int tun_path_set(struct ntm_datapath *dp, const struct ntm_dp_path *set)
 {
-	struct ntm_path *path;
-	int err = path_find(dp, set->path_id, set->virtual4, set->virtual6, &path);
+	struct ntm_path *path = NULL;
+	bool made;
+	int err = path_find(dp, set->path_id, set->virtual4, set->virtual6, &path, &made);
 
 	if (!err && set->peer && set->peer->sa.sa_family)
 		err = path_peer(dp, path, set->peer);
@@ -214,6 +218,8 @@ static int tun_path_set(struct ntm_datapath *dp, const struct ntm_dp_path *set)
 		err = path_mtu(dp, path, set->mtu);
 	if (!err && set->keys)
 		err = path_keys(dp, path, set->keys);
+	if (err && made && path)
+		ntm_paths_remove(&dp->pipe.paths, path);
 	collect(dp);
 	return err;
 }

@@ -15,25 +15,23 @@ static unsigned int servers(void *ctx, union ntm_addr *out, unsigned int max)
 	return ntm_dns_servers(ctx, out, max);
 }
 
-/* The data path has endpoints as they are sent to, so these change with the way that IPv4 takes */
-static void set_endpoint(struct ntm_node *node, const struct ntm_slot *slot)
+void ntm_reach_again(struct ntm_node *node, const struct ntm_slot *slot)
 {
 	const struct ntm_way *way = ntm_ways_current(&slot->ways);
 
-	if (slot->in_datapath && way && ntm_ways_open(way))
+	if (node->dp && slot->in_datapath && way && ntm_ways_open(way))
 		(void)ntm_reach_path_set(node,
 					 &(struct ntm_dp_path){ .path_id = slot->tunnel.path_id,
 								.peer = &way->addr,
 								.relays = slot->still });
 }
 
+/* The data path has endpoints as they are sent to, so these change with the way that IPv4 takes */
 static void set_endpoints(struct ntm_node *node)
 {
-	if (!node->dp)
-		return;
 	for (struct ntm_peer *peer = node->peers.newest; peer; peer = peer->older)
 		if (peer->cur)
-			set_endpoint(node, peer->cur);
+			ntm_reach_again(node, peer->cur);
 }
 
 static void found(void *ctx, const struct ntm_nat64 *nat64)

@@ -10,6 +10,7 @@
 #include "datapath.h"
 
 struct ntm_node;
+struct ntm_slot;
 
 /** ntm_reach_open() - 0 or a negative errno */
 int ntm_reach_open(struct ntm_node *node);
@@ -28,5 +29,7 @@ int ntm_reach_out(const struct ntm_node *node, const union ntm_addr *to, union n
 void ntm_reach_in(const struct ntm_node *node, const union ntm_addr *from, union ntm_addr *out);
 /** ntm_reach_path_set() - the data path's path_set(), with endpoints as they are to be sent to */
 int ntm_reach_path_set(struct ntm_node *node, const struct ntm_dp_path *path);
+/** ntm_reach_again() - tell the data path once more which way a tunnel takes */
+void ntm_reach_again(struct ntm_node *node, const struct ntm_slot *slot);
 
 #endif

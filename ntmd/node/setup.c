@@ -448,6 +448,15 @@ bool ntm_setup_direction(struct ntm_node *node, const struct ntm_msg *direction)
 
 /* Packets */
 
+/* The tag says who sent it, but nothing of the address that it seems to come from, which would become a way */
+static bool is_from_somewhere(struct ntm_node *node, const union ntm_addr *from)
+{
+	if (ntm_carry_allowed(node, from))
+		return true;
+	ntm_node_drop(node, NTM_NODE_DROP_STATE);
+	return false;
+}
+
 uint32_t ntm_setup_request_path(const uint8_t *packet)
 {
 	return (uint32_t)packet[8] << 24 | (uint32_t)packet[9] << 16 | (uint32_t)packet[10] << 8 |
@@ -491,6 +500,8 @@ void ntm_setup_request(struct ntm_node *node, const uint8_t *packet, size_t len,
 	struct ntm_hs_resp hs;
 	int err;
 
+	if (!is_from_somewhere(node, from))
+		return;
 	if (!slot) {
 		keep_early(node, path_id, packet, len, from);
 		return;
@@ -509,8 +520,11 @@ void ntm_setup_response(struct ntm_node *node, struct ntm_slot *slot, const uint
 {
 	struct ntm_tunnel_env env = env_of(node, slot);
 	struct ntm_tunnel_acts acts = { 0 };
-	int err = ntm_tunnel_response(&slot->tunnel, &env, packet, len, from, &acts);
+	int err;
 
+	if (!is_from_somewhere(node, from))
+		return;
+	err = ntm_tunnel_response(&slot->tunnel, &env, packet, len, from, &acts);
 	if (err)
 		ntm_node_drop_errno(node, err);
 	run(node, slot, &acts);
@@ -533,8 +547,11 @@ void ntm_setup_sealed(struct ntm_node *node, struct ntm_slot *slot, const uint8_
 {
 	struct ntm_tunnel_env env = env_of(node, slot);
 	struct ntm_tunnel_acts acts = { 0 };
-	int err = ntm_tunnel_sealed(&slot->tunnel, &env, packet, len, from, &acts);
+	int err;
 
+	if (!is_from_somewhere(node, from))
+		return;
+	err = ntm_tunnel_sealed(&slot->tunnel, &env, packet, len, from, &acts);
 	if (err)
 		ntm_node_drop_errno(node, err);
 	run(node, slot, &acts);
@@ -586,6 +603,10 @@ void ntm_setup_moved(struct ntm_node *node, uint32_t path_id, const union ntm_ad
 
 	if (!slot)
 		return;
+	if (!is_from_somewhere(node, addr)) {
+		ntm_reach_again(node, slot);
+		return;
+	}
 	ntm_ways_moved(&slot->ways, ntm_node_now_us(), addr, &acts);
 	run_ways(node, slot, &acts);
 }

@@ -24,6 +24,7 @@ static union ntm_addr rs_addr; /* of the relay server that add_relay() names */
 static const uint8_t rs_key[32] = { 5 };
 static char directory[] = "/tmp/ntm-node-XXXXXX";
 static const uint8_t psk[32] = { 9 };
+static union ntm_addr dp_peer; /* where the data path was last told that a peer is */
 
 /** test_node_sent() - what the node sends; the includer's */
 static void test_node_sent(const union ntm_addr *to, const uint8_t *packet, size_t len);
@@ -62,6 +63,8 @@ static int dp_path_set(struct ntm_datapath *dp, const struct ntm_dp_path *path)
 		abort();
 	if (path->keys && path->keys->suite != NTM_SUITE_CHACHA20_POLY1305)
 		abort(); /* none that we did not offer */
+	if (peer)
+		dp_peer = *peer;
 	return 0;
 }
 

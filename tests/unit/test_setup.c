@@ -155,17 +155,16 @@ static void test_addresses_that_get_nothing(void **state)
 	assert_int_equal(sent_count, 2);
 }
 
-/* Bob's side of the handshake, as it came by the relay */
-static struct ntm_session bob_answers(uint8_t answer[NTM_TUNNEL_PACKET], size_t *len)
+/* Bob's side of the handshake, as it came to this address */
+static struct ntm_session bob_answers_at(const union ntm_addr *where,
+					 uint8_t answer[NTM_TUNNEL_PACKET], size_t *len)
 {
-	const struct sent *request = last_to(&rs_addr, NTM_PKT_TUNNEL_REQUEST);
+	const struct sent *request = last_to(where, NTM_PKT_TUNNEL_REQUEST);
 	struct ntm_msg payload = { .suite = NTM_SUITE_CHACHA20_POLY1305 };
 	struct ntm_hs_keys keys;
 	struct ntm_hs_resp hs;
 	int n;
 
-	assert_true(request->wrapped);
-	assert_int_equal(request->path_id, 1);
 	assert_int_equal(ntm_hs_accept(&hs, &peer_key, request->packet, request->len), 0);
 	NTM_SET(&payload, EPOCH);
 	NTM_SET(&payload, SUITE);
@@ -173,6 +172,15 @@ static struct ntm_session bob_answers(uint8_t answer[NTM_TUNNEL_PACKET], size_t 
 	assert_true(n > 0);
 	*len = (size_t)n;
 	return keys.session;
+}
+
+static struct ntm_session bob_answers(uint8_t answer[NTM_TUNNEL_PACKET], size_t *len)
+{
+	const struct sent *request = last_to(&rs_addr, NTM_PKT_TUNNEL_REQUEST);
+
+	assert_true(request->wrapped);
+	assert_int_equal(request->path_id, 1);
+	return bob_answers_at(&rs_addr, answer, len);
 }
 
 static const struct ntm_slot *direct_by_relay(void)
@@ -270,6 +278,79 @@ static void test_what_is_never_relayed(void **state)
 	}
 }
 
+static size_t bob_says(struct ntm_session *bob, uint8_t type, uint8_t packet[NTM_TUNNEL_PACKET])
+{
+	struct ntm_msg m = { .type = type, .timestamp = 5 };
+	int n;
+
+	NTM_SET(&m, TIMESTAMP);
+	n = ntm_session_seal(bob, &m, packet, NTM_TUNNEL_PACKET);
+	assert_true(n > 0);
+	return (size_t)n;
+}
+
+/* A tunnel in itself, or into this host: what a peer sends from there is no word on where it is */
+static const char *const no_places[] = { "100.64.0.2:4330", "127.0.0.1:4330", "169.254.1.1:4330",
+					 "[::1]:4330", "[fe80::1]:4330" };
+
+static void test_sealed_from_no_place(void **state)
+{
+	const struct ntm_msg bob = test_direction("bob.example.net", 1, NTM_ROLE_INITIATOR);
+	const struct ntm_slot *slot;
+	uint8_t packet[NTM_TUNNEL_PACKET];
+	struct ntm_session session;
+	size_t len;
+
+	(void)state;
+	assert_true(ntm_setup_direction(&node, &bob));
+	slot = ntm_peers_by_path(&node.peers, 1);
+	session = bob_answers_at(&from, packet, &len);
+	for (unsigned int i = 0; i < sizeof(no_places) / sizeof(no_places[0]); i++) {
+		const union ntm_addr where = test_addr(no_places[i]);
+
+		on_packet(&node, packet, len, &where);
+		assert_int_equal(slot->tunnel.state, NTM_TUNNEL_REQUESTING);
+	}
+	give(packet, len);
+	assert_int_equal(slot->tunnel.state, NTM_TUNNEL_STANDING);
+	for (unsigned int i = 0; i < sizeof(no_places) / sizeof(no_places[0]); i++) {
+		const union ntm_addr where = test_addr(no_places[i]);
+
+		sent_count = 0;
+		len = bob_says(&session, NTM_MSG_KEEP_ALIVE, packet);
+		on_packet(&node, packet, len, &where);
+		ntm_setup_moved(&node, 1, &where);
+		assert_int_equal(sent_to(&where, NTM_PKT_SEALED), 0);
+		assert_true(ntm_addr_equal(&ntm_ways_current(&slot->ways)->addr, &from));
+		assert_true(ntm_addr_equal(&dp_peer, &from));
+	}
+	assert_int_equal(node.drops[NTM_NODE_DROP_STATE],
+			 3 * sizeof(no_places) / sizeof(no_places[0]));
+}
+
+static void test_request_from_no_place(void **state)
+{
+	const union ntm_addr where = test_addr(no_places[0]);
+	struct ntm_msg payload = { .epoch = 0, .suites = 1u << NTM_SUITE_CHACHA20_POLY1305 };
+	struct ntm_hs_cookie_jar jar = { 0 };
+	uint8_t packet[NTM_TUNNEL_PACKET];
+	struct ntm_hs_init hs;
+	int n;
+
+	(void)state;
+	direct_bob();
+	NTM_SET(&payload, EPOCH);
+	NTM_SET(&payload, SUITES);
+	n = ntm_hs_request(&hs, NTM_PKT_TUNNEL_REQUEST, &peer_key, node.self.public, psk, 77, 1,
+			   &payload, &jar, ntm_node_now_ms(), packet, sizeof(packet));
+	assert_true(n > 0);
+	on_packet(&node, packet, (size_t)n, &where);
+	assert_int_equal(sent_to(&where, NTM_PKT_TUNNEL_RESPONSE), 0);
+	assert_int_equal(ntm_peers_by_path(&node.peers, 1)->tunnel.state, NTM_TUNNEL_AWAITING);
+	give(packet, (size_t)n);
+	assert_int_equal(sent_to(&from, NTM_PKT_TUNNEL_RESPONSE), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -281,6 +362,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_relayed_by_a_stranger, begin, end),
 		cmocka_unit_test_setup_teardown(test_relayed_for_another, begin, end),
 		cmocka_unit_test_setup_teardown(test_what_is_never_relayed, begin, end),
+		cmocka_unit_test_setup_teardown(test_sealed_from_no_place, begin, end),
+		cmocka_unit_test_setup_teardown(test_request_from_no_place, begin, end),
 	};
 
 	if (sodium_init() < 0)
