@@ -91,15 +91,18 @@ static struct ntm_pmtu_act search(struct ntm_pmtu *p, unsigned int failed, uint6
 	return act;
 }
 
+void ntm_pmtu_rtt(struct ntm_pmtu *p, uint32_t rtt_ms)
+{
+	p->wait_ms = rtt_ms < (WAIT_MAX_MS - WAIT_MS) / 2 ? rtt_ms * 2 + WAIT_MS : WAIT_MAX_MS;
+}
+
 struct ntm_pmtu_act ntm_pmtu_start(struct ntm_pmtu *p, unsigned int ceiling, uint32_t rtt_ms,
 				   uint64_t now_ms)
 {
-	const uint32_t wait = rtt_ms * 2 + WAIT_MS;
-
 	memset(p, 0, sizeof(*p));
 	p->ceiling = ceiling < NTM_PMTU_MOST ? ceiling : NTM_PMTU_MOST;
 	p->size = p->ceiling;
-	p->wait_ms = wait < WAIT_MAX_MS ? wait : WAIT_MAX_MS;
+	ntm_pmtu_rtt(p, rtt_ms);
 	p->raise_ms = now_ms + RAISE_MS;
 	/* A link that narrow is the only narrow one, as a rule; and what passes it need not be split further */
 	if (p->ceiling <= NTM_PMTU_BASE) {
@@ -148,9 +151,14 @@ static struct ntm_pmtu_act failed(struct ntm_pmtu *p, unsigned int size, uint64_
 
 struct ntm_pmtu_act ntm_pmtu_answered(struct ntm_pmtu *p, unsigned int size, uint64_t now_ms)
 {
-	if (p->state == NTM_PMTU_OFF || !p->probe || size != p->probe)
+	if (p->state == NTM_PMTU_OFF)
 		return nothing();
-	return passed(p, size, now_ms);
+	if (p->probe && size == p->probe)
+		return passed(p, size, now_ms);
+	/* Later than it was waited for: nothing was too narrow, the way is long */
+	if (size == p->ceiling && size > p->size)
+		return settle(p, size, now_ms);
+	return nothing();
 }
 
 struct ntm_pmtu_act ntm_pmtu_too_big(struct ntm_pmtu *p, unsigned int size, uint64_t now_ms)

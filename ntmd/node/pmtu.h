@@ -54,7 +54,9 @@ struct ntm_pmtu_act {
 struct ntm_pmtu_act ntm_pmtu_start(struct ntm_pmtu *p, unsigned int ceiling, uint32_t rtt_ms,
 				   uint64_t now_ms);
 void ntm_pmtu_stop(struct ntm_pmtu *p);
-/** ntm_pmtu_answered() - a probe that made a packet of @size came to the peer */
+/** ntm_pmtu_rtt() - of the way, as it is known by now */
+void ntm_pmtu_rtt(struct ntm_pmtu *p, uint32_t rtt_ms);
+/** ntm_pmtu_answered() - a probe that made a packet of @size came to the peer; of the ceiling's also one that was given up */
 struct ntm_pmtu_act ntm_pmtu_answered(struct ntm_pmtu *p, unsigned int size, uint64_t now_ms);
 /** ntm_pmtu_too_big() - the own link or its route does not take a probe of this size */
 struct ntm_pmtu_act ntm_pmtu_too_big(struct ntm_pmtu *p, unsigned int size, uint64_t now_ms);

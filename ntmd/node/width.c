@@ -82,7 +82,11 @@ static void send_probe(struct ntm_node *node, struct ntm_slot *slot, unsigned in
 	union ntm_addr where;
 	int err;
 
-	width->timestamp = ntm_node_now_us() << STAMP_SHIFT | NTM_WAYS_NOBODY;
+	if (!width->timestamp || width->asked != size)
+		width->timestamp = ntm_node_now_us() << STAMP_SHIFT | NTM_WAYS_NOBODY;
+	width->asked = size;
+	if (size == width->search.ceiling)
+		width->ceiling = width->timestamp;
 	if (!where_of(node, slot, &where))
 		return;
 	err = make_and_send(node, slot, &where, size);
@@ -91,18 +95,33 @@ static void send_probe(struct ntm_node *node, struct ntm_slot *slot, unsigned in
 		carry_out(node, slot, ntm_pmtu_too_big(&width->search, size, ntm_node_now_ms()));
 }
 
+/* The size that was asked about then; 0: it is no matter any more, or of another way */
+static unsigned int take_answer(struct ntm_width *width, uint64_t timestamp)
+{
+	const unsigned int size = timestamp == width->timestamp ? width->asked :
+				  timestamp == width->ceiling	? width->search.ceiling :
+								  0;
+
+	if (timestamp == width->timestamp)
+		width->timestamp = 0;
+	if (timestamp == width->ceiling)
+		width->ceiling = 0;
+	return size;
+}
+
 bool ntm_width_answered(struct ntm_node *node, struct ntm_slot *slot, uint64_t timestamp)
 {
 	struct ntm_width *width = &slot->width;
+	const uint64_t now_us = ntm_node_now_us(), sent_us = timestamp >> STAMP_SHIFT;
+	unsigned int size;
 
 	if ((timestamp & ((1u << STAMP_SHIFT) - 1)) != NTM_WAYS_NOBODY)
 		return false;
-	if (timestamp !=
-	    width->timestamp) /* to an earlier one: of another size, or of another way */
-		return true;
-	width->timestamp = 0;
-	carry_out(node, slot,
-		  ntm_pmtu_answered(&width->search, width->search.probe, ntm_node_now_ms()));
+	size = take_answer(width, timestamp);
+	/* How long the way is, any answer says; the peer's to lie about, within what is waited at most */
+	ntm_pmtu_rtt(&width->search, sent_us < now_us ? (uint32_t)((now_us - sent_us) / 1000) : 0);
+	if (size)
+		carry_out(node, slot, ntm_pmtu_answered(&width->search, size, now_us / 1000));
 	return true;
 }
 
@@ -115,6 +134,7 @@ static void start(struct ntm_node *node, struct ntm_slot *slot, const struct ntm
 	unsigned int mtu;
 
 	width->addr = way->addr;
+	width->timestamp = width->ceiling = 0;
 	ntm_pmtu_stop(&width->search);
 	if (!where_of(node, slot, &where))
 		return;

@@ -14,11 +14,17 @@
 struct ntm_node;
 struct ntm_slot;
 
-/** struct ntm_width - @addr: the way that is looked at, family 0: none yet; @timestamp: of the last probe */
+/**
+ * struct ntm_width
+ * @addr:	the way that is looked at, family 0: none yet
+ * @timestamp, @asked: of the last probe: the same for all tries with one size, so that each of their answers counts; 0: answered
+ * @ceiling:	timestamp of the last probes of the largest size, whose answer counts even when it was given up; 0: answered
+ */
 struct ntm_width {
 	struct ntm_pmtu search;
 	union ntm_addr addr;
-	uint64_t timestamp;
+	uint64_t timestamp, ceiling;
+	unsigned int asked;
 };
 
 /** ntm_width_follow() - something happened to the tunnel: it may be on another way now */

@@ -182,6 +182,38 @@ static void test_answers_that_were_not_asked_for(void **state)
 	assert_false(act.changed || act.probe);
 }
 
+/* A way that takes longer than the first guess: what comes late is known to have passed all the same */
+static void test_a_long_way(void **state)
+{
+	struct ntm_pmtu_act act;
+
+	(void)state;
+	memset(&w, 0, sizeof(w));
+	act = ntm_pmtu_start(&w.p, 1500, 0, 0);
+	assert_int_equal(act.probe, 1500);
+	for (unsigned int ms = 1; ms <= 1000; ms++)
+		act = ntm_pmtu_tick(&w.p, true, ms);
+	assert_int_equal(w.p.state, NTM_PMTU_SEARCHING);
+	assert_int_equal(w.p.size, NTM_PMTU_BASE);
+	ntm_pmtu_rtt(&w.p, 1000);
+	act = ntm_pmtu_answered(&w.p, 1500, 1000);
+	assert_true(act.changed && !act.probe);
+	assert_int_equal(w.p.size, 1500);
+	assert_int_equal(w.p.state, NTM_PMTU_SETTLED);
+	act = ntm_pmtu_answered(&w.p, NTM_PMTU_BASE, 1900);
+	assert_false(act.changed || act.probe);
+	/* From now on it is waited for long enough */
+	for (unsigned int ms = 1900; ms < 40000; ms++) {
+		act = ntm_pmtu_tick(&w.p, true, ms);
+		assert_false(act.changed);
+		if (act.probe)
+			w.now_ms = ms + 1000;
+		if (ms == w.now_ms)
+			(void)ntm_pmtu_answered(&w.p, 1500, ms);
+	}
+	assert_int_equal(w.p.size, 1500);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -195,6 +227,7 @@ int main(void)
 		cmocka_unit_test(test_still_narrow),
 		cmocka_unit_test(test_a_way_that_is_dead),
 		cmocka_unit_test(test_answers_that_were_not_asked_for),
+		cmocka_unit_test(test_a_long_way),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -351,6 +351,56 @@ static void test_request_from_no_place(void **state)
 	assert_int_equal(sent_to(&from, NTM_PKT_TUNNEL_RESPONSE), 1);
 }
 
+/* The timestamp of the last of the probes that are as large as a packet may be, and how many there were */
+static uint64_t last_large(struct ntm_session *bob, unsigned int *count)
+{
+	uint64_t timestamp = 0;
+	struct ntm_msg m;
+	bool newest;
+
+	*count = 0;
+	for (unsigned int i = 0; i < sent_count; i++) {
+		if (sent[i].len < 1000)
+			continue;
+		(*count)++;
+		if (!ntm_session_open(bob, sent[i].packet, sent[i].len, &m, &newest))
+			timestamp = m.timestamp;
+	}
+	return timestamp;
+}
+
+/* Nothing is known of how long a way is when it is measured first: an answer that comes after the next try is one */
+static void test_width_of_a_long_way(void **state)
+{
+	const struct ntm_msg direction = test_direction("bob.example.net", 1, NTM_ROLE_INITIATOR);
+	struct ntm_msg answer = { .type = NTM_MSG_PATH_PROBE_RESPONSE, .observed.addr = from };
+	const struct ntm_slot *slot;
+	uint8_t packet[NTM_TUNNEL_PACKET];
+	struct ntm_session bob;
+	unsigned int count;
+	size_t len;
+
+	(void)state;
+	assert_true(ntm_setup_direction(&node, &direction));
+	bob = bob_answers_at(&from, packet, &len);
+	give(packet, len);
+	slot = ntm_peers_by_path(&node.peers, 1);
+	assert_int_equal(slot->width.search.state, NTM_PMTU_VERIFYING);
+	answer.timestamp = last_large(&bob, &count);
+	assert_int_equal(count, 1);
+	usleep(350000);
+	uv_run(&node.loop, UV_RUN_NOWAIT);
+	(void)last_large(&bob, &count);
+	assert_int_equal(count, 2);
+	NTM_SET(&answer, TIMESTAMP);
+	NTM_SET(&answer, OBSERVED);
+	len = (size_t)ntm_session_seal(&bob, &answer, packet, sizeof(packet));
+	give(packet, len);
+	assert_int_equal(slot->width.search.state, NTM_PMTU_SETTLED);
+	assert_int_equal(slot->width.search.size, slot->width.search.ceiling);
+	assert_in_range(slot->width.search.wait_ms, 300 + 2 * 350, 2000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -364,6 +414,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_what_is_never_relayed, begin, end),
 		cmocka_unit_test_setup_teardown(test_sealed_from_no_place, begin, end),
 		cmocka_unit_test_setup_teardown(test_request_from_no_place, begin, end),
+		cmocka_unit_test_setup_teardown(test_width_of_a_long_way, begin, end),
 	};
 
 	if (sodium_init() < 0)
