@@ -6,6 +6,7 @@
 
 #define RETRY_MS 500u
 #define AGAIN_MS 600000u
+#define NONCE_LEN 15	   /* of a nonce's bytes; the last one numbers the tries */
 #define RTT_SLACK_US 5000u /* a change that a DC need not hear of, besides a quarter */
 
 void ntm_survey_init(struct ntm_survey *s, const struct ntm_survey_ops *ops, void *ctx)
@@ -26,9 +27,10 @@ static void probe(struct ntm_survey *s, const struct ntm_survey_relay *relay,
 
 	if (!way->tries)
 		randombytes_buf(way->nonce, sizeof(way->nonce));
+	way->nonce[NONCE_LEN] = (uint8_t)way->tries;
 	memcpy(probe.nonce, way->nonce, sizeof(probe.nonce));
 	ntm_relay_put_probe(packet, &probe, false, relay->info.key);
-	way->sent_us = now_us;
+	way->sent_us[way->tries] = now_us;
 	way->next_ms = now_us / 1000 + ((uint64_t)RETRY_MS << way->tries);
 	way->tries++;
 	/* Of a family that this host has no way out by: nothing will come */
@@ -132,13 +134,23 @@ static void end_round(struct ntm_survey *s)
 
 /* What it is told */
 
+static const struct ntm_survey_relay *find(const struct ntm_survey *s,
+					   const struct ntm_relay_info *relay)
+{
+	for (unsigned int i = 0; i < s->count; i++)
+		if (!memcmp(&s->relays[i].info, relay, sizeof(*relay)))
+			return &s->relays[i];
+	return NULL;
+}
+
+/* A DC names the nearest first, and which these are changes from one to the next: their order is no news */
 static bool same_relays(const struct ntm_survey *s, const struct ntm_relay_info *relays,
 			unsigned int count)
 {
 	if (s->count != count)
 		return false;
 	for (unsigned int i = 0; i < count; i++)
-		if (memcmp(&s->relays[i].info, &relays[i], sizeof(relays[i])) != 0)
+		if (!find(s, &relays[i]))
 			return false;
 	return true;
 }
@@ -146,15 +158,23 @@ static bool same_relays(const struct ntm_survey *s, const struct ntm_relay_info 
 void ntm_survey_relays(struct ntm_survey *s, const struct ntm_relay_info *relays,
 		       unsigned int count, uint64_t now_us)
 {
+	struct ntm_survey_relay next[NTM_RELAYS_MAX] = { 0 };
+
 	if (same_relays(s, relays, count))
 		return;
-	memset(s->relays, 0, sizeof(s->relays));
-	s->count = count;
 	for (unsigned int i = 0; i < count; i++) {
-		s->relays[i].info = relays[i];
-		s->relays[i].ways[0].addr = relays[i].addrs[0];
-		s->relays[i].ways[1].addr = relays[i].addrs[1];
+		const struct ntm_survey_relay *known = find(s, &relays[i]);
+
+		if (known) {
+			next[i] = *known;
+			continue;
+		}
+		next[i].info = relays[i];
+		next[i].ways[0].addr = relays[i].addrs[0];
+		next[i].ways[1].addr = relays[i].addrs[1];
 	}
+	memcpy(s->relays, next, sizeof(s->relays));
+	s->count = count;
 	ntm_survey_start(s, now_us);
 }
 
@@ -191,10 +211,11 @@ bool ntm_survey_response(struct ntm_survey *s, const uint8_t *packet, size_t len
 
 			if (!way->waiting || !ntm_addr_equal(&way->addr, from) ||
 			    !ntm_relay_get_probe(&got, packet, len, s->relays[i].info.key) ||
-			    sodium_memcmp(got.nonce, way->nonce, sizeof(got.nonce)) != 0 ||
+			    sodium_memcmp(got.nonce, way->nonce, NONCE_LEN) != 0 ||
+			    got.nonce[NONCE_LEN] >= way->tries ||
 			    got.observed.sa.sa_family != from->sa.sa_family)
 				continue;
-			rtt = now_us - way->sent_us;
+			rtt = now_us - way->sent_us[got.nonce[NONCE_LEN]];
 			way->waiting = false;
 			way->rtt_us = rtt < UINT32_MAX ? (uint32_t)rtt | !rtt : UINT32_MAX;
 			way->observed = got.observed;

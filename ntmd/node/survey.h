@@ -12,12 +12,17 @@
 
 #define NTM_SURVEY_TRIES 3u
 
-/** struct ntm_survey_way - a relay by one family; @observed: where it sees us; @rtt_us: 0: it has not answered */
+/**
+ * struct ntm_survey_way - a relay by one family
+ * @nonce:	of a round, but its last byte, which says the try
+ * @sent_us:	when each of the @tries left
+ * @observed:	where it sees us; @rtt_us: 0: it has not answered
+ */
 struct ntm_survey_way {
 	union ntm_addr addr;
 	uint8_t nonce[16];
 	unsigned int tries;
-	uint64_t sent_us, next_ms;
+	uint64_t sent_us[NTM_SURVEY_TRIES], next_ms;
 	bool waiting;
 	uint32_t rtt_us;
 	union ntm_addr observed;
@@ -58,7 +63,7 @@ struct ntm_survey {
 };
 
 void ntm_survey_init(struct ntm_survey *s, const struct ntm_survey_ops *ops, void *ctx);
-/** ntm_survey_relays() - a lease named these; starts a round if they are others than before */
+/** ntm_survey_relays() - a lease named these, in any order; starts a round if they are others than before */
 void ntm_survey_relays(struct ntm_survey *s, const struct ntm_relay_info *relays,
 		       unsigned int count, uint64_t now_us);
 /** ntm_survey_dc() - the DC at @at sees us as @observed */

@@ -169,6 +169,50 @@ static void test_a_relay_that_is_silent(void **state)
 	assert_int_equal(m.rtt_count, 2);
 }
 
+/* The DC names the nearest first, and two that are as near change places from one lease to the next */
+static void test_other_relays(void **state)
+{
+	struct ntm_relay_info turned[2];
+	struct ntm_msg m;
+
+	(void)state;
+	ntm_survey_relays(&w.s, w.relays, 2, w.now_us);
+	run(50);
+	(void)told();
+	w.sent = w.queued = 0;
+	turned[0] = w.relays[1];
+	turned[1] = w.relays[0];
+	ntm_survey_relays(&w.s, turned, 2, w.now_us);
+	assert_int_equal(w.sent, 0);
+	run(50);
+	assert_int_equal(w.done, 1);
+	/* One that is named again is not unknown while it is measured again */
+	ntm_survey_relays(&w.s, turned, 1, w.now_us);
+	assert_int_equal(w.sent, 1);
+	m = told();
+	assert_int_equal(m.rtt_count, 1);
+	assert_memory_equal(m.rtts[0].relay, w.relays[1].key, 8);
+	assert_int_equal(m.rtts[0].rtt_us, 40000);
+}
+
+/* The answer to the first try comes after the second one */
+static void test_a_relay_that_is_far(void **state)
+{
+	struct ntm_msg m;
+
+	(void)state;
+	w.rtt_us[0] = 700000;
+	ntm_survey_relays(&w.s, w.relays, 1, w.now_us);
+	run(800);
+	m = told();
+	assert_int_equal(m.rtt_count, 1);
+	assert_int_equal(m.rtts[0].rtt_us, 700000);
+	/* And the answer to the second one says nothing more */
+	run(1000);
+	m = told();
+	assert_int_equal(m.rtts[0].rtt_us, 700000);
+}
+
 static void test_nat(void **state)
 {
 	const struct ntm_candidate own = { .addr = test_addr("203.0.113.5:4330") };
@@ -238,6 +282,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_rtts_are_told, begin),
 		cmocka_unit_test_setup(test_a_relay_that_is_silent, begin),
+		cmocka_unit_test_setup(test_other_relays, begin),
+		cmocka_unit_test_setup(test_a_relay_that_is_far, begin),
 		cmocka_unit_test_setup(test_nat, begin),
 		cmocka_unit_test_setup(test_a_symmetric_nat, begin),
 		cmocka_unit_test_setup(test_forged_responses, begin),
