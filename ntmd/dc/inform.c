@@ -175,6 +175,24 @@ static bool direct_relays(struct ntm_core *core, struct ntm_ask *ask,
 	return true;
 }
 
+/* Those of the relays that may still be used: one may have been revoked, and be another one, since it was chosen */
+static void check_relays(const struct ntm_core *core, struct ntm_director_relays *relays,
+			 uint64_t now_ms)
+{
+	unsigned int kept = 0;
+
+	for (unsigned int i = 0; i < relays->count; i++) {
+		const struct ntm_node *node = ntm_registry_get(&core->registry, relays->id[i]);
+
+		if (!ntm_core_online(core, node, now_ms) ||
+		    memcmp(node->key, relays->info[i].key, sizeof(node->key)) != 0)
+			continue;
+		relays->id[kept] = relays->id[i];
+		relays->info[kept++] = relays->info[i];
+	}
+	relays->count = kept;
+}
+
 static void take_information(struct ntm_core *core, struct ntm_ask *ask, const struct ntm_msg *m,
 			     uint64_t now_ms)
 {
@@ -202,6 +220,7 @@ static void take_information(struct ntm_core *core, struct ntm_ask *ask, const s
 	}
 	ntm_foreigner_view(&node, &view);
 	ntm_direct_view(core, asker, now_ms, &asker_view);
+	check_relays(core, &ask->relays, now_ms);
 	ask->relays.at_once = ask->relays.count && ntm_director_at_once(&asker_view, &view);
 	if (ask->relays.count && !direct_relays(core, ask, &node, asker->key, now_ms)) {
 		refuse_ask(core, ask, NTM_ST_BUSY, "", now_ms);

@@ -314,18 +314,17 @@ static void who_asks_right_after_being_asked_for_is_the_responder(void **state)
 	assert_directed(&b, &a);
 }
 
-static void join_relay(struct node *n, struct dc *dc, const char *addr)
+/* It has a session already */
+static void relay_registers(struct node *n, const char *name)
 {
-	json_t *response = admin(dc, json_pack("{s:s,s:[s],s:b}", "command", "invite", "names",
-					       "rs", "relay", 1));
+	json_t *response = admin(n->dc, json_pack("{s:s,s:[s],s:b}", "command", "invite", "names",
+						  name, "relay", 1));
 	struct ntm_msg m = { .type = NTM_MSG_REGISTRATION_REQUEST, .lifetime = 7200, .suites = 6 };
 	struct ntm_join join;
 
 	assert_null(ntm_join_parse(
 		&join, json_string_value(json_array_get(json_object_get(response, "joins"), 0))));
 	json_decref(response);
-	node_init(n, dc, addr);
-	node_connect(n);
 	memcpy(m.token, join.token, sizeof(m.token));
 	m.role = NTM_ROLE_RELAY;
 	m.candidates[0].addr = n->addr;
@@ -339,6 +338,13 @@ static void join_relay(struct node *n, struct dc *dc, const char *addr)
 	node_say(n, &m);
 	settle(n->w);
 	assert_int_equal(n->got[NTM_MSG_REGISTRATION_RESPONSE].status, NTM_ST_OK);
+}
+
+static void join_relay(struct node *n, struct dc *dc, const char *addr)
+{
+	node_init(n, dc, addr);
+	node_connect(n);
+	relay_registers(n, "rs");
 }
 
 static bool names_relay(const struct node *n, const struct node *rs, bool at_once)
@@ -384,6 +390,36 @@ static void the_askers_relays_serve_both(void **state)
 	node_ask(&a, "six.b.example", 2);
 	assert_true(names_relay(&a, &rs, true));
 	assert_true(names_relay(&six, &rs, true));
+}
+
+/* While the other coordinator is asked, the relay that was chosen becomes another one; or the asker is no node any more */
+static void who_is_revoked_meanwhile_has_no_part(void **state)
+{
+	struct world *w = *state;
+	struct node a, b, rs;
+
+	pass(w, 1000);
+	node_join(&a, &w->dc[0], "a", "198.51.100.1");
+	node_join(&b, &w->dc[1], "b", "203.0.113.1");
+	join_relay(&rs, &w->dc[0], "192.0.2.200");
+	w->dc[1].alive = false;
+	node_ask(&a, "b.b.example", 1);
+	json_decref(admin(&w->dc[0],
+			  json_pack("{s:s,s:s}", "command", "revoke", "name", "rs.a.example")));
+	relay_registers(&rs, "other");
+	w->dc[1].alive = true;
+	pass(w, 500);
+	assert_directed(&a, &b);
+	assert_int_equal(rs.count[NTM_MSG_RELAY_DIRECTION], 0);
+
+	pass(w, 6000);
+	w->dc[1].alive = false;
+	node_ask(&a, "b.b.example", 2);
+	ntm_sessions_drop(&w->dc[0].core.sessions,
+			  ntm_registry_by_name(&w->dc[0].core.registry, "a.a.example"));
+	w->dc[1].alive = true;
+	pass(w, 500);
+	assert_int_equal(a.count[NTM_MSG_ROUTE_DIRECTION], 0);
 }
 
 static void a_dead_coordinator_is_told_within_two_seconds(void **state)
@@ -1052,6 +1088,7 @@ int main(void)
 		RUNNING(crossing_requests_make_one_path),
 		RUNNING(who_asks_right_after_being_asked_for_is_the_responder),
 		RUNNING(the_askers_relays_serve_both),
+		RUNNING(who_is_revoked_meanwhile_has_no_part),
 		RUNNING(a_dead_coordinator_is_told_within_two_seconds),
 		RUNNING(a_coordinator_that_starts_again_is_found_again),
 		ALONE(a_zone_that_is_not_named_there_is_refused),
