@@ -18,7 +18,8 @@
 #define LIFETIME_S 7200u
 #define KEEPALIVE_S 25u
 #define DOWN_MS 3000u
-#define RTT_SURE_MS 225u	  /* sooner than a request is ever sent again */
+#define RTT_SURE_MS 225u /* sooner than a request is ever sent again */
+#define OWN_REQUESTS 8u	 /* that have room however many others wait: registrations, Keep Alives */
 #define INTRODUCE_AGAIN_MS 60000u /* networks may change */
 
 void ntm_dc_init(struct ntm_dc *dc, const struct ntm_dc_ops *ops, void *ctx,
@@ -204,7 +205,8 @@ uint32_t ntm_dc_request(struct ntm_dc *dc, const struct ntm_msg *m, uint64_t now
 {
 	uint32_t id;
 
-	if (dc->state == NTM_DC_OFF || dc->state == NTM_DC_REFUSED || dc->leaving)
+	if (dc->state == NTM_DC_OFF || dc->state == NTM_DC_REFUSED || dc->leaving ||
+	    dc->requests.count >= NTM_REQUESTS_MAX - OWN_REQUESTS)
 		return 0;
 	ntm_dc_hurry(dc, now_ms);
 	id = ntm_requests_add(&dc->requests, m, now_ms, for_ms, done, ctx);

@@ -111,7 +111,7 @@ void ntm_dc_reconnect(struct ntm_dc *dc, uint64_t now_ms);
  * nothing to IPv6. If nothing comes of it, the other addresses follow as ever. False: there is nothing to do.
  */
 bool ntm_dc_by_ipv4(struct ntm_dc *dc, uint64_t now_ms);
-/** ntm_dc_request() - as ntm_requests_add(); sent once the node is registered */
+/** ntm_dc_request() - as ntm_requests_add(), but for a few; sent once the node is registered */
 uint32_t ntm_dc_request(struct ntm_dc *dc, const struct ntm_msg *m, uint64_t now_ms,
 			uint32_t for_ms, ntm_request_fn *done, void *ctx);
 /** ntm_dc_send() - a message that has no response */

@@ -421,6 +421,25 @@ static void test_request(void **state)
 }
 
 /* A DC that restarted has no session: after 1 s there is a new one, and the request is asked again under its own ID */
+/* However many wait for a DC that is silent: what the session itself needs has room */
+static void test_many_requests(void **state)
+{
+	unsigned int count = 0;
+	int result = -2;
+
+	(void)state;
+	join(false);
+	live(100);
+	w.deaf = true;
+	while (ask(&result, 5000))
+		count++;
+	assert_in_range(count, NTM_REQUESTS_MAX / 2, NTM_REQUESTS_MAX - 1);
+	ntm_dc_register(&w.dc, w.now_ms);
+	assert_int_not_equal(w.dc.registration, 0);
+	live(6000);
+	assert_int_equal(result, -1);
+}
+
 static void test_dc_restarts(void **state)
 {
 	int result = 0;
@@ -560,6 +579,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_by_ipv4, world, end),
 		cmocka_unit_test_setup_teardown(test_who_waits_hurries, world, end),
 		cmocka_unit_test_setup_teardown(test_request, world, end),
+		cmocka_unit_test_setup_teardown(test_many_requests, world, end),
 		cmocka_unit_test_setup_teardown(test_dc_restarts, world, end),
 		cmocka_unit_test_setup_teardown(test_session_is_renewed, world, end),
 		cmocka_unit_test_setup_teardown(test_refused, world, end),
