@@ -254,6 +254,16 @@ static void informed(void *ctx, uint32_t id, const struct ntm_msg *m)
 
 /* Asking: the requests */
 
+/* Two names of 200 bytes leave no room for all: the last addresses are left out, as those the node thought least of */
+static void shorten(struct ntm_msg *m)
+{
+	uint8_t room[NTM_DATAGRAM_MAX - NTM_SEALED_OVERHEAD];
+
+	while (m->candidate_count > 1 && ntm_msg_encode(m, room, sizeof(room)) < 0)
+		m->candidate_count--;
+	sodium_memzero(room, sizeof(room));
+}
+
 static bool make_request(const struct ntm_core *core, const struct ntm_ask *ask, struct ntm_msg *m,
 			 uint64_t now_ms)
 {
@@ -276,6 +286,7 @@ static bool make_request(const struct ntm_core *core, const struct ntm_ask *ask,
 		memcpy(m->name, ask->name, sizeof(m->name));
 		NTM_SET(m, NAME);
 	}
+	shorten(m);
 	return view.has4 || view.has6;
 }
 

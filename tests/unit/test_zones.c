@@ -328,7 +328,8 @@ static void relay_registers(struct node *n, const char *name)
 	memcpy(m.token, join.token, sizeof(m.token));
 	m.role = NTM_ROLE_RELAY;
 	m.candidates[0].addr = n->addr;
-	m.candidate_count = 1;
+	m.candidates[1].addr = test_addr("[2001:db8::99]:4330");
+	m.candidate_count = 2;
 	NTM_SET(&m, LIFETIME);
 	NTM_SET(&m, SUITES);
 	NTM_SET(&m, TOKEN);
@@ -390,6 +391,51 @@ static void the_askers_relays_serve_both(void **state)
 	node_ask(&a, "six.b.example", 2);
 	assert_true(names_relay(&a, &rs, true));
 	assert_true(names_relay(&six, &rs, true));
+}
+
+/* Nearly as long as a name may be: labels of 63 bytes */
+static void long_name(char out[NTM_NAME_MAX + 1], char c, const char *zone)
+{
+	for (unsigned int i = 0; i < 232; i++)
+		out[i] = (i + 1) % 64 ? c : '.';
+	snprintf(out + 232, NTM_NAME_MAX + 1 - 232, ".%s", zone);
+}
+
+/* Names, addresses and relays as long and as many as can be do not fit into one packet: the last addresses are left out */
+static void the_longest_request_fits(void **state)
+{
+	struct ntm_msg m = { .type = NTM_MSG_REGISTRATION_REQUEST,
+			     .request_id = 7,
+			     .lifetime = 7200,
+			     .suites = 6,
+			     .candidate_count = NTM_CANDIDATES_MAX };
+	char mine[NTM_NAME_MAX + 1], theirs[NTM_NAME_MAX + 1], text[32];
+	struct world *w = *state;
+	struct node a, b, rs[2];
+
+	long_name(mine, 'm', "a.example");
+	long_name(theirs, 't', "b.example");
+	pass(w, 1000);
+	node_join(&a, &w->dc[0], mine, "198.51.100.1");
+	node_join(&b, &w->dc[1], theirs, "203.0.113.1");
+	for (unsigned int i = 0; i < 2; i++) {
+		node_init(&rs[i], &w->dc[0], i ? "192.0.2.201" : "192.0.2.200");
+		node_connect(&rs[i]);
+		relay_registers(&rs[i], i ? "one-of-the-relays-of-an-operator-who-likes-names" :
+					    "another-one-of-those-of-this-very-operator");
+	}
+	for (unsigned int i = 0; i < NTM_CANDIDATES_MAX; i++) {
+		snprintf(text, sizeof(text), "[2001:db8::%x]:4330", i + 1);
+		m.candidates[i].addr = test_addr(text);
+	}
+	NTM_SET(&m, LIFETIME);
+	NTM_SET(&m, SUITES);
+	NTM_SET(&m, CANDIDATE);
+	node_say(&a, &m);
+	settle(w);
+	node_ask(&a, theirs, 1);
+	assert_directed(&a, &b);
+	assert_in_range(b.got[NTM_MSG_ROUTE_DIRECTION].candidate_count, 8, NTM_CANDIDATES_MAX - 1);
 }
 
 /* While the other coordinator is asked, the relay that was chosen becomes another one; or the asker is no node any more */
@@ -1088,6 +1134,7 @@ int main(void)
 		RUNNING(crossing_requests_make_one_path),
 		RUNNING(who_asks_right_after_being_asked_for_is_the_responder),
 		RUNNING(the_askers_relays_serve_both),
+		RUNNING(the_longest_request_fits),
 		RUNNING(who_is_revoked_meanwhile_has_no_part),
 		RUNNING(a_dead_coordinator_is_told_within_two_seconds),
 		RUNNING(a_coordinator_that_starts_again_is_found_again),
