@@ -491,27 +491,38 @@ static int dp_open(struct ntm_node *node)
 	return dp_auto(node);
 }
 
-/* Makes the interface if there is none, and gives it the lease */
-static int dp_up(struct ntm_node *node)
+static int dp_give_lease(struct ntm_node *node)
 {
 	struct ntm_dp_lease lease = ntm_lease_datapath(&node->lease);
-	const bool fresh = !node->dp;
-	int err = fresh ? dp_open(node) : 0;
+	int err;
 
-	if (err)
-		return err;
 	if (!ntm_dns_hooked(node))
 		lease.zone[0] = '\0';
 	err = node->dp_ops->configure(node->dp, &lease);
 	if (err) {
 		snprintf(node->dp_why, sizeof(node->dp_why), "%s does not take the lease: %s",
 			 node->config.interface, strerror(-err));
-		dp_close(node);
 		return err;
 	}
 	node->dp_why[0] = '\0';
 	lease = ntm_lease_datapath(&node->lease);
 	ntm_dns_up(node, &lease);
+	return 0;
+}
+
+/* Makes the interface if there is none, and gives it the lease. On failure there is none any more, nor any peer. */
+static int dp_up(struct ntm_node *node)
+{
+	const bool fresh = !node->dp;
+	int err = fresh ? dp_open(node) : 0;
+
+	if (err)
+		return err;
+	err = dp_give_lease(node);
+	if (err) {
+		dp_close(node);
+		return err;
+	}
 	if (fresh) {
 		uv_timer_stop(&node->dp_timer); /* it would try to get back what is here again */
 		ntm_dc_register(&node->dc, ntm_node_now_ms()); /* its suites are known now */
@@ -670,8 +681,11 @@ void ntm_node_learn(struct ntm_node *node, const struct ntm_msg *direction)
 		break;
 	case NTM_LEASE_LEARNT:
 		keep_lease(node);
-		if (dp_up(node))
-			ntm_err("no data path: %s", node->dp_why);
+		if (!dp_give_lease(node))
+			break;
+		/* Peers go with the data path, and one of them is being worked on: from the loop, as when it is lost */
+		ntm_err("no data path: %s", node->dp_why);
+		ntm_node_arm(node, &node->dp_timer, dp_tick, ntm_node_now_ms());
 		break;
 	case NTM_LEASE_STALE:
 		ntm_dc_register(&node->dc, ntm_node_now_ms());

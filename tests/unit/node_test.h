@@ -24,6 +24,7 @@ static union ntm_addr rs_addr; /* of the relay server that add_relay() names */
 static const uint8_t rs_key[32] = { 5 };
 static char directory[] = "/tmp/ntm-node-XXXXXX";
 static const uint8_t psk[32] = { 9 };
+static int dp_refuses;	       /* what it says to a lease */
 static union ntm_addr dp_peer; /* where the data path was last told that a peer is */
 
 /** test_node_sent() - what the node sends; the includer's */
@@ -50,7 +51,12 @@ static uint32_t dp_suites(struct ntm_datapath *dp)
 static int dp_configure(struct ntm_datapath *dp, const struct ntm_dp_lease *lease)
 {
 	(void)dp;
-	return lease->prefix4 > 32 || lease->prefix6 > 128 ? abort(), 0 : 0;
+	return lease->prefix4 > 32 || lease->prefix6 > 128 ? abort(), 0 : dp_refuses;
+}
+
+static void dp_closed(struct ntm_datapath *dp)
+{
+	(void)dp;
 }
 
 static int dp_path_set(struct ntm_datapath *dp, const struct ntm_dp_path *path)
@@ -100,6 +106,7 @@ static const struct ntm_datapath_ops test_ops = {
 	.path_del = dp_path_del,
 	.stats = dp_stats,
 	.miss_done = dp_miss_done,
+	.close = dp_closed,
 };
 
 /* A node that is registered, and whose DC's keys are known here */

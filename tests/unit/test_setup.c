@@ -401,6 +401,46 @@ static void test_width_of_a_long_way(void **state)
 	assert_in_range(slot->width.search.wait_ms, 300 + 2 * 350, 2000);
 }
 
+/*
+ * The first peer of another zone brings that zone's network, which the data path does not take: its interface has just gone, say. Its
+ * end takes all peers along, and must not come before the direction is done with.
+ */
+static void test_a_network_that_the_data_path_refuses(void **state)
+{
+	struct ntm_zone_info *zone = &node.lease.peer_zones[node.lease.peer_zone_count++];
+	struct ntm_msg dan = test_direction("dan.other.example", 1, NTM_ROLE_RESPONDER);
+	const struct in_addr virt = dan.virtual4 = (struct in_addr){ htonl(0x0a090002) };
+
+	(void)state;
+	strcpy(zone->name, "other.example");
+	zone->prefix4 = zone->prefix6 = NTM_NO_PREFIX;
+	dp_refuses = -ENODEV;
+	give_message(&dan);
+	assert_true(
+		uv_is_active((uv_handle_t *)&node.dp_timer)); /* it is looked after from the loop */
+	uv_timer_stop(&node.dp_timer);
+	/* The same in answer to a question, by name and by address */
+	ntm_setup_close_all(&node, "once more");
+	zone->prefix4 = NTM_NO_PREFIX;
+	dan.role = NTM_ROLE_INITIATOR;
+	dan.path_id = 2;
+	asked = 0;
+	ntm_lookup_miss(&node, AF_INET, &virt);
+	assert_int_not_equal(asked, 0);
+	dan.request_id = asked;
+	give_message(&dan);
+	ntm_setup_close_all(&node, "once more");
+	zone->prefix4 = NTM_NO_PREFIX;
+	dan.path_id = 3;
+	asked = 0;
+	ntm_setup_want(&node, ntm_peers_get(&node.peers, "dan.other.example"));
+	assert_int_not_equal(asked, 0);
+	dan.request_id = asked;
+	give_message(&dan);
+	uv_timer_stop(&node.dp_timer);
+	dp_refuses = 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -415,6 +455,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_sealed_from_no_place, begin, end),
 		cmocka_unit_test_setup_teardown(test_request_from_no_place, begin, end),
 		cmocka_unit_test_setup_teardown(test_width_of_a_long_way, begin, end),
+		cmocka_unit_test_setup_teardown(test_a_network_that_the_data_path_refuses, begin,
+						end),
 	};
 
 	if (sodium_init() < 0)
