@@ -40,8 +40,8 @@
 /*
  * struct ntm_fwd - one packet being relayed
  * @ndev, @relay: device and entry, good as long as RCU has them
- * @from, @to:	sides of the entry; @end is @to's
- * @rt:		the way to @end, once it is found
+ * @from, @to:	sides of the entry
+ * @end:	@to's end; @rt: the way to it, once it is found
  * @skb:	the packet
  * @udp:	offset of the UDP header, until it is pulled
  * @len:	bytes of UDP payload
@@ -55,8 +55,8 @@
 struct ntm_fwd {
 	struct ntm_dev *ndev;
 	struct ntm_relay *relay;
-	struct ntm_relay_side *from;
-	struct ntm_endpoint *end;
+	struct ntm_relay_side *from, *to;
+	struct ntm_relay_end *end;
 	struct ntm_route rt;
 	struct sk_buff *skb;
 	unsigned int udp;
@@ -110,7 +110,8 @@ static int ntm_fwd_ends(struct ntm_fwd *f)
 	if (side < 0)
 		return NTM_DROP_RELAY_SOURCE + 1;
 	f->from = &f->relay->sides[side];
-	f->end = rcu_dereference(f->relay->sides[!side].end);
+	f->to = &f->relay->sides[!side];
+	f->end = rcu_dereference(f->to->end);
 	return f->end ? 0 : NTM_DROP_RELAY_UNBOUND + 1;
 }
 
@@ -263,7 +264,10 @@ static void ntm_fwd_push6(struct ntm_fwd *f)
 	ip6h->daddr = f->rt.dst6;
 }
 
-/* The reference of the route goes with the packet. */
+/*
+ * The route is the end's, which lives as long as the packet is in our hands; who
+ * keeps the packet takes a reference.
+ */
 static void ntm_fwd_xmit(struct ntm_fwd *f)
 {
 	const struct ntm_sockets *socks = rcu_dereference(f->ndev->sockets);
@@ -273,7 +277,7 @@ static void ntm_fwd_xmit(struct ntm_fwd *f)
 	skb_scrub_packet(skb, true);
 	skb->dev = NULL;
 	skb->encapsulation = 0;
-	skb_dst_set(skb, f->rt.dst);
+	skb_dst_set_noref(skb, f->rt.dst);
 	if (f->rt.family == AF_INET) {
 		ntm_fwd_push4(f);
 		skb->ignore_df = f->fragment;
@@ -287,7 +291,6 @@ static void ntm_fwd_xmit(struct ntm_fwd *f)
 
 /* ---- One packet ---- */
 
-/* With its route, which the caller puts unless 0 is returned. */
 static int ntm_fwd_pass(struct ntm_fwd *f)
 {
 	int why;
@@ -314,13 +317,8 @@ static int ntm_fwd_take(struct ntm_fwd *f)
 	if (!why)
 		why = ntm_fwd_header(f);
 	if (!why)
-		why = ntm_outer_route_to(f->ndev, f->end, &f->rt);
-	if (why)
-		return why;
-	why = ntm_fwd_pass(f);
-	if (why)
-		ntm_outer_route_put(&f->rt);
-	return why;
+		why = ntm_relay_end_route(f->ndev, &f->to->end, f->end, &f->rt);
+	return why ?: ntm_fwd_pass(f);
 }
 
 /* What is too long behind a longer header, or an aggregate that GRO did not make. */

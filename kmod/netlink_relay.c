@@ -21,7 +21,7 @@
 struct ntm_relay_req {
 	__be32 id;
 	bool given[2];
-	struct ntm_endpoint *ends[2];
+	struct ntm_relay_end *ends[2];
 	bool has_rate;
 	u64 rate;
 };
@@ -46,7 +46,7 @@ static int ntm_get_local(struct genl_info *info, struct nlattr **tb,
 	return 0;
 }
 
-static int ntm_get_end(struct genl_info *info, struct nlattr *nest, struct ntm_endpoint **end)
+static int ntm_get_end(struct genl_info *info, struct nlattr *nest, struct ntm_relay_end **end)
 {
 	struct nlattr *tb[NTM_END_MAX + 1];
 	union ntm_addr addr, local;
@@ -66,7 +66,7 @@ static int ntm_get_end(struct genl_info *info, struct nlattr *nest, struct ntm_e
 	err = ntm_get_local(info, tb, &addr, &local);
 	if (err)
 		return err;
-	*end = ntm_endpoint_new(&addr, &local, GFP_KERNEL);
+	*end = ntm_relay_end_new(&addr, &local, GFP_KERNEL);
 	return *end ? 0 : ntm_no_memory(info);
 }
 
@@ -99,18 +99,17 @@ static void ntm_relay_req_release(struct ntm_relay_req *req)
 
 	for (i = 0; i < ARRAY_SIZE(req->ends); i++)
 		if (req->ends[i])
-			ntm_endpoint_free(req->ends[i]);
+			ntm_relay_end_free(req->ends[i]);
 }
 
-static void ntm_relay_apply(struct ntm_dev *ndev, struct ntm_relay *relay,
-			    struct ntm_relay_req *req)
+static void ntm_relay_apply(struct ntm_relay *relay, struct ntm_relay_req *req)
 {
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(req->ends); i++) {
 		if (!req->given[i])
 			continue;
-		ntm_relay_bind(ndev, relay, i, req->ends[i]);
+		ntm_relay_bind(relay, i, req->ends[i]);
 		req->ends[i] = NULL;
 	}
 	if (req->has_rate)
@@ -136,7 +135,7 @@ static int ntm_relay_create(struct ntm_dev *ndev, struct ntm_relay_req *req,
 	relay = ntm_relay_new(req->id);
 	if (!relay)
 		return ntm_no_memory(info);
-	ntm_relay_apply(ndev, relay, req);
+	ntm_relay_apply(relay, req);
 	err = ntm_relay_insert(&ndev->relays, relay);
 	if (err) {
 		NL_SET_ERR_MSG(info->extack, "no memory for the relay table");
@@ -173,7 +172,7 @@ int ntm_relay_set_doit(struct sk_buff *skb, struct genl_info *info)
 	}
 	relay = ntm_relay_find(ndev, req.id);
 	if (relay)
-		ntm_relay_apply(ndev, relay, &req);
+		ntm_relay_apply(relay, &req);
 	else
 		err = ntm_relay_create(ndev, &req, info);
 	ntm_unlock_dev(ndev);
@@ -221,7 +220,7 @@ int ntm_relay_del_doit(struct sk_buff *skb, struct genl_info *info)
 
 /* ---- RELAY_GET ---- */
 
-static int ntm_put_end_addr(struct sk_buff *msg, const struct ntm_endpoint *end)
+static int ntm_put_end_addr(struct sk_buff *msg, const struct ntm_relay_end *end)
 {
 	if (ntm_event_put_addr(msg, NTM_END_ADDR, &end->addr))
 		return -EMSGSIZE;
@@ -232,14 +231,25 @@ static int ntm_put_end_addr(struct sk_buff *msg, const struct ntm_endpoint *end)
 		nla_put_in6_addr(msg, NTM_END_LOCAL6, &end->src6);
 }
 
-/* ndev->lock held. */
+/* Where it is: packets may replace it meanwhile. */
+static int ntm_put_end_of(struct sk_buff *msg, struct ntm_relay_side *side)
+{
+	const struct ntm_relay_end *end;
+	int err;
+
+	rcu_read_lock();
+	end = rcu_dereference(side->end);
+	err = end ? ntm_put_end_addr(msg, end) : 0;
+	rcu_read_unlock();
+	return err;
+}
+
 static int ntm_put_end(struct sk_buff *msg, int attr, struct ntm_relay_side *side)
 {
-	const struct ntm_endpoint *end = rcu_dereference_protected(side->end, true);
 	struct nlattr *nest = nla_nest_start(msg, attr);
 	u64 last = READ_ONCE(side->last);
 
-	if (!nest || (end && ntm_put_end_addr(msg, end)) ||
+	if (!nest || ntm_put_end_of(msg, side) ||
 	    nla_put_u64_64bit(msg, NTM_END_PACKETS, atomic64_read(&side->packets), NTM_END_PAD) ||
 	    nla_put_u64_64bit(msg, NTM_END_BYTES, atomic64_read(&side->bytes), NTM_END_PAD) ||
 	    (last && nla_put_u64_64bit(msg, NTM_END_LAST_MS, ntm_age_ms(last), NTM_END_PAD)))

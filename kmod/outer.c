@@ -36,8 +36,8 @@ static struct rtable *ntm_outer_lookup4(struct ntm_dev *ndev,
 	return res;
 }
 
-static struct dst_entry *ntm_outer_lookup6(struct ntm_dev *ndev,
-					   const struct ntm_endpoint *ep,
+/* @scope: of the destination */
+static struct dst_entry *ntm_outer_lookup6(struct ntm_dev *ndev, u32 scope,
 					   struct ntm_route *rt, struct sock *sk)
 {
 	struct flowi6 fl6 = {
@@ -46,7 +46,7 @@ static struct dst_entry *ntm_outer_lookup6(struct ntm_dev *ndev,
 		.fl6_sport = rt->sport,
 		.fl6_dport = rt->dport,
 		.flowi6_proto = IPPROTO_UDP,
-		.flowi6_oif = ep->addr.v6.sin6_scope_id,
+		.flowi6_oif = scope,
 	};
 	struct dst_entry *res;
 
@@ -64,8 +64,6 @@ static int ntm_outer_route4(struct ntm_dev *ndev, struct ntm_endpoint *ep,
 {
 	struct rtable *res;
 
-	rt->dport = ep->addr.v4.sin_port;
-	rt->dst4 = ep->addr.v4.sin_addr.s_addr;
 	res = dst_cache_get_ip4(&ep->cache, &rt->src4);
 	if (!res) {
 		rt->src4 = ep->src4.s_addr;
@@ -81,12 +79,10 @@ static int ntm_outer_route4(struct ntm_dev *ndev, struct ntm_endpoint *ep,
 static int ntm_outer_route6(struct ntm_dev *ndev, struct ntm_endpoint *ep,
 			    struct sock *sk, struct ntm_route *rt)
 {
-	rt->dport = ep->addr.v6.sin6_port;
-	rt->dst6 = ep->addr.v6.sin6_addr;
 	rt->dst = dst_cache_get_ip6(&ep->cache, &rt->src6);
 	if (!rt->dst) {
 		rt->src6 = ep->src6;
-		rt->dst = ntm_outer_lookup6(ndev, ep, rt, sk);
+		rt->dst = ntm_outer_lookup6(ndev, ep->addr.v6.sin6_scope_id, rt, sk);
 		if (IS_ERR(rt->dst))
 			return PTR_ERR(rt->dst);
 		dst_cache_set_ip6(&ep->cache, rt->dst, &rt->src6);
@@ -107,6 +103,51 @@ static struct sock *ntm_outer_socket(struct ntm_dev *ndev, const struct ntm_rout
 	return v4 ? socks->sk4 : socks->sk6;
 }
 
+static void ntm_outer_to(struct ntm_route *rt, const union ntm_addr *to)
+{
+	rt->cut = 0;
+	rt->family = to->sa.sa_family;
+	if (rt->family == AF_INET) {
+		rt->dport = to->v4.sin_port;
+		rt->dst4 = to->v4.sin_addr.s_addr;
+	} else {
+		rt->dport = to->v6.sin6_port;
+		rt->dst6 = to->v6.sin6_addr;
+	}
+}
+
+static int ntm_outer_not_here(struct ntm_dev *ndev, struct ntm_route *rt)
+{
+	if (rt->dst->dev != ndev->dev)
+		return 0;
+	ntm_outer_route_put(rt);
+	return NTM_DROP_LOOP + 1;
+}
+
+int ntm_outer_begin(struct ntm_dev *ndev, const union ntm_addr *to, struct ntm_route *rt)
+{
+	ntm_outer_to(rt, to);
+	return ntm_outer_socket(ndev, rt, &rt->sport) ? 0 : NTM_DROP_NO_ROUTE + 1;
+}
+
+int ntm_outer_find(struct ntm_dev *ndev, const union ntm_addr *to, struct ntm_route *rt)
+{
+	struct sock *sk = ntm_outer_socket(ndev, rt, &rt->sport);
+
+	if (!sk)
+		return NTM_DROP_NO_ROUTE + 1;
+	if (rt->family == AF_INET) {
+		struct rtable *res = ntm_outer_lookup4(ndev, rt, sk);
+
+		rt->dst = IS_ERR(res) ? ERR_CAST(res) : &res->dst;
+	} else {
+		rt->dst = ntm_outer_lookup6(ndev, to->v6.sin6_scope_id, rt, sk);
+	}
+	if (IS_ERR(rt->dst))
+		return NTM_DROP_NO_ROUTE + 1;
+	return ntm_outer_not_here(ndev, rt);
+}
+
 /* @port: by which the packets are to leave; NULL: by the device's */
 static int ntm_outer_route_by(struct ntm_dev *ndev, struct ntm_endpoint *ep,
 			      const struct ntm_port *port, struct ntm_route *rt)
@@ -114,8 +155,7 @@ static int ntm_outer_route_by(struct ntm_dev *ndev, struct ntm_endpoint *ep,
 	struct sock *sk;
 	int err;
 
-	rt->cut = 0;
-	rt->family = ep->addr.sa.sa_family;
+	ntm_outer_to(rt, &ep->addr);
 	if (port)
 		rt->sport = port->num;
 	sk = port ? port->sk : ntm_outer_socket(ndev, rt, &rt->sport);
@@ -127,18 +167,7 @@ static int ntm_outer_route_by(struct ntm_dev *ndev, struct ntm_endpoint *ep,
 		err = ntm_outer_route6(ndev, ep, sk, rt);
 	if (err)
 		return NTM_DROP_NO_ROUTE + 1;
-
-	if (rt->dst->dev == ndev->dev) {
-		ntm_outer_route_put(rt);
-		return NTM_DROP_LOOP + 1;
-	}
-	return 0;
-}
-
-int ntm_outer_route_to(struct ntm_dev *ndev, struct ntm_endpoint *ep,
-		       struct ntm_route *rt)
-{
-	return ntm_outer_route_by(ndev, ep, NULL, rt);
+	return ntm_outer_not_here(ndev, rt);
 }
 
 int ntm_outer_route(struct ntm_path *path, struct ntm_route *rt)

@@ -12,6 +12,7 @@ struct ntm_dev;
 struct ntm_endpoint;
 struct ntm_path;
 struct sk_buff;
+union ntm_addr;
 
 /**
  * struct ntm_route - where and how an outer packet goes; good until put
@@ -44,9 +45,22 @@ struct ntm_route {
  * says why not.
  */
 int ntm_outer_route(struct ntm_path *path, struct ntm_route *rt);
-/* The same to any endpoint that lives as long as RCU has it. */
-int ntm_outer_route_to(struct ntm_dev *ndev, struct ntm_endpoint *ep,
-		       struct ntm_route *rt);
+
+/**
+ * ntm_outer_begin() - what of a route to @to needs no looking up
+ *
+ * Softirq, under RCU. All of @rt but @dst and the source address. Returns as
+ * ntm_outer_route(): not 0 if the device has no socket of the family.
+ */
+int ntm_outer_begin(struct ntm_dev *ndev, const union ntm_addr *to, struct ntm_route *rt);
+/**
+ * ntm_outer_find() - look up the rest
+ * @rt:		from ntm_outer_begin(); its source address is the one that is wanted,
+ *		or any
+ *
+ * As ntm_outer_route(), but nothing is remembered.
+ */
+int ntm_outer_find(struct ntm_dev *ndev, const union ntm_addr *to, struct ntm_route *rt);
 void ntm_outer_route_put(struct ntm_route *rt);
 void ntm_outer_route_get(struct ntm_route *rt);
 

@@ -38,7 +38,7 @@ void ntm_relay_table_destroy(struct ntm_relay_table *t)
  */
 static void ntm_relay_prefetch(const struct ntm_relay *relay)
 {
-	const struct ntm_endpoint *end;
+	const struct ntm_relay_end *end;
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(relay->sides); i++) {
@@ -60,7 +60,7 @@ struct ntm_relay *ntm_relay_by_id(struct ntm_relay_table *t, __be32 id)
 
 int ntm_relay_side_of(const struct ntm_relay *relay, const union ntm_addr *addr)
 {
-	const struct ntm_endpoint *end;
+	const struct ntm_relay_end *end;
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(relay->sides); i++) {
@@ -141,13 +141,13 @@ struct ntm_relay *ntm_relay_new(__be32 id)
 /* Nobody else sees it: not yet, or not any more. */
 void ntm_relay_free(struct ntm_relay *relay)
 {
-	struct ntm_endpoint *end;
+	struct ntm_relay_end *end;
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(relay->sides); i++) {
 		end = rcu_dereference_protected(relay->sides[i].end, true);
 		if (end)
-			ntm_endpoint_free(end);
+			ntm_relay_end_free(end);
 	}
 	kfree(relay);
 }
@@ -192,13 +192,9 @@ void ntm_relay_remove_all(struct ntm_dev *ndev)
 	}
 }
 
-void ntm_relay_bind(struct ntm_dev *ndev, struct ntm_relay *relay, int side,
-		    struct ntm_endpoint *end)
+void ntm_relay_bind(struct ntm_relay *relay, int side, struct ntm_relay_end *end)
 {
-	end = rcu_replace_pointer(relay->sides[side].end, end,
-				  lockdep_is_held(&ndev->lock));
-	if (end)
-		ntm_endpoint_free_rcu(end);
+	ntm_relay_end_set(&relay->sides[side].end, end);
 }
 
 void ntm_relay_set_rate(struct ntm_relay *relay, u64 rate)

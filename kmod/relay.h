@@ -13,19 +13,20 @@
 #include <linux/atomic.h>
 #include <linux/rbtree.h>
 #include <linux/rhashtable.h>
-#include "path.h"
+#include "relay_end.h"
 
 struct ntm_dev;
 
 /**
  * struct ntm_relay_side - one of the two ends of an entry
- * @end:	its address, and the route to it; RCU, NULL while it is unbound
+ * @end:	its address, and the route to it; RCU, NULL while it is unbound.
+ *		Packets may replace it, as relay_end.h says
  * @packets, @bytes: datagrams and their payload that came from it and went on.
  *		They are the entry's: an end that moves takes them along
  * @last:	jiffies64 of the last one, 0 for never
  */
 struct ntm_relay_side {
-	struct ntm_endpoint __rcu *end;
+	struct ntm_relay_end __rcu *end;
 	atomic64_t packets;
 	atomic64_t bytes;
 	u64 last;
@@ -98,8 +99,7 @@ void ntm_relay_free(struct ntm_relay *relay);	/* one that was never inserted */
 int ntm_relay_insert(struct ntm_relay_table *t, struct ntm_relay *relay);
 void ntm_relay_remove(struct ntm_relay_table *t, struct ntm_relay *relay);
 void ntm_relay_remove_all(struct ntm_dev *ndev);
-void ntm_relay_bind(struct ntm_dev *ndev, struct ntm_relay *relay, int side,
-		    struct ntm_endpoint *end);
+void ntm_relay_bind(struct ntm_relay *relay, int side, struct ntm_relay_end *end);
 /* What was used up at the old rate is forgotten. */
 void ntm_relay_set_rate(struct ntm_relay *relay, u64 rate);
 /* The entry of the smallest ID that is not less than @id (host order), or NULL. */

@@ -59,16 +59,13 @@ static union ntm_addr ntm_test_addr(u32 addr, u16 port)
 static void ntm_test_bind(struct kunit *test, struct ntm_relay *relay, int side,
 			  const union ntm_addr *addr)
 {
-	struct ntm_dev *ndev = test->priv;
-	struct ntm_endpoint *end = NULL;
+	struct ntm_relay_end *end = NULL;
 
 	if (addr) {
-		end = ntm_endpoint_new(addr, NULL, GFP_KERNEL);
+		end = ntm_relay_end_new(addr, NULL, GFP_KERNEL);
 		KUNIT_ASSERT_NOT_NULL(test, end);
 	}
-	mutex_lock(&ndev->lock);
-	ntm_relay_bind(ndev, relay, side, end);
-	mutex_unlock(&ndev->lock);
+	ntm_relay_bind(relay, side, end);
 }
 
 static int ntm_test_side(struct ntm_relay *relay, u32 addr, u16 port)
@@ -209,7 +206,7 @@ static void ntm_relay_many(struct kunit *test)
 static void ntm_relay_size(struct kunit *test)
 {
 	KUNIT_EXPECT_LE(test, sizeof(struct ntm_relay), 128);
-	KUNIT_EXPECT_LE(test, sizeof(struct ntm_endpoint), 96);
+	KUNIT_EXPECT_LE(test, sizeof(struct ntm_relay_end), 96);
 }
 
 static struct kunit_case ntm_relay_cases[] = {

@@ -163,6 +163,30 @@ relay set ntm0 7 end1 198.51.100.2 4330
 on b ntm-cfg path set ntm0 7 peer 198.51.100.9 4330
 check "bound again" on a ping -c 1 -W 2 10.9.0.2
 
+# The route to an end is remembered, but not beyond its time
+before=$(drop no_route)
+on r ip route add unreachable 198.51.100.2/32
+on a ping -c 2 -i 0.2 -W 1 10.9.0.2 || true
+is "a route that is none any more is not used" "$(($(drop no_route) - before))" 2
+on r ip route del unreachable 198.51.100.2/32
+check "and found again" on a ping -c 1 -W 2 10.9.0.2
+on r ip -6 route add unreachable 2001:db8:2::2/128
+on a ntm-cfg path set ntm0 7 peer 192.0.2.9 4330
+relay set ntm0 7 end1 2001:db8:2::2 4330
+on b ntm-cfg path set ntm0 7 peer 2001:db8:2::9 4330
+before=$(drop no_route)
+on a ping -c 2 -i 0.2 -W 1 10.9.0.2 || true
+is "nor one of IPv6" "$(($(drop no_route) - before))" 2
+on r ip -6 route del unreachable 2001:db8:2::2/128
+check "which is found, too" on a ping -c 1 -W 2 10.9.0.2
+on r ip -6 route add unreachable 2001:db8:2::2/128
+on a ping -c 2 -i 0.2 -W 1 10.9.0.2 || true
+is "and left again" "$(($(drop no_route) - before))" 4
+on r ip -6 route del unreachable 2001:db8:2::2/128
+relay set ntm0 7 end1 198.51.100.2 4330
+on b ntm-cfg path set ntm0 7 peer 198.51.100.9 4330
+check "all is as it was" on a ping -c 1 -W 2 10.9.0.2
+
 # Rate: 500 kbyte/s are 4 Mbit/s, of which the headers take little
 relay set ntm0 7 rate 500000
 before=$(drop relay_rate)
