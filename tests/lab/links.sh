@@ -54,6 +54,17 @@ check_not "a link can lose everything" on a ping -c 2 -i 0.2 -W 1 192.0.2.20
 link_set a internet --loss none --rate none
 check "and be well again" on a ping -c 1 -W 2 192.0.2.20
 
+# Each echo passes this link twice, and each passage may double it
+duplicates() {
+	on a ping -c 100 -i 0.01 -W 1 192.0.2.20 | grep -c 'DUP!'
+}
+link_set a internet --delay 5ms --duplicate 20%
+doubled=$(duplicates)
+at_least "a link can give packets twice" "$doubled" 15
+at_most "some of them" "$doubled" 90
+link_set a internet --delay none --duplicate none --rate none
+is "and once again" "$(duplicates || true)" 0
+
 unplug a internet
 check "without its cable an interface has no carrier" eventually 5 lacks_carrier
 check_not "an unplugged host is away" on b ping -c 1 -W 1 192.0.2.10

@@ -9,7 +9,8 @@
  *       what the wire does from now on
  *
  * In each direction alike: rate=20mbit (kbit, mbit, gbit), delay=20ms (us, ms, s), jitter=5ms around the delay, loss=1%,
- * queue=50ms: how long a frame may wait for the rate. What is not named is not done to frames; a queue is 50 ms.
+ * duplicate=1%: such frames leave twice, each copy with a delay of its own; queue=50ms: how long a frame may wait for the
+ * rate. What is not named is not done to frames; a queue is 50 ms.
  *
  * The devices take no offloads, so that the kernel cuts aggregates into frames before they come here. A frame that has
  * come gets the time at which it leaves at once: when the frames before it have passed at the rate, and the delay later.
@@ -40,13 +41,13 @@
 #define READS_AT_ONCE 64u
 #define BURST_NS (5 * NS / 1000) /* of the rate's time that a late reader may catch up with */
 #define QUEUE_NS (50 * NS / 1000)
-#define LOSS_ALL (1ull << 32)
+#define ALL (1ull << 32)
 
 /** struct shape - what happens to frames; zeroes: nothing */
 struct shape {
 	uint64_t rate;		       /* bits per second */
 	uint64_t delay, jitter, queue; /* ns */
-	uint64_t loss;		       /* of LOSS_ALL */
+	uint64_t loss, duplicate;      /* of ALL */
 };
 
 struct frame {
@@ -105,7 +106,7 @@ static const struct unit rates[] = { { "bit", 1 },
 				     { "gbit", 1e9 },
 				     { NULL, 0 } };
 static const struct unit times[] = { { "us", 1e3 }, { "ms", 1e6 }, { "s", 1e9 }, { NULL, 0 } };
-static const struct unit parts[] = { { "%", LOSS_ALL / 100.0 }, { NULL, 0 } };
+static const struct unit parts[] = { { "%", ALL / 100.0 }, { NULL, 0 } };
 
 static bool parse_number(const char *text, const struct unit *unit, uint64_t *value)
 {
@@ -132,7 +133,7 @@ static bool parse_pair(struct shape *s, const char *pair)
 	} keys[] = {
 		{ "rate=", rates, &s->rate },	  { "delay=", times, &s->delay },
 		{ "jitter=", times, &s->jitter }, { "loss=", parts, &s->loss },
-		{ "queue=", times, &s->queue },
+		{ "queue=", times, &s->queue },	  { "duplicate=", parts, &s->duplicate },
 	};
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
@@ -218,12 +219,17 @@ static uint64_t delay_of_one(void)
 	return delay > shape.jitter ? delay - shape.jitter : 0;
 }
 
+static bool happens(uint64_t part)
+{
+	return (draw() >> 32) < part;
+}
+
 static void enter(struct lane *lane, const uint8_t *data, size_t len, uint64_t now)
 {
 	struct frame *frame;
 	uint64_t passed;
 
-	if ((draw() >> 32) < shape.loss || lane->count == FRAMES_MAX)
+	if (happens(shape.loss) || lane->count == FRAMES_MAX)
 		return;
 	passed = pass_rate(lane, len, now);
 	if (!passed)
@@ -245,10 +251,13 @@ static void take_frames(struct lane *lane, uint64_t now)
 
 	for (unsigned int i = 0; i < READS_AT_ONCE; i++) {
 		len = read(lane->from, data, sizeof(data));
-		if (len > 0)
-			enter(lane, data, (size_t)len, now);
-		else if (len < 0 && errno != EINTR)
+		if (len < 0 && errno != EINTR)
 			break;
+		if (len <= 0)
+			continue;
+		enter(lane, data, (size_t)len, now);
+		if (happens(shape.duplicate))
+			enter(lane, data, (size_t)len, now);
 	}
 }
 

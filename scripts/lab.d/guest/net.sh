@@ -81,7 +81,7 @@ link_file() {
 	echo "$LAB_STATE/links/$1@$2"
 }
 
-# link HOST NET [ADDRESS/LEN...] [--as IF] [--mtu N] [--rate R] [--delay D] [--jitter D] [--loss P] [--queue D]
+# link HOST NET [ADDRESS/LEN...] [--as IF] [--mtu N] [--rate R] [--delay D] [--jitter D] [--loss P] [--duplicate P] [--queue D]
 link() {
 	local host=$1 net=$2 as='' mtu='' port addr addrs=() shape=() family6=1
 	shift 2

@@ -1,29 +1,29 @@
 # shellcheck shell=bash
-# What a link does to packets: rate, delay, jitter, loss. The kernel does it (tbf, netem), or ntm-wire where it has no netem.
+# What a link does to packets: rate, delay, jitter, loss, duplicates. The kernel does it (tbf, netem), or ntm-wire where it has no netem.
 
-# link_set HOST NET [--rate R] [--delay D] [--jitter D] [--loss P] [--queue D]: change what a link does; "none" takes it away
+# link_set HOST NET [--rate R] [--delay D] [--jitter D] [--loss P] [--duplicate P] [--queue D]: change what a link does; "none" takes it away
 link_set() {
-	local host=$1 net=$2 shape value rate='' delay='' jitter='' loss='' queue='' key
+	local host=$1 net=$2 shape value rate='' delay='' jitter='' loss='' duplicate='' queue='' key
 	link_file "$host" "$net" >/dev/null
 	shape=$LAB_STATE/links/$host@$net.shape
 	shift 2
 	while [ $# -gt 0 ]; do
 		key=${1#--}
-		[[ " rate delay jitter loss queue " = *" $key "* ]] || lab_die "link_set: no option '$1'"
+		[[ " rate delay jitter loss duplicate queue " = *" $key "* ]] || lab_die "link_set: no option '$1'"
 		value=${2#none}
 		echo "$key='$value'" >>"$shape"
 		shift 2
 	done
 	# shellcheck disable=SC1090
 	. "$shape"
-	[ -z "$loss" ] || rate=${rate:-100mbit}
+	[ -z "$loss$duplicate" ] || rate=${rate:-100mbit}
 	shape_link "$host" "$net" "$(port_of "$host" "$net")"
 }
 
-# Uses the variables rate, delay, jitter, loss, queue of its caller, as those below do
+# Uses the variables rate, delay, jitter, loss, duplicate, queue of its caller, as those below do
 shape_link() {
 	local host=$1 net=$2 port=$3
-	if [ -z "$delay$jitter$loss" ] || has_netem; then
+	if [ -z "$delay$jitter$loss$duplicate" ] || has_netem; then
 		wire_remove "$net" "$port"
 		shape_device "$host" "$(if_of "$host" "$net")"
 		shape_device "net.$net" "$port"
@@ -33,7 +33,7 @@ shape_link() {
 	clear_device "net.$net" "$port"
 	[ -S "$(wire_socket "$net" "$port")" ] || wire_insert "$net" "$port"
 	ntm-wire set "$(wire_socket "$net" "$port")" ${rate:+"rate=$rate"} ${delay:+"delay=$delay"} ${jitter:+"jitter=$jitter"} \
-		${loss:+"loss=$loss"} ${queue:+"queue=$queue"}
+		${loss:+"loss=$loss"} ${duplicate:+"duplicate=$duplicate"} ${queue:+"queue=$queue"}
 }
 
 has_netem() {
@@ -63,14 +63,15 @@ clear_device() {
 	tc -n "$1" qdisc del dev "$2" root 2>/dev/null || true
 }
 
-# A token bucket with a peak rate cuts aggregates into what a wire carries, so that loss and delay act on single packets;
+# A token bucket with a peak rate cuts aggregates into what a wire carries, so that loss and the like act on single packets;
 # its burst of 5 ms makes up for a timer that is late.
 shape_device() {
 	local ns=$1 dev=$2 burst bps netem=() tbf=()
 	clear_device "$ns" "$dev"
-	[ -z "$delay$jitter$loss" ] || netem=(netem limit 10000 delay "${delay:-0ms}")
+	[ -z "$delay$jitter$loss$duplicate" ] || netem=(netem limit 10000 delay "${delay:-0ms}")
 	[ -z "$jitter" ] || netem+=("$jitter")
 	[ -z "$loss" ] || netem+=(loss "$loss")
+	[ -z "$duplicate" ] || netem+=(duplicate "$duplicate")
 	if [ -n "$rate" ]; then
 		bps=$(bits "$rate")
 		burst=$((bps / 8 / 200))

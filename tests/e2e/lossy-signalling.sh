@@ -1,0 +1,107 @@
+# shellcheck shell=bash
+# Every path between two hosts loses 20 % of its packets, doubles 10 % and changes their order: nodes and a relay server register, names are
+# found, direct and relayed tunnels stand, and no packet reaches an application twice.
+# on: qemu-6.12 qemu-6.12/mixed host
+# timeout: 300
+#
+#   mn 192.0.2.10, cn 192.0.2.20 ---- v4 ---- dc, rs ---- v6 ---- 2001:db8::30 six
+#
+# Outcome: registered within 60 s; half of the set-ups within 2 s, and each name found by the third query, as resolvers repeat them.
+# A set-up needs six datagrams to arrive, of which the network takes every fifth: hence no shorter time for the slowest.
+
+BAD=(--delay 10ms --jitter 8ms --loss 10.6% --duplicate 5%) # of a link; a path has two
+ROUNDS=7
+
+net v4 v6
+host dc rs mn cn six
+link dc v4 192.0.2.1/24 "${BAD[@]}"
+link dc v6 2001:db8::1/64 "${BAD[@]}"
+link rs v4 192.0.2.2/24 "${BAD[@]}"
+link rs v6 2001:db8::2/64 "${BAD[@]}"
+link mn v4 192.0.2.10/24 "${BAD[@]}"
+link cn v4 192.0.2.20/24 "${BAD[@]}"
+link six v6 2001:db8::30/64 "${BAD[@]}"
+for h in mn cn six; do
+	resolver $h 127.0.0.1 # nobody is there: names come from ntmd, or not at all
+done
+
+# Registration. join may give up before it is through; the daemon does not.
+registered() {
+	ctl "$1" | grep -q 'DC: registered'
+}
+rs_registered() {
+	rs_ctl rs status | grep -q ' registered '
+}
+dc dc
+rs_start rs
+rs_ctl rs join "$(dc_ctl dc invite --relay rs)" || true
+check "a relay server registers" eventually 60 rs_registered
+for h in mn cn six; do
+	node_start $h
+	ctl $h join "$(dc_ctl dc invite $h)" || true
+	check "$h registers" eventually 60 registered $h
+done
+
+# find HOST NAME: milliseconds until it is found, by at most three queries
+find() {
+	local t0 i
+	t0=$(now_ms)
+	for i in 1 2 3; do
+		if on "$1" dig +short +tries=1 +time=5 "$2.example.net" A | grep -q '^100\.64\.'; then
+			echo $(($(now_ms) - t0))
+			return
+		fi
+	done
+	echo none
+}
+forgotten() {
+	! ctl mn | grep -q "^$1\.example\.net .* up "
+}
+# rounds PEER: as many set-ups, each from nothing
+rounds() {
+	local i
+	for ((i = 0; i < ROUNDS; i++)); do
+		ctl mn forget "$1.example.net" >/dev/null 2>&1 || true
+		ctl "$1" forget mn.example.net >/dev/null 2>&1 || true
+		eventually 5 forgotten "$1"
+		find mn "$1"
+	done
+}
+median() {
+	printf '%s\n' "$@" | sort -n | sed -n $(($# / 2 + 1))p
+}
+
+declare -A PASS=([cn]=40 [six]=20) # of 100, there and back: 64 by two paths, 41 by four
+for peer in cn six; do
+	mapfile -t times < <(rounds $peer)
+	say "set-ups with $peer: ${times[*]} ms"
+	unlike "$peer: each time it is found" "${times[*]}" none
+	is "$peer: so often" ${#times[@]} $ROUNDS
+	at_most "$peer: half of them within 2 s" "$(median "${times[@]}")" 2000
+	on mn ping -i 0.05 -c 100 -W 2 "$(virtual4 $peer)" >"$LAB_OUT/ping" || true
+	received=$(grep -c 'bytes from' "$LAB_OUT/ping")
+	say "$peer: $received of 100 pings are answered"
+	at_least "$peer: packets pass, as many as the network lets" "$received" "${PASS[$peer]}"
+	unlike "$peer: none comes twice" "$(<"$LAB_OUT/ping")" 'DUP!'
+done
+like "one is direct, one relayed" "$(ctl mn | grep ' up ' | grep -oE 'direct|relay' | sort | paste -sd,)" '^direct,relay$'
+
+# What came twice was seen, and refused
+counted() {
+	ctl "$1" status --drops | awk -v where="$2" '$1 == where && $2 == "replay" { print $3 }'
+}
+signalling=0
+for h in mn cn six; do
+	at_least "$h: data that came twice is refused" "$(counted $h data)" 1
+	signalling=$((signalling + $(counted $h signalling)))
+done
+at_least "signalling, too" $signalling 1
+at_least "and at the coordinator" "$(dc_ctl dc status --json | sed -nE 's/.*"drop_replay": ([0-9]+).*/\1/p')" 1
+
+for l in dc@v4 dc@v6 rs@v4 rs@v6 mn@v4 cn@v4 six@v6; do
+	link_set "${l%@*}" "${l#*@}" --loss none --duplicate none --jitter none --rate none
+done
+for peer in cn six; do
+	iperf_server $peer
+	check "$peer: when the network is well again, TCP is too" on mn iperf3 -c "$(virtual4 $peer)" -t 1 --connect-timeout 3000
+done
