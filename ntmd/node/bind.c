@@ -34,7 +34,7 @@ static void try_now(struct ntm_bind *b, uint64_t now_ms)
 
 void ntm_bind_start(struct ntm_bind *b, uint64_t now_ms)
 {
-	if (b->state == NTM_BIND_ASKING || b->state == NTM_BIND_BOUND)
+	if (b->state == NTM_BIND_ASKING || ntm_bind_open(b))
 		return;
 	b->state = NTM_BIND_ASKING;
 	memset(&b->addr, 0, sizeof(b->addr));
@@ -50,6 +50,11 @@ void ntm_bind_again(struct ntm_bind *b, uint64_t now_ms)
 void ntm_bind_keep(struct ntm_bind *b, bool kept)
 {
 	b->kept = kept;
+}
+
+bool ntm_bind_open(const struct ntm_bind *b)
+{
+	return b->state == NTM_BIND_BOUND || b->state == NTM_BIND_LEAVING;
 }
 
 static void leave(struct ntm_bind *b, enum ntm_bind_state state)
@@ -88,6 +93,8 @@ bool ntm_bind_tick(struct ntm_bind *b, uint64_t now_ms, uint8_t packet[NTM_RELAY
 		else if (now_ms >= b->until_ms)
 			leave(b, NTM_BIND_IDLE);
 	}
+	if (b->state == NTM_BIND_LEAVING && now_ms >= b->until_ms)
+		leave(b, NTM_BIND_DEAD);
 	if (b->now) {
 		b->now = false;
 		put(b, packet);
@@ -113,6 +120,8 @@ uint64_t ntm_bind_deadline(const struct ntm_bind *b)
 		return 0;
 	if (b->trying)
 		return b->next_ms;
+	if (b->state == NTM_BIND_LEAVING)
+		return b->until_ms;
 	if (b->state != NTM_BIND_BOUND)
 		return UINT64_MAX;
 	return b->kept && b->bound_ms + EVERY_MS < b->until_ms ? b->bound_ms + EVERY_MS :
@@ -135,6 +144,13 @@ static void take_bound(struct ntm_bind *b, const uint8_t cookie[16], uint16_t li
 	memcpy(b->cookie, cookie, sizeof(b->cookie));
 	b->bound_ms = now_ms;
 	b->until_ms = now_ms + lifetime_s * UINT64_C(1000);
+}
+
+/* One that is bound already changes nothing by a Bind that is refused */
+static void take_busy(struct ntm_bind *b, uint64_t now_ms)
+{
+	leave(b, b->state == NTM_BIND_BOUND ? NTM_BIND_LEAVING : NTM_BIND_DEAD);
+	b->since_ms = now_ms;
 }
 
 /* The cookie is for this source: an RS's other address may see another one, so this is the address from now on */
@@ -170,7 +186,7 @@ int ntm_bind_take(struct ntm_bind *b, const uint8_t *packet, size_t len, const u
 		take_cookie(b, bound.cookie);
 		return 0;
 	case NTM_RELAY_BUSY:
-		leave(b, NTM_BIND_DEAD);
+		take_busy(b, now_ms);
 		return 0;
 	default:
 		return -EPROTO;

@@ -8,6 +8,8 @@
  *	  |                +-- 5 s, busy ---+----------------------------> DEAD --start--> ASKING
  *	  +---- not kept, and the RS's time for it is over (or stopped) --+
  *
+ *	BOUND --busy: the RS drains--> LEAVING --the time of its last Bound is over--> DEAD
+ *
  * An RS has up to two addresses. Until one of them has answered, each Bind goes to both: the first to answer is its address.
  */
 #ifndef NTM_BIND_H
@@ -16,7 +18,14 @@
 #include "common/msg.h"
 #include "common/relay.h"
 
-enum ntm_bind_state { NTM_BIND_IDLE, NTM_BIND_ASKING, NTM_BIND_BOUND, NTM_BIND_DEAD };
+/* LEAVING: the RS goes on forwarding, but wants us to go elsewhere */
+enum ntm_bind_state {
+	NTM_BIND_IDLE,
+	NTM_BIND_ASKING,
+	NTM_BIND_BOUND,
+	NTM_BIND_LEAVING,
+	NTM_BIND_DEAD
+};
 
 /**
  * struct ntm_bind
@@ -26,6 +35,7 @@ enum ntm_bind_state { NTM_BIND_IDLE, NTM_BIND_ASKING, NTM_BIND_BOUND, NTM_BIND_D
  * @trying:	Binds are on their way, and no Bound came yet; @tries so many
  * @answered:	a cookie was taken since the clock last sent a Bind: a lying RS must not have us send without end
  * @now:	send at once, whatever the clock says
+ * @since_ms:	of the first of these Binds, or of what made us leave
  * @bound_ms:	of the last Bound; @until_ms: so long the RS keeps the binding
  */
 struct ntm_bind {
@@ -46,11 +56,13 @@ struct ntm_bind {
 /** ntm_bind_init() - @relay: as a Route Direction names it, @psk: the path's */
 void ntm_bind_init(struct ntm_bind *b, uint32_t path_id, uint8_t role, const uint8_t psk[32],
 		   const struct ntm_relay_info *relay);
-/** ntm_bind_start() - bind, unless it is bound or asking already */
+/** ntm_bind_start() - bind, unless it is bound or asking already, or leaving */
 void ntm_bind_start(struct ntm_bind *b, uint64_t now_ms);
 /** ntm_bind_again() - bound: show the RS at once where we are, and see if it is alive */
 void ntm_bind_again(struct ntm_bind *b, uint64_t now_ms);
 void ntm_bind_keep(struct ntm_bind *b, bool kept);
+/** ntm_bind_open() - the RS forwards for us */
+bool ntm_bind_open(const struct ntm_bind *b);
 /** ntm_bind_stop() - it is not needed any more; the RS forgets it by itself */
 void ntm_bind_stop(struct ntm_bind *b);
 

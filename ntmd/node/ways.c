@@ -31,6 +31,7 @@
 #define DOUBT_MS 400u
 #define WARY_MS 3000u
 #define ASK_MS 5000u
+#define LEAVE_MS 2000u /* an RS drains: so long another one that we know has time to answer */
 #define ASK_MAX_MS 60000u
 #define RELAY_IDLE_MS 25000u
 #define RELAY_MARGIN_MS 5000u
@@ -167,16 +168,22 @@ static void start_binds(struct ntm_ways *w, uint64_t now_us)
 		ntm_bind_start(&w->bind[i], ms(now_us));
 }
 
+/* The RS that the path is on drains: it goes on forwarding, but wants us to go */
+static bool is_leaving(const struct ntm_ways *w)
+{
+	return on_relay(w) && w->bind[w->current].state == NTM_BIND_LEAVING;
+}
+
 static bool is_wanted(const struct ntm_ways *w, unsigned int i, uint64_t now_us)
 {
-	return !w->stands || w->current == (int)i || w->suspect || w->lost ||
+	return !w->stands || w->current == (int)i || w->suspect || w->lost || is_leaving(w) ||
 	       ms(now_us) < w->wary_until_ms;
 }
 
 /* The way by a relay is open while it is bound */
 static void follow_bind(struct ntm_ways *w, unsigned int i)
 {
-	const bool bound = w->bind[i].state == NTM_BIND_BOUND;
+	const bool bound = ntm_bind_open(&w->bind[i]);
 	struct ntm_way *way = &w->way[i];
 
 	if (bound && !ntm_ways_open(way)) {
@@ -374,8 +381,9 @@ static void check_doubt(struct ntm_ways *w, uint64_t now_us, struct ntm_ways_act
 
 	if (!way)
 		return;
-	if (bind_is_late(w) || (w->stands && w->alarm && way->unanswered &&
-				ms(now_us) >= way->last_ms + ntm_way_gap_ms(way)))
+	if (is_leaving(w) || bind_is_late(w) ||
+	    (w->stands && w->alarm && way->unanswered &&
+	     ms(now_us) >= way->last_ms + ntm_way_gap_ms(way)))
 		suspect(w, now_us, acts);
 }
 
@@ -551,6 +559,13 @@ static void look_at(struct ntm_ways *w, uint64_t at_ms)
 		w->poll_ms = at_ms;
 }
 
+/* None of the other ways has answered: the DC may know another RS. The path is calm meanwhile, so @ask_wait_ms does not tell. */
+static bool leaves_for_nowhere(const struct ntm_ways *w, uint64_t now)
+{
+	return is_leaving(w) && now - w->bind[w->current].since_ms >= LEAVE_MS &&
+	       now - w->asked_ms >= ASK_MS;
+}
+
 static void poll_traffic(struct ntm_ways *w, uint64_t now_us, const struct ntm_dp_stats *stats,
 			 struct ntm_ways_acts *acts)
 {
@@ -560,7 +575,7 @@ static void poll_traffic(struct ntm_ways *w, uint64_t now_us, const struct ntm_d
 		return;
 	if (stats)
 		look(w, now_us, stats);
-	if (w->lost)
+	if (w->lost || leaves_for_nowhere(w, now))
 		ask(w, now_us, acts);
 	w->poll_ms = now + (w->active || w->alarm ? POLL_MS : POLL_IDLE_MS);
 	look_at(w, w->silent_ms ? w->silent_ms + SILENT_MS : 0);
@@ -675,7 +690,7 @@ bool ntm_ways_answered(struct ntm_ways *w, uint64_t now_us, uint64_t timestamp,
 		return false;
 	if (i == w->current)
 		calm(w, ms(now_us));
-	else if (w->lost)
+	else if (w->lost || is_leaving(w)) /* by an RS: both ends are bound to it */
 		take(w, i, now_us, acts);
 	else
 		weigh(w, i, now_us, acts);

@@ -46,6 +46,10 @@ static void take(struct ntm_rs_core *core, struct ntm_rs_path *path, unsigned in
 	if (!cookie_good(core, end, bind, from)) {
 		core->counters[NTM_RS_COOKIES]++;
 		answer(core, end, bind, from, NTM_RELAY_COOKIE);
+	} else if (core->drain_ms) {
+		/* It is forwarded for as before: the end has another relay, and its time to bind there */
+		core->counters[NTM_RS_BUSY]++;
+		answer(core, end, bind, from, NTM_RELAY_BUSY);
 	} else if (ntm_rs_paths_bind(&core->paths, path, side, from, core->now_ms)) {
 		core->counters[NTM_RS_BUSY]++;
 		answer(core, end, bind, from, NTM_RELAY_BUSY);

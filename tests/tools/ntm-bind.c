@@ -10,7 +10,8 @@
  *                                         one end binds: prints each answer; the last Bind goes into FILE
  *   ntm-bind echo RS KEY ID ROLE PSK PORT stays bound, and sends back what comes, until it is killed
  *   ntm-bind ping RS KEY ID ROLE PSK PORT COUNT
- *                                         binds, sends COUNT data packets and COUNT of signalling, counts what comes back
+ *                                         binds, sends COUNT data packets and COUNT of signalling, counts what comes back;
+ *                                         one that is bound does not mind that the RS drains
  *   ntm-bind send RS PORT FILE            the datagram in FILE, once; prints the answer
  *   ntm-bind flood RS ID PORT COUNT       data packets, as fast as can be, without binding
  *   ntm-bind probe RS KEY PORT [other] [TO-PORT]
@@ -158,8 +159,8 @@ static int bind_once(struct end *end, struct ntm_relay_bind *bound)
 	return -1;
 }
 
-/* As a node does, and says each answer */
-static bool bind_end(struct end *end)
+/* As a node does, and says each answer; the last one is returned, -1: none came */
+static int bind_end(struct end *end)
 {
 	static const char *const names[] = { "bound", "cookie", "busy" };
 	struct ntm_relay_bind bound;
@@ -177,7 +178,7 @@ static bool bind_end(struct end *end)
 			break;
 	}
 	fflush(stdout);
-	return status == NTM_RELAY_BOUND;
+	return status;
 }
 
 static int run_bind(int argc, char **argv)
@@ -187,7 +188,7 @@ static int run_bind(int argc, char **argv)
 	FILE *file;
 
 	open_end(&end, argv);
-	bound = bind_end(&end);
+	bound = bind_end(&end) == NTM_RELAY_BOUND;
 	if (argc > 6) {
 		file = fopen(argv[6], "we");
 		if (!file || fwrite(end.bind, sizeof(end.bind), 1, file) != 1 || fclose(file))
@@ -256,7 +257,7 @@ static int run_ping(char **argv)
 	uint64_t until;
 
 	open_end(&end, argv);
-	if (!bind_end(&end))
+	if (bind_end(&end) < 0)
 		return 1;
 	for (unsigned int i = 0; i < count; i++) {
 		send_to(end.fd, &end.rs, packet, make_data(packet, end.id, i));

@@ -241,6 +241,29 @@ static void test_busy(void **state)
 	assert_true(ntm_bind_tick(&b, NOW + 10, packet));
 	answer(bound, NTM_RELAY_BUSY);
 	assert_int_equal(give(bound, NOW + 20), 0);
+	assert_int_equal(b.state, NTM_BIND_LEAVING);
+	assert_true(ntm_bind_open(&b));
+	ntm_bind_start(&b, NOW + 30); /* once told is enough */
+	ntm_bind_again(&b, NOW + 30);
+	assert_false(ntm_bind_tick(&b, NOW + 30, packet));
+	assert_int_equal(ntm_bind_deadline(&b), b.until_ms);
+	assert_false(ntm_bind_tick(&b, b.until_ms, packet));
+	assert_int_equal(b.state, NTM_BIND_DEAD);
+	assert_false(ntm_bind_open(&b));
+}
+
+static void test_busy_at_first(void **state)
+{
+	uint8_t bound[NTM_RELAY_BIND_LEN];
+
+	(void)state;
+	ntm_bind_start(&b, NOW);
+	assert_true(ntm_bind_tick(&b, NOW, packet));
+	answer(bound, NTM_RELAY_BUSY); /* the cookie first */
+	assert_int_equal(give(bound, NOW + 20), 0);
+	assert_true(ntm_bind_tick(&b, NOW + 20, packet));
+	answer(bound, NTM_RELAY_BUSY);
+	assert_int_equal(give(bound, NOW + 40), 0);
 	assert_int_equal(b.state, NTM_BIND_DEAD);
 }
 
@@ -292,6 +315,7 @@ int main(void)
 		cmocka_unit_test_setup(test_cookie_in_bound, begin),
 		cmocka_unit_test_setup(test_cookies_without_end, begin),
 		cmocka_unit_test_setup(test_busy, begin),
+		cmocka_unit_test_setup(test_busy_at_first, begin),
 		cmocka_unit_test_setup(test_what_is_not_taken, begin),
 		cmocka_unit_test_setup(test_old_bound_again, begin),
 	};

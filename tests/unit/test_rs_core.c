@@ -1060,7 +1060,11 @@ static void test_drain(void **state)
 		live(1000);
 		assert_false(ntm_rs_core_drained(&w.core, w.now_ms));
 	}
-	assert_int_equal(try_bind(bind, "203.0.113.1", &bound), NTM_RELAY_BOUND);
+	/* The end is told, and goes on being forwarded for: it binds elsewhere, and leaves */
+	assert_int_equal(try_bind(bind, "203.0.113.1", &bound), NTM_RELAY_BUSY);
+	assert_int_equal(w.core.counters[NTM_RS_BUSY], 1);
+	assert_int_equal(w.plane_dels, 0);
+	assert_int_equal(w.core.paths.carried, 1);
 	live(4000);
 	assert_false(ntm_rs_core_drained(&w.core, w.now_ms));
 	live(2000);

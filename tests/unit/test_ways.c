@@ -56,7 +56,8 @@ struct end {
 
 struct rs {
 	union ntm_addr addr;
-	bool alive, mute; /* mute: binds, and forwards nothing */
+	bool alive, mute,
+		drains; /* mute: binds, and forwards nothing; drains: forwards, and binds nobody */
 	struct ntm_relay_secret secret;
 	bool bound[2];
 	uint32_t delay_us;
@@ -360,13 +361,15 @@ static void take_bind(struct rs *rs, const struct packet *p)
 	assert_true(ntm_relay_get(&bind, p->bind, sizeof(p->bind)));
 	ntm_relay_end_key(key, psk, rs->key, bind.role);
 	assert_true(ntm_relay_authentic(p->bind, key));
-	if (ntm_relay_cookie_good(&rs->secret, &bind, &p->from, 0)) {
+	if (!ntm_relay_cookie_good(&rs->secret, &bind, &p->from, 0)) {
+		bind.status = NTM_RELAY_COOKIE;
+		ntm_relay_cookie(&rs->secret, &bind, &p->from, 0, bind.cookie);
+	} else if (rs->drains) {
+		bind.status = NTM_RELAY_BUSY;
+	} else {
 		bind.status = NTM_RELAY_BOUND;
 		bind.lifetime = 30;
 		rs->bound[bind.role - 1] = true;
-	} else {
-		bind.status = NTM_RELAY_COOKIE;
-		ntm_relay_cookie(&rs->secret, &bind, &p->from, 0, bind.cookie);
 	}
 	answer = new_packet(rs->delay_us, BOUND);
 	answer->to = bind.role == NTM_ROLE_INITIATOR ? &w.a : &w.b;
@@ -1005,6 +1008,70 @@ static void test_rs_dies(void **state)
 	}
 }
 
+/* Both ends are told by their next Bind, within 1 s, and meet at the other one: not a packet is lost */
+static void test_rs_drains(void **state)
+{
+	for (int phase = 0; phase < 10; phase++) {
+		world(state);
+		add_rs(0, 10000);
+		add_rs(1, 15000);
+		start(true);
+		traffic(10000, phase % 2 ? 10000 : 0);
+		live(5000 + (uint64_t)phase * 100);
+		both_on_rs(&w.rs[0]);
+		fresh_counts();
+		w.rs[0].drains = true;
+		live(2500);
+		both_on_rs(&w.rs[1]);
+		assert_true(w.b.gap_us <= 30000);
+		assert_in_range(w.b.got, 245, 250);
+		assert_int_equal(w.a.lost + w.b.lost, 0);
+		live(3000);
+		both_on_rs(&w.rs[1]);
+	}
+}
+
+/* It goes on forwarding, and the DC is asked for another one, and not too often */
+static void test_only_rs_drains(void **state)
+{
+	(void)state;
+	add_rs(0, 10000);
+	add_rs(1, 15000)->alive = false;
+	start(true);
+	traffic(10000, 10000);
+	live(5000);
+	fresh_counts();
+	w.rs[0].drains = true;
+	live(3500);
+	assert_int_equal(w.a.lost, 1);
+	live(20000);
+	both_on_rs(&w.rs[0]);
+	assert_in_range(w.a.lost, 4, 6);
+	assert_true(w.b.gap_us <= 30000);
+	assert_true(w.b.got >= 2300);
+	assert_true(w.a.binds < 400); /* to the dead one */
+}
+
+/* And one that says so falsely, now and then, to both or one of them */
+static void test_rs_says_that_it_drains(void **state)
+{
+	(void)state;
+	add_rs(0, 10000);
+	add_rs(1, 15000);
+	start(true);
+	traffic(10000, 10000);
+	live(5000);
+	fresh_counts();
+	for (int i = 0; i < 20; i++) {
+		w.rs[i % 2].drains = true;
+		w.rs[!(i % 2)].drains = i % 3 == 0;
+		live(500 + (uint64_t)i * 100);
+	}
+	assert_true(w.b.gap_us <= 100000);
+	assert_true(w.a.binds + w.b.binds < 1500);
+	assert_true(w.a.lost + w.b.lost < 30);
+}
+
 static void test_all_is_dead(void **state)
 {
 	struct link *l = add_link("192.0.2.1", "192.0.2.2", 10000);
@@ -1256,6 +1323,9 @@ int main(void)
 		cmocka_unit_test_setup(test_half_dead_and_slower_than_the_relay, world),
 		cmocka_unit_test_setup(test_another_direct_way_is_taken, world),
 		cmocka_unit_test_setup(test_rs_dies, world),
+		cmocka_unit_test_setup(test_rs_drains, world),
+		cmocka_unit_test_setup(test_only_rs_drains, world),
+		cmocka_unit_test_setup(test_rs_says_that_it_drains, world),
 		cmocka_unit_test_setup(test_all_is_dead, world),
 		cmocka_unit_test_setup(test_dead_after_a_rest, world),
 		cmocka_unit_test_setup(test_a_short_break, world),
