@@ -39,7 +39,8 @@
  *	those before; empty for none) or ZONE (a single one, "" for none),
  *	PORTID is taken from the sender: unicast events go to it. All optional
  *	but IFINDEX.
- * @NTM_CMD_DEV_GET: IFINDEX -> IFINDEX, LOCAL_PORT, ZONE (the first), ZONES, nested STATS, PATHS. Also a dump.
+ * @NTM_CMD_DEV_GET: IFINDEX -> IFINDEX, LOCAL_PORT, ZONE (the first), ZONES, PATHS,
+ *	RELAYS, nested STATS. Also a dump.
  * @NTM_CMD_PATH_SET: create or change a path: IFINDEX, PATH_ID; on creation
  *	VIRTUAL4 and/or VIRTUAL6 (the peer's) are needed; they cannot change
  *	later. MTU is the largest inner packet that may pass, whatever the route
