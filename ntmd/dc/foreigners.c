@@ -133,6 +133,23 @@ struct ntm_foreigner *ntm_foreigners_by_name(const struct ntm_foreigners *f, con
 	return at(f, find_name(f, name));
 }
 
+static bool has_address(const struct ntm_foreigner *node, const uint8_t *addr, size_t len)
+{
+	if (len == sizeof(node->v4))
+		return node->has4 && !memcmp(&node->v4, addr, len);
+	return node->has6 && !memcmp(&node->v6, addr, sizeof(node->v6));
+}
+
+struct ntm_foreigner *ntm_foreigners_by_address(const struct ntm_foreigners *f, const uint8_t *addr,
+						size_t len, uint64_t since_ms)
+{
+	uint32_t i = f->newest;
+
+	while (i != NONE && f->all[i].used_ms >= since_ms && !has_address(&f->all[i], addr, len))
+		i = f->all[i].prev;
+	return i != NONE && f->all[i].used_ms >= since_ms ? &f->all[i] : NULL;
+}
+
 void ntm_foreigners_expire(struct ntm_foreigners *f, uint64_t now_ms)
 {
 	uint32_t i;

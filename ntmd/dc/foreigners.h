@@ -50,6 +50,9 @@ struct ntm_foreigner *ntm_foreigners_put(struct ntm_foreigners *f, const struct 
 					 uint64_t now_ms);
 struct ntm_foreigner *ntm_foreigners_get(const struct ntm_foreigners *f, uint32_t id);
 struct ntm_foreigner *ntm_foreigners_by_name(const struct ntm_foreigners *f, const char *name);
+/** ntm_foreigners_by_address() - the same by virtual address (@len 4 or 16), among those that were put since then: a few */
+struct ntm_foreigner *ntm_foreigners_by_address(const struct ntm_foreigners *f, const uint8_t *addr,
+						size_t len, uint64_t since_ms);
 void ntm_foreigners_expire(struct ntm_foreigners *f, uint64_t now_ms);
 /** ntm_foreigner_view() - as the director sees it; good as long as @node */
 void ntm_foreigner_view(const struct ntm_foreigner *node, struct ntm_director_node *out);

@@ -359,8 +359,11 @@ static bool answer_crossed(struct ntm_core *core, const struct ntm_peer *peer,
 			   const struct ntm_msg *request, uint64_t now_ms)
 {
 	const struct ntm_foreigner *other =
-		NTM_HAS(request, NAME) ? ntm_foreigners_by_name(&core->foreigners, request->name) :
-					 NULL;
+		NTM_HAS(request, NAME) ?
+			ntm_foreigners_by_name(&core->foreigners, request->name) :
+			ntm_foreigners_by_address(&core->foreigners, request->target,
+						  request->target_len,
+						  now_ms - NTM_DIRECTION_CROSSED_MS);
 	const struct ntm_direction *d = other ? ntm_directions_recent(&core->directions, other->id,
 								      peer->node->id, now_ms) :
 						NULL;
@@ -445,12 +448,12 @@ static void respond(struct ntm_core *core, const struct ntm_peer *peer,
 
 /* Our node asks for the other one at this moment, and waits. */
 static struct ntm_ask *crossing(const struct ntm_core *core, const struct ntm_node *node,
-				const char *other)
+				const struct ntm_foreigner *other)
 {
 	struct ntm_ask *ask = NULL;
 
 	while ((ask = ntm_asks_waiting(&core->asks, ask)) != NULL) {
-		if (ask->asker == node->id && !strcmp(ask->name, other))
+		if (ask->asker == node->id && is_target(ask, other))
 			return ask;
 	}
 	return NULL;
@@ -621,7 +624,7 @@ void ntm_inform_request(struct ntm_core *core, struct ntm_zone *zone, const stru
 	 * Our node asks for that one at this moment. Both DCs decide alike, by their keys, whose request counts. If ours does, theirs
 	 * gets its answer by ours.
 	 */
-	q.crossed = crossing(core, target, q.asker.name);
+	q.crossed = crossing(core, target, &q.asker);
 	if (q.crossed && memcmp(core->self.public, peer->key, sizeof(core->self.public)) < 0)
 		return;
 	memcpy(q.path.psk, request->path_psk, sizeof(q.path.psk));

@@ -296,6 +296,46 @@ static void crossing_requests_make_one_path(void **state)
 	}
 }
 
+/* The virtual address of @whom, of either family, which @n had a tunnel to */
+static void ask_by_address(struct node *n, const struct node *whom, bool v6, uint32_t request_id)
+{
+	const struct ntm_msg *lease = &whom->got[NTM_MSG_REGISTRATION_RESPONSE];
+	struct ntm_msg m = { .type = NTM_MSG_DIRECTION_REQUEST, .request_id = request_id };
+
+	m.target_len = v6 ? 16 : 4;
+	memcpy(m.target, v6 ? (const void *)&lease->virtual6 : &lease->virtual4, m.target_len);
+	NTM_SET(&m, TARGET);
+	node_say(n, &m);
+}
+
+/* As applications do that kept the address while the tunnel was closed */
+static void crossing_requests_by_address_make_one_path(void **state)
+{
+	struct world *w = *state;
+	struct node a, b, *initiator;
+
+	pass(w, 1000);
+	node_join(&a, &w->dc[0], "a", "198.51.100.1");
+	node_join(&b, &w->dc[1], "b", "203.0.113.1");
+	for (unsigned int i = 0; i < 4; i++) {
+		memset(a.count, 0, sizeof(a.count));
+		memset(b.count, 0, sizeof(b.count));
+		ask_by_address(&a, &b, i & 1, 10 + i);
+		ask_by_address(&b, &a, i & 2, 10 + i);
+		pass(w, 100);
+		initiator = a.got[NTM_MSG_ROUTE_DIRECTION].role == NTM_ROLE_INITIATOR ? &a : &b;
+		assert_directed(initiator, initiator == &a ? &b : &a);
+		pass(w, 7000);
+	}
+	/* And right after */
+	ask_by_address(&a, &b, false, 20);
+	pass(w, 100);
+	ask_by_address(&b, &a, true, 21);
+	settle(w);
+	assert_directed(&a, &b);
+	assert_int_equal(b.got[NTM_MSG_ROUTE_DIRECTION].request_id, 21);
+}
+
 static void who_asks_right_after_being_asked_for_is_the_responder(void **state)
 {
 	struct world *w = *state;
@@ -1132,6 +1172,7 @@ int main(void)
 		RUNNING(a_virtual_address_will_do),
 		RUNNING(unknown_offline_and_revoked_nodes),
 		RUNNING(crossing_requests_make_one_path),
+		RUNNING(crossing_requests_by_address_make_one_path),
 		RUNNING(who_asks_right_after_being_asked_for_is_the_responder),
 		RUNNING(the_askers_relays_serve_both),
 		RUNNING(the_longest_request_fits),
