@@ -29,6 +29,7 @@ ROUNDS=${BENCH_ROUNDS:-3}
 EACH=${BENCH_SECONDS:-5}
 KINDS="forwarded relay coturn"
 ENTRIES=1000000
+WINDOW=256 # datagrams on their way: what a socket holds of small ones
 PATH_ONE=1
 PATH_FIRST=1000
 COTURN_PORT=3478
@@ -86,7 +87,7 @@ blast() {
 	coturn) to="192.0.2.9:$COTURN_PORT 198.51.100.2:5001 turn" ;;
 	esac
 	# shellcheck disable=SC2086
-	on a ntm-blast "/proc/$(pid_of b idle)/ns/net" $to "${@:2}"
+	on a ntm-blast "/proc/$(pid_of b idle)/ns/net" $to "$2" "$3" $WINDOW "${@:4}"
 }
 
 # value NAME TEXT: what ntm-blast printed behind NAME

@@ -45,7 +45,7 @@ for text in false true one same like least most empty status; do
 	says "a check that fails ($text)" "^not ok [0-9]+ - checks: $text\$"
 done
 says "a failed check shows the output" '^# +some output$'
-says "and what the programs of the hosts said" '^# +last words$'
+says "and what the programs of the hosts said" '^# +last words, without an end$'
 says "a function that fails is a failure" '^not ok [0-9]+ - checks: a failure within a function'
 says "the scenario goes on after a check" '^ok [0-9]+ - checks: the scenario goes on'
 says "and ends after a requirement" '^not ok [0-9]+ - checks: enough'

@@ -109,6 +109,6 @@ say() {
 show() {
 	local rc=0
 	"$@" >"$LAB_STATE/shown" 2>&1 || rc=$?
-	sed 's/^/#   /' "$LAB_STATE/shown" >>"$LAB_TAP"
+	awk '{ print "#   " $0 }' "$LAB_STATE/shown" >>"$LAB_TAP"
 	return $rc
 }

@@ -13,7 +13,7 @@ tap_point() {
 
 # Diagnostics: every line of stdin behind "# "
 tap_diag() {
-	tr -d '\r' | sed 's/^/#   /' | tee -a "$LAB_OUT/tap" >>"$LAB_TAP"
+	tr -d '\r' | awk '{ print "#   " $0 }' | tee -a "$LAB_OUT/tap" >>"$LAB_TAP"
 }
 
 tap_diag_file() {

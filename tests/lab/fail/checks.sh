@@ -1,7 +1,7 @@
 # Checks that fail.
 # module: no
 host a
-bg a talker sh -c 'echo last words'
+bg a talker sh -c 'printf "last words, without an end"'
 check "false" false
 check_not "true" true
 is "one" 2 1
