@@ -73,7 +73,7 @@ kind() {
 	say "$name: ${times[*]} ms; the best is $(awk -v ms="$ms" -v rtt=$RTT 'BEGIN { printf "%.1f", ms / rtt }') round trips of $RTT ms"
 	at_least "$name: no less than the $trips round trips that it needs" "$ms" $((trips * RTT))
 	at_most "$name: and no more than $((trips + 1))" "$ms" $(((trips + 1) * RTT))
-	check "$name: the tunnel stands with the answer" on "$asker" ping -c 1 -W 1 "$(virtual4 "$31")"
+	check "$name: the tunnel stands with the answer" on "$asker" ping -c 1 -W 1 "$(virtual4 "${3}1")"
 }
 
 for h in mn mn2 p1 p2 p3; do

@@ -1,0 +1,92 @@
+# shellcheck shell=bash
+# Limits of relay servers, with real nodes: one that has no room for another path of a node refuses it, and the other one takes it; one that
+# has a limit of bytes for a path, or for a node, holds it, and other paths and nodes do not feel it.
+# on: qemu-6.12 qemu-6.12/mixed host
+# timeout: 300
+#
+#   mn 192.0.2.10, other 192.0.2.11 ---- v4 ---- dc, one, two ---- v6 ---- 2001:db8::20 c1, ::21 c2
+#
+# All pairs are relayed. Relay server one has room for one path of a node.
+
+net v4 v6
+host dc one two mn other c1 c2
+link dc v4 192.0.2.1/24
+link dc v6 2001:db8::1/64
+link one v4 192.0.2.2/24
+link one v6 2001:db8::2/64
+link two v4 192.0.2.3/24 --delay 5ms # the worse one
+link two v6 2001:db8::3/64 --delay 5ms
+link mn v4 192.0.2.10/24
+link other v4 192.0.2.11/24
+link c1 v6 2001:db8::20/64
+link c2 v6 2001:db8::21/64
+for h in mn other c1 c2; do
+	resolver $h 127.0.0.1 # nobody is there: names come from ntmd, or not at all
+done
+dc dc
+rs one one dc node-paths=1
+rs two two dc
+for h in mn other c1 c2; do
+	node $h $h dc
+done
+relay_of() {
+	ctl "$1" | sed -nE "s/^$2\.example\.net .* up .* relay ([a-z]+)\.example\.net .*/\1/p"
+}
+counter() {
+	rs_ctl "$1" status --json | sed -nE "s/^ *\"$2\": ([0-9]+),?/\1/p" | head -n 1
+}
+rate_drops() {
+	rs_ctl "$1" status --drops | awk '$1 == "data" && $2 == "rate" { print $3 }'
+}
+# carried HOST PEER SECONDS: kbit/s of one TCP flow, as its receiver counts them
+carried() {
+	iperf_server "$2"
+	on "$1" timeout $(($3 + 10)) iperf3 -c "$(virtual4 "$2")" -t "$3" --connect-timeout 5000 -f k |
+		awk '$NF == "receiver" { print int($7) }'
+}
+# rs_set HOST LINE...: into its configuration, in place of limits of bytes
+rs_set() {
+	local host=$1 file before
+	shift
+	file=$(file_of "$host" /etc/ntmobile/ntm-rs.conf)
+	before=$(logs "$host" ntm-rs | grep -c 'configuration reloaded' || true)
+	sed -i '/-rate/d' "$file"
+	printf '%s\n' "$@" >>"$file"
+	send_signal "$host" ntm-rs HUP
+	reloaded() { [ "$(logs "$host" ntm-rs | grep -c 'configuration reloaded')" -gt "$before" ]; }
+	eventually 5 reloaded
+}
+
+# Room for one path of a node
+check "a first path" on mn ping -c 2 -i 0.2 -W 2 c1.example.net
+refused=$(counter one directions_refused)
+check "a second one of the same node" on mn ping -c 2 -i 0.2 -W 2 c2.example.net
+at_least "is refused by the relay server that has no room" "$(counter one directions_refused)" $((refused + 1))
+is "and the other one carries it" "$(relay_of mn c2)" two
+is "at both ends" "$(relay_of c2 mn)" two
+check "the first goes on" on mn ping -c 2 -i 0.2 -W 2 "$(virtual4 c1)"
+
+# Bytes of a path: 50 kbyte/s are 400 kbit/s
+rs_set two path-rate=50000
+dropped=$(rate_drops two)
+kbits=$(carried mn c2 4)
+say "a limit of 400 kbit/s: $kbits kbit/s"
+at_most "a limit for a path holds" "$kbits" 480 # what may come at once, and over 4 s
+at_least "and does not choke it" "$kbits" 100
+at_least "what was too much is counted" "$(rate_drops two)" $((dropped + 1))
+
+# Bytes of a node: mn and c2 have theirs, other and c1 have theirs
+check "a path of two other nodes" on other ping -c 2 -i 0.2 -W 2 c1.example.net
+is "there is no room for it at one, either" "$(relay_of other c1)" two
+rs_set two node-rate=50000
+iperf_server c1
+bg other own timeout 20 iperf3 -c "$(virtual4 c1)" -t 5 --connect-timeout 5000 -f k
+kbits=$(carried mn c2 5)
+wait_for other own 30
+own=$(logs other own | awk '$NF == "receiver" { print int($7) }')
+say "a limit of 400 kbit/s for a node: $kbits kbit/s, and of others beside it $own kbit/s"
+at_most "a limit for a node holds" "$kbits" 480
+at_most "for each" "$own" 480
+at_least "and none takes from the other's" $((kbits + own)) 401
+rs_set two
+at_least "without a limit all passes again" "$(carried mn c2 2)" 800
