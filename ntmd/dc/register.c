@@ -248,6 +248,9 @@ static bool keep_node(struct ntm_core *core, struct ntm_node *node, const struct
 	unsigned int bad, count = ntm_candidates_keep(&rule, request->candidates,
 						      request->candidate_count, kept, &bad);
 
+	/* Only of an address that we saw it at is it known that it is nobody else's */
+	for (unsigned int i = 0; i < count; i++)
+		kept[i].kind = NTM_CAND_HOST;
 	if (ntm_registry_set_candidates(node, kept, count))
 		return refuse(v, NTM_ST_BUSY, "out of memory");
 	core->counters[NTM_DROP_CANDIDATE] += bad;

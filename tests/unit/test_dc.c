@@ -610,10 +610,13 @@ static void candidates_are_looked_at(void **state)
 	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		assert_int_equal(ntm_addr_parse(&request.candidates[i].addr, texts[i], 4330), 0);
 	request.candidate_count = i;
+	request.candidates[0].kind = NTM_CAND_REFLEXIVE;
 	NTM_SET(&request, CANDIDATE);
 	assert_int_equal(register_on(&b, &request, &answer), NTM_ST_OK);
 	assert_true(ask(&a, "b", &answer));
 	assert_int_equal(answer.candidate_count, 2);
+	/* That others see it there is not for itself to say */
+	assert_int_equal(answer.candidates[0].kind, NTM_CAND_HOST);
 	assert_true(ntm_addr_equal(&answer.candidates[0].addr, &request.candidates[0].addr));
 	assert_true(ntm_addr_equal(&answer.candidates[1].addr, &b.addr));
 	assert_int_equal(count(w, NTM_DROP_CANDIDATE), 7);
