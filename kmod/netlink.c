@@ -320,6 +320,7 @@ static int ntm_dev_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
  * @has_relays:	@relays is given
  * @port:	new port, or NULL for none
  * @has_port:	@port is given
+ * @by_device:	the endpoint is reached by the device's port
  * @key:	new key or NULL
  * @confirmed:	@key is the sending key at once
  */
@@ -333,6 +334,7 @@ struct ntm_path_req {
 	bool has_relays;
 	struct ntm_port *port;
 	bool has_port;
+	bool by_device;
 	struct ntm_key *key;
 	bool confirmed;
 };
@@ -525,6 +527,7 @@ static int ntm_path_req_parse(struct genl_info *info, struct ntm_path_req *req)
 		err = ntm_get_relays(info, req);
 	if (!err && info->attrs[NTM_A_MTU])
 		req->mtu = nla_get_u32(info->attrs[NTM_A_MTU]);
+	req->by_device = nla_get_flag(info->attrs[NTM_A_DEVICE_PORT]);
 	return err;
 }
 
@@ -557,7 +560,8 @@ static int ntm_get_port(struct genl_info *info, struct ntm_dev *ndev,
 /*
  * Endpoint and port change such that no packet goes to the new endpoint by the
  * port of before: a port comes before the endpoint that uses it, and goes after
- * the one that does not.
+ * the one that does not. One that comes to a path whose endpoint does not use it
+ * changes nothing of what is sent.
  */
 static void ntm_path_apply_way(struct ntm_path *path, struct ntm_path_req *req)
 {
@@ -566,10 +570,10 @@ static void ntm_path_apply_way(struct ntm_path *path, struct ntm_path_req *req)
 	if (req->port)
 		ntm_port_set(path, req->port);
 	if (req->ep) {
-		req->ep->own_port = !lose;
+		req->ep->own_port = !lose && !req->by_device;
 		ntm_path_set_endpoint(path, req->ep);
-	} else if (req->port) {
-		ntm_path_use_port(path);
+	} else if (req->port || req->by_device) {
+		ntm_path_use_port(path, !req->by_device);
 	}
 	if (lose)
 		ntm_port_set(path, NULL);

@@ -347,14 +347,14 @@ void ntm_path_set_endpoint(struct ntm_path *path, struct ntm_endpoint *ep)
 }
 
 /* A route may depend on the local port. */
-void ntm_path_use_port(struct ntm_path *path)
+void ntm_path_use_port(struct ntm_path *path, bool own_port)
 {
 	struct ntm_endpoint *ep;
 
 	spin_lock_bh(&path->lock);
 	ep = rcu_dereference_protected(path->endpoint, lockdep_is_held(&path->lock));
 	if (ep) {
-		WRITE_ONCE(ep->own_port, true);
+		WRITE_ONCE(ep->own_port, own_port);
 		dst_cache_reset(&ep->cache);
 	}
 	spin_unlock_bh(&path->lock);

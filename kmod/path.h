@@ -199,8 +199,8 @@ void ntm_endpoint_free(struct ntm_endpoint *ep);
 void ntm_endpoint_free_rcu(struct ntm_endpoint *ep);	/* one that was published */
 void ntm_path_set_endpoint(struct ntm_path *path, struct ntm_endpoint *ep);
 
-/* The present endpoint is to be reached by the path's port, which is a new one. */
-void ntm_path_use_port(struct ntm_path *path);
+/* The present endpoint is to be reached by the path's port, or by the device's. */
+void ntm_path_use_port(struct ntm_path *path, bool own_port);
 
 /* The path's own port for outer packets of this family, or NULL. Under RCU. */
 const struct ntm_port *ntm_path_port(const struct ntm_path *path, sa_family_t family);

@@ -68,6 +68,7 @@ const struct nla_policy ntm_path_set_policy[NTM_A_MAX + 1] = {
 	[NTM_A_RELAY0]		= NTM_P_RELAY,
 	[NTM_A_RELAY1]		= NTM_P_RELAY,
 	[NTM_A_PATH_SOCKET]	= NTM_P_SOCKET,
+	[NTM_A_DEVICE_PORT]	= { .type = NLA_FLAG },
 };
 
 const struct nla_policy ntm_path_del_policy[NTM_A_MAX + 1] = {

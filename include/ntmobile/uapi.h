@@ -55,7 +55,8 @@
  *	and the kernel holds a reference; -1 lets go. At most NTM_PATH_SOCKETS (ENOSPC),
  *	each for one path (EBUSY), of a device with an owner (ENOTCONN). Endpoints of
  *	the other family, and one from which the path's newest packet came to the
- *	device's port, are reached by the device's.
+ *	device's port, are reached by the device's; so is the endpoint, new or present,
+ *	of a request with DEVICE_PORT.
  *	Any of MTU, KEY (nest) may be given. NLM_F_EXCL refuses an existing path,
  *	NLM_F_CREATE allows a new one, as in rtnetlink.
  * @NTM_CMD_PATH_DEL: IFINDEX, PATH_ID. Keys are wiped, counters are gone.
@@ -151,6 +152,7 @@ enum ntm_attr {
 	NTM_A_RELAY1,		/* the same: another one */
 	NTM_A_ZONES,		/* nest of enum ntm_zones_attr */
 	NTM_A_PATH_SOCKET,	/* s32, file descriptor or -1 */
+	NTM_A_DEVICE_PORT,	/* flag */
 	__NTM_A_MAX,
 };
 #define NTM_A_MAX (__NTM_A_MAX - 1)

@@ -16,7 +16,7 @@
  *   dev dump
  *   path set IF ID [create] [excl] [v4 ADDR] [v6 ADDR] [peer ADDR PORT] [mtu N]
  *            [relay0 ADDR PORT|none] [relay1 ADDR PORT|none] [key EPOCH SUITE TXHEX RXHEX] [pending]
- *            [port4 N] [port6 N] [socket FD|last]
+ *            [port4 N] [port6 N] [socket FD|last] [device-port]
  *       portN: open a UDP socket as above, for this path alone; last: the one that was opened last
  *       a key of fewer than 32 bytes is filled up by repeating it
  *   path many IF FIRST COUNT BASE4     COUNT paths with consecutive IDs and addresses
@@ -673,6 +673,8 @@ static int cmd_path_set(void)
 		else if (have_word("socket"))
 			mnl_attr_put_u32(nlh, NTM_A_PATH_SOCKET,
 					 have_word("last") ? last_socket : atoi(next_word()));
+		else if (have_word("device-port"))
+			mnl_attr_put(nlh, NTM_A_DEVICE_PORT, 0, NULL);
 		else if (have_word("peer-hex"))
 			put_hex(nlh, NTM_A_PEER_ADDR);
 		else if (have_word("relay-hex"))
