@@ -121,6 +121,7 @@ static const struct msg_spec messages[] = {
 					  0 },
 	[NTM_MSG_ZONE_REQUEST] = { "Zone Request", BIT(ZONE), VIRTUAL },
 	[NTM_MSG_ZONE_RESPONSE] = { "Zone Response", BIT(STATUS), 0 },
+	[NTM_MSG_PORT_SEARCH] = { "Port Search", 0, 0 },
 };
 
 /* A Registration Response that says yes. */

@@ -36,6 +36,7 @@ enum ntm_msg_type {
 	NTM_MSG_PATH_PROBE_RESPONSE,
 	NTM_MSG_ZONE_REQUEST,
 	NTM_MSG_ZONE_RESPONSE,
+	NTM_MSG_PORT_SEARCH,
 };
 
 enum ntm_tlv {

@@ -70,7 +70,7 @@ void ntm_carry_send(struct ntm_node *node, const struct ntm_slot *slot, const un
 		packet = wrapped;
 	}
 	if (len)
-		(void)ntm_node_send(node, to, packet, len);
+		(void)ntm_node_send_by(node, ntm_ports_by(slot, to), to, packet, len);
 }
 
 static void send_all(struct ntm_node *node, const struct ntm_slot *slot, const uint8_t *packet,
@@ -127,9 +127,11 @@ static void do_move(struct ntm_node *node, struct ntm_slot *slot, const struct n
 	/* First the addresses that do not move the path: else a packet under way might take it back at once */
 	ntm_carry_still(node, slot);
 	if (node->dp && slot->in_datapath)
-		(void)ntm_reach_path_set(node,
-					 &(struct ntm_dp_path){ .path_id = slot->tunnel.path_id,
-								.peer = &act->addr });
+		(void)ntm_reach_path_set(node, &(struct ntm_dp_path){
+						       .path_id = slot->tunnel.path_id,
+						       .peer = &act->addr,
+						       .by_socket = ntm_ports_by(slot, &act->addr),
+					       });
 	if (!act->say)
 		return;
 	ntm_tunnel_ping(&slot->tunnel, &env, &acts);

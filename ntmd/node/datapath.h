@@ -28,7 +28,10 @@ struct ntm_dp_keys {
 /**
  * struct ntm_dp_path - a path to make, or what is to change of one; what is NULL or 0 stays as it was
  * @virtual4, @virtual6: the peer's; on creation at least one of them, and never again
- * @peer:	where packets go from now on
+ * @peer:	where packets go from now on; @by_socket: they leave by the path's own socket, else by the node's
+ * @socket:	it gets a socket of its own, bound, of one family: data that comes there is taken from now on, signalling is still its owner's
+ *		(as with the node's sockets, ntm_udp_pause()); until @peer says otherwise, what is sent leaves by the node's
+ * @no_socket:	it has none any more; the owner closes it
  * @relays:	NTM_DP_RELAYS addresses of relay servers, family 0 for none: a packet that comes from one of them never moves the
  *		path's endpoint. Any other authentic packet that is newer than all before does, also from a relay to its source
  * @mtu:	largest inner packet, in bytes, that may pass whatever the route says; NTM_DP_MTU_ANY: the route decides
@@ -38,6 +41,8 @@ struct ntm_dp_path {
 	const struct in_addr *virtual4;
 	const struct in6_addr *virtual6;
 	const union ntm_addr *peer;
+	bool by_socket, no_socket;
+	struct ntm_udp *socket;
 	const union ntm_addr *relays;
 	uint32_t mtu;
 	const struct ntm_dp_keys *keys;

@@ -124,6 +124,21 @@ static void put_keys(struct nlmsghdr *nlh, const struct ntm_dp_keys *keys)
 	mnl_attr_nest_end(nlh, nest);
 }
 
+/* Its signalling reaches it, as it reaches the node's sockets */
+static void put_socket(struct nlmsghdr *nlh, const struct ntm_dp_path *path)
+{
+	int fd = -1;
+
+	if (path->socket) {
+		fd = ntm_udp_fd(path->socket, AF_INET);
+		fd = fd >= 0 ? fd : ntm_udp_fd(path->socket, AF_INET6);
+	}
+	if (path->socket || path->no_socket)
+		mnl_attr_put_u32(nlh, NTM_A_PATH_SOCKET, (uint32_t)fd);
+	if ((path->socket || path->peer) && !path->by_socket)
+		mnl_attr_put(nlh, NTM_A_DEVICE_PORT, 0, NULL);
+}
+
 static int kernel_path_set(struct ntm_datapath *dp, const struct ntm_dp_path *path)
 {
 	union ntm_nl_buf buf;
@@ -140,6 +155,7 @@ static int kernel_path_set(struct ntm_datapath *dp, const struct ntm_dp_path *pa
 		mnl_attr_put(nlh, NTM_A_VIRTUAL6, sizeof(*path->virtual6), path->virtual6);
 	if (path->peer && path->peer->sa.sa_family)
 		put_addr(nlh, NTM_A_PEER_ADDR, path->peer);
+	put_socket(nlh, path);
 	for (uint16_t i = 0; path->relays && i < NTM_DP_RELAYS; i++)
 		put_addr(nlh, NTM_A_RELAY0 + i, &path->relays[i]);
 	if (path->mtu)

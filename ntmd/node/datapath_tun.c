@@ -139,7 +139,8 @@ static int path_find(struct ntm_datapath *dp, uint32_t path_id, const struct in_
 	return ntm_paths_add(&dp->pipe.paths, htonl(path_id), &peer, NTM_PIPE_MTU4, path);
 }
 
-static int path_peer(struct ntm_datapath *dp, struct ntm_path *path, const union ntm_addr *peer)
+static int path_peer(struct ntm_datapath *dp, struct ntm_path *path, const union ntm_addr *peer,
+		     bool by_socket)
 {
 	const struct ntm_pipe_net *net = atomic_load(&dp->pipe.net);
 	const struct ntm_endpoint *endpoint = atomic_load(&path->endpoint);
@@ -149,11 +150,25 @@ static int path_peer(struct ntm_datapath *dp, struct ntm_path *path, const union
 		ntm_pipe_drop(&dp->pipe, NTM_PIPE_DROP_LOOP, 1);
 		return -EADDRNOTAVAIL;
 	}
-	if (endpoint && ntm_addr_equal(&endpoint->peer, peer))
+	if (endpoint && ntm_addr_equal(&endpoint->peer, peer) &&
+	    atomic_load(&endpoint->own_port) == by_socket)
 		return 0;
-	err = ntm_path_move(&dp->pipe.paths, path, peer, NULL, true);
+	err = ntm_path_move(&dp->pipe.paths, path, peer, NULL, by_socket);
 	if (!err)
 		learn_mtu_quietly(dp, path);
+	return err;
+}
+
+/* Its signalling comes by an event, as that of the node's sockets */
+static int path_socket(struct ntm_datapath *dp, struct ntm_path *path, struct ntm_udp *udp)
+{
+	const int fd4 = ntm_udp_fd(udp, AF_INET);
+	uint32_t id;
+	int err;
+
+	err = ntm_pipe_port_give(&dp->pipe, path, fd4 >= 0 ? fd4 : ntm_udp_fd(udp, AF_INET6), &id);
+	if (!err)
+		ntm_udp_pause(udp);
 	return err;
 }
 
@@ -210,8 +225,12 @@ static int tun_path_set(struct ntm_datapath *dp, const struct ntm_dp_path *set)
 	bool made;
 	int err = path_find(dp, set->path_id, set->virtual4, set->virtual6, &path, &made);
 
+	if (!err && set->socket)
+		err = path_socket(dp, path, set->socket);
 	if (!err && set->peer && set->peer->sa.sa_family)
-		err = path_peer(dp, path, set->peer);
+		err = path_peer(dp, path, set->peer, set->by_socket);
+	if (!err && set->no_socket)
+		ntm_pipe_port_take(&dp->pipe, path);
 	if (!err && set->relays)
 		err = ntm_path_relays(&dp->pipe.paths, path, set->relays);
 	if (!err && set->mtu)
@@ -230,6 +249,7 @@ static int tun_path_del(struct ntm_datapath *dp, uint32_t path_id)
 
 	if (!path)
 		return -ENOENT;
+	ntm_pipe_port_take(&dp->pipe, path);
 	ntm_paths_remove(&dp->pipe.paths, path);
 	collect(dp);
 	return 0;

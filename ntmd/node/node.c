@@ -97,22 +97,28 @@ void ntm_node_drop_errno(struct ntm_node *node, int err)
 	}
 }
 
+int ntm_node_send_by(struct ntm_node *node, struct ntm_udp *by, const union ntm_addr *to,
+		     const uint8_t *packet, size_t len)
+{
+	union ntm_addr where;
+	int err = ntm_reach_out(node, to, &where);
+
+	return err ? err : ntm_udp_send(by ? by : node->udp, &where, packet, len);
+}
+
 int ntm_node_send(struct ntm_node *node, const union ntm_addr *to, const uint8_t *packet,
 		  size_t len)
 {
-	union ntm_addr where;
-	int err = ntm_reach_out(node, to, &where);
-
-	return err ? err : ntm_udp_send(node->udp, &where, packet, len);
+	return ntm_node_send_by(node, NULL, to, packet, len);
 }
 
-int ntm_node_send_df(struct ntm_node *node, const union ntm_addr *to, const uint8_t *packet,
-		     size_t len)
+int ntm_node_send_df(struct ntm_node *node, struct ntm_udp *by, const union ntm_addr *to,
+		     const uint8_t *packet, size_t len)
 {
 	union ntm_addr where;
 	int err = ntm_reach_out(node, to, &where);
 
-	return err ? err : ntm_udp_send_df(node->udp, &where, packet, len);
+	return err ? err : ntm_udp_send_df(by ? by : node->udp, &where, packet, len);
 }
 
 uint32_t ntm_node_session_id(void *ctx)
@@ -322,7 +328,7 @@ static void on_relayed(struct ntm_node *node, const uint8_t *packet, size_t len,
 		(void)on_peer_packet(node, inner, len, from, via);
 }
 
-static void on_packet(void *ctx, const uint8_t *packet, size_t len, const union ntm_addr *source)
+void ntm_node_received(void *ctx, const uint8_t *packet, size_t len, const union ntm_addr *source)
 {
 	struct ntm_node *node = ctx;
 	union ntm_addr who;
@@ -918,7 +924,7 @@ static int adopt_udp(struct ntm_node *node)
 		if (fcntl(fd[at], F_SETFL, O_NONBLOCK) || fcntl(fd[at], F_SETFD, FD_CLOEXEC))
 			return -errno;
 	}
-	return ntm_udp_adopt(&node->udp, &node->loop, fd[0], fd[1], true, on_packet, node);
+	return ntm_udp_adopt(&node->udp, &node->loop, fd[0], fd[1], true, ntm_node_received, node);
 }
 
 static int open_udp(struct ntm_node *node)
@@ -935,7 +941,7 @@ static int open_udp(struct ntm_node *node)
 			ntm_err("the UDP sockets handed in cannot be used: %s", strerror(-err));
 		return err;
 	}
-	err = ntm_udp_open(&node->udp, &node->loop, &any4, &any6, true, on_packet, node);
+	err = ntm_udp_open(&node->udp, &node->loop, &any4, &any6, true, ntm_node_received, node);
 	if (err == -EADDRINUSE)
 		ntm_err("UDP port %u is in use: is another ntmd running?", node->config.port);
 	else if (err)

@@ -5,6 +5,7 @@
  *	packets		node.c -> dc.c, or setup.c -> tunnel.c
  *	names, misses	lookup.c: what waits; asks setup.c for a tunnel
  *	set-ups		setup.c: Direction Requests, Route Directions, what tunnels want done
+ *	many sockets	ports.c, where a NAT gives a port to each destination
  *	commands	admin.c
  *	IPv4 by NAT64	reach.c
  */
@@ -93,6 +94,7 @@ struct ntm_node {
 	struct ntm_netcheck *netcheck; /* NULL: none runs */
 	struct ntm_hs_guard guard;
 	struct ntm_peers peers;
+	struct ntm_ports ports;
 	struct ntm_pins pins;
 	struct ntm_targets *targets; /* lookup.c: misses of addresses whose peer is not known */
 	struct ntm_node_early early[NTM_NODE_EARLY];
@@ -124,9 +126,14 @@ void ntm_node_drop(struct ntm_node *node, enum ntm_node_drop why);
 void ntm_node_drop_errno(struct ntm_node *node, int err);
 int ntm_node_send(struct ntm_node *node, const union ntm_addr *to, const uint8_t *packet,
 		  size_t len);
+/** ntm_node_send_by() - the same by another socket; NULL: by the node's own */
+int ntm_node_send_by(struct ntm_node *node, struct ntm_udp *by, const union ntm_addr *to,
+		     const uint8_t *packet, size_t len);
 /** ntm_node_send_df() - the same with DF: -EMSGSIZE if our own link does not take it */
-int ntm_node_send_df(struct ntm_node *node, const union ntm_addr *to, const uint8_t *packet,
-		     size_t len);
+int ntm_node_send_df(struct ntm_node *node, struct ntm_udp *by, const union ntm_addr *to,
+		     const uint8_t *packet, size_t len);
+/** ntm_node_received() - a datagram of signalling, by whatever socket; @node: a struct ntm_node */
+void ntm_node_received(void *node, const uint8_t *packet, size_t len, const union ntm_addr *source);
 /** ntm_node_reachable() - there are other ways to send than before: the DC and every live peer are to learn of it */
 void ntm_node_reachable(struct ntm_node *node);
 /** ntm_node_session_id() - random, not 0, not in use */

@@ -8,6 +8,7 @@
 #ifndef NTM_PEERS_H
 #define NTM_PEERS_H
 
+#include "ports.h"
 #include "queries.h"
 #include "common/table.h"
 #include "tunnel.h"
@@ -25,6 +26,7 @@ struct ntm_slot {
 	struct ntm_tunnel tunnel;
 	struct ntm_ways ways;
 	struct ntm_width width;
+	struct ntm_slot_ports ports;
 	struct ntm_peer *peer;
 	bool in_datapath;
 	union ntm_addr still[NTM_DP_RELAYS];

@@ -20,10 +20,11 @@ void ntm_reach_again(struct ntm_node *node, const struct ntm_slot *slot)
 	const struct ntm_way *way = ntm_ways_current(&slot->ways);
 
 	if (node->dp && slot->in_datapath && way && ntm_ways_open(way))
-		(void)ntm_reach_path_set(node,
-					 &(struct ntm_dp_path){ .path_id = slot->tunnel.path_id,
-								.peer = &way->addr,
-								.relays = slot->still });
+		(void)ntm_reach_path_set(
+			node, &(struct ntm_dp_path){ .path_id = slot->tunnel.path_id,
+						     .peer = &way->addr,
+						     .by_socket = ntm_ports_by(slot, &way->addr),
+						     .relays = slot->still });
 }
 
 /* The data path has endpoints as they are sent to, so these change with the way that IPv4 takes */

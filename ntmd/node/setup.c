@@ -45,6 +45,7 @@ static void timer_closed(uv_handle_t *handle)
 
 static void slot_free(struct ntm_node *node, struct ntm_slot *slot)
 {
+	ntm_ports_done(node, slot);
 	if (slot->in_datapath && node->dp)
 		(void)node->dp_ops->path_del(node->dp, slot->tunnel.path_id);
 	if (slot->timer)
@@ -116,6 +117,7 @@ static int do_keys(struct ntm_node *node, struct ntm_slot *slot, const struct nt
 	err = ntm_reach_path_set(node, &(struct ntm_dp_path){
 					       .path_id = slot->tunnel.path_id,
 					       .peer = addr,
+					       .by_socket = addr && ntm_ports_by(slot, addr),
 					       .keys = &act->keys,
 				       });
 	/* Confirmed twice: by a data packet, whose event is on its way, and by a Sealed one */
@@ -148,6 +150,7 @@ static void do_heard(struct ntm_node *node, struct ntm_slot *slot, const struct 
 	const uint64_t now_us = ntm_node_now_us();
 	struct ntm_ways_acts acts = { 0 };
 
+	ntm_ports_heard(node, slot, &act->addr);
 	ntm_ways_heard(&slot->ways, now_us, &act->addr, &acts);
 	if (act->is_probe)
 		ntm_ways_probed(&slot->ways, now_us, &act->addr, &acts);
@@ -210,6 +213,9 @@ static bool run_act(struct ntm_node *node, struct ntm_slot *slot, const struct n
 	case NTM_TUNNEL_ANSWERED:
 		do_answered(node, slot, act->timestamp);
 		return true;
+	case NTM_TUNNEL_SEARCHED:
+		ntm_ports_called(node, slot);
+		return true;
 	case NTM_TUNNEL_STANDS:
 		do_stands(node, slot);
 		return true;
@@ -231,9 +237,11 @@ static void arm(struct ntm_node *node, struct ntm_slot *slot)
 {
 	const uint64_t tunnel = ntm_tunnel_deadline(&slot->tunnel);
 	const uint64_t ways = ntm_ways_deadline(&slot->ways);
+	const uint64_t ports = ntm_ports_deadline(slot);
 	uint64_t at = ntm_width_deadline(slot);
 
 	at = tunnel < at ? tunnel : at;
+	at = ports < at ? ports : at;
 	ntm_node_arm(node, slot->timer, slot_tick, ways < at ? ways : at);
 }
 
@@ -285,6 +293,8 @@ static void slot_tick(uv_timer_t *timer)
 		return;
 	ntm_ways_tick(&slot->ways, env.now_us, stats, &ways_acts);
 	ntm_width_tick(node, slot);
+	ntm_carry_run(node, slot, &ways_acts);
+	ntm_ports_tick(node, slot);
 	run_ways(node, slot, &ways_acts);
 }
 
@@ -410,6 +420,7 @@ static void start_tunnel(struct ntm_node *node, struct ntm_peer *peer,
 	}
 	ntm_carry_choose(node, &chosen);
 	env = env_of(node, slot);
+	ntm_ports_start(slot, &chosen);
 	ntm_ways_start(&slot->ways, env.now_us, &chosen, &ways_acts);
 	ntm_tunnel_start(&slot->tunnel, &env, &chosen, &acts);
 	sodium_memzero(&chosen, sizeof(chosen));

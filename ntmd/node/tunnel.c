@@ -151,6 +151,13 @@ void ntm_tunnel_probe(struct ntm_tunnel *t, const union ntm_addr *to, uint64_t t
 	seal(t, &m, NTM_TO_ADDR, to, acts);
 }
 
+void ntm_tunnel_search(struct ntm_tunnel *t, struct ntm_tunnel_acts *acts)
+{
+	const struct ntm_msg m = { .type = NTM_MSG_PORT_SEARCH, .request_id = t->request_id++ };
+
+	seal(t, &m, NTM_TO_PATH, NULL, acts);
+}
+
 int ntm_tunnel_pad(struct ntm_tunnel *t, uint64_t timestamp, uint8_t *out, size_t len)
 {
 	const size_t bare = NTM_SEALED_OVERHEAD + PROBE_LEN + PAD_HDR_LEN;
@@ -580,6 +587,9 @@ static int take_message(struct ntm_tunnel *t, const struct ntm_tunnel_env *env,
 	case NTM_MSG_PATH_PROBE_RESPONSE:
 		act(acts, NTM_TUNNEL_ANSWERED)->timestamp = m->timestamp;
 		return 0;
+	case NTM_MSG_PORT_SEARCH:
+		act(acts, NTM_TUNNEL_SEARCHED);
+		return 0;
 	case NTM_MSG_KEEP_ALIVE_RESPONSE:
 		take_keepalive_response(t, env, m, acts);
 		return 0;
@@ -602,9 +612,11 @@ static struct ntm_tunnel_session *session_of(struct ntm_tunnel *t, uint32_t id)
 	return NULL;
 }
 
+/* Of ways other than the path's, or of one that it was on when they were sent: they move nothing */
 static bool is_probe(const struct ntm_msg *m)
 {
-	return m->type == NTM_MSG_PATH_PROBE || m->type == NTM_MSG_PATH_PROBE_RESPONSE;
+	return m->type == NTM_MSG_PATH_PROBE || m->type == NTM_MSG_PATH_PROBE_RESPONSE ||
+	       m->type == NTM_MSG_PORT_SEARCH;
 }
 
 static void act_heard(struct ntm_tunnel_acts *acts, const union ntm_addr *from,

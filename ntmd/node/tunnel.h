@@ -63,6 +63,7 @@ enum ntm_tunnel_act_type {
 	NTM_TUNNEL_KEYS, /* @keys into the data path; the first time @addr is where the handshake went, else its family is 0 */
 	NTM_TUNNEL_HEARD,    /* an authentic Sealed packet came from @addr; @moves, @is_probe */
 	NTM_TUNNEL_ANSWERED, /* a Path Probe Response, with @timestamp */
+	NTM_TUNNEL_SEARCHED, /* Port Search: the peer has opened many sockets */
 	NTM_TUNNEL_STANDS,   /* the tunnel carries packets from now on */
 	NTM_TUNNEL_RTT,	     /* a Keep Alive came back: tunnel->rtt_us */
 	NTM_TUNNEL_REDIRECT, /* ask the DC for a new direction: nothing comes back */
@@ -208,6 +209,8 @@ void ntm_tunnel_ping(struct ntm_tunnel *t, const struct ntm_tunnel_env *env,
 /* What ways.h wants sent to one address: a Path Probe, Hole Punching, the Tunnel Request that waits for its answer. */
 void ntm_tunnel_probe(struct ntm_tunnel *t, const union ntm_addr *to, uint64_t timestamp,
 		      struct ntm_tunnel_acts *acts);
+/** ntm_tunnel_search() - Port Search, by the path */
+void ntm_tunnel_search(struct ntm_tunnel *t, struct ntm_tunnel_acts *acts);
 void ntm_tunnel_punch(const struct ntm_tunnel *t, const union ntm_addr *to,
 		      struct ntm_tunnel_acts *acts);
 void ntm_tunnel_ask_by(struct ntm_tunnel *t, const struct ntm_tunnel_env *env,

@@ -715,6 +715,16 @@ void ntm_ways_moved(struct ntm_ways *w, uint64_t now_us, const union ntm_addr *a
 	ntm_ways_tick(w, now_us, NULL, acts);
 }
 
+void ntm_ways_found(struct ntm_ways *w, uint64_t now_us, const union ntm_addr *addr,
+		    struct ntm_ways_acts *acts)
+{
+	struct ntm_way *way = &w->way[find_or_add(w, now_us, addr)];
+
+	ntm_way_alive(way);
+	way->last_ms = 0;
+	ntm_ways_tick(w, now_us, NULL, acts);
+}
+
 int ntm_ways_bound(struct ntm_ways *w, uint64_t now_us, const uint8_t *packet, size_t len,
 		   const union ntm_addr *from, struct ntm_ways_acts *acts)
 {
@@ -784,6 +794,22 @@ uint64_t ntm_ways_deadline(const struct ntm_ways *w)
 }
 
 /* Questions */
+
+bool ntm_ways_stuck(const struct ntm_ways *w, uint64_t now_us)
+{
+	if (!w->stands || !on_relay(w) || w->lost || !w->active ||
+	    ms(now_us) < w->burst_ms + BURST_FOR_MS)
+		return false;
+	for (unsigned int i = w->relay_count; i < w->count; i++)
+		if (w->way[i].better)
+			return false;
+	return true;
+}
+
+uint64_t ntm_ways_stray(uint64_t now_us)
+{
+	return now_us << INDEX_BITS | NTM_WAYS_NOBODY;
+}
 
 const char *ntm_ways_relay(const struct ntm_ways *w, const union ntm_addr *addr)
 {

@@ -126,7 +126,15 @@ void ntm_ways_tick(struct ntm_ways *w, uint64_t now_us, const struct ntm_dp_stat
 		   struct ntm_ways_acts *acts);
 uint64_t ntm_ways_deadline(const struct ntm_ways *w);
 
+/** ntm_ways_found() - the peer has shown that it can be reached at this address now: it is tried at once */
+void ntm_ways_found(struct ntm_ways *w, uint64_t now_us, const union ntm_addr *addr,
+		    struct ntm_ways_acts *acts);
+
 /* Questions. */
+/** ntm_ways_stuck() - the path is on a relay that carries packets, and no direct way has answered its burst */
+bool ntm_ways_stuck(const struct ntm_ways *w, uint64_t now_us);
+/** ntm_ways_stray() - the timestamp of a probe that is no way's: its answer says nothing but that the peer is there */
+uint64_t ntm_ways_stray(uint64_t now_us);
 /** ntm_ways_current() - NULL: none yet */
 const struct ntm_way *ntm_ways_current(const struct ntm_ways *w);
 /** ntm_ways_relay() - the name of the relay at this address; NULL: it is none of ours */

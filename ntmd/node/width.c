@@ -73,7 +73,8 @@ static int make_and_send(struct ntm_node *node, struct ntm_slot *slot, const uni
 		return sealed;
 	if (relayed)
 		ntm_relay_front(slot->tunnel.path_id, packet);
-	return ntm_node_send_df(node, &slot->width.addr, packet, front + (size_t)sealed);
+	return ntm_node_send_df(node, ntm_ports_by(slot, &slot->width.addr), &slot->width.addr,
+				packet, front + (size_t)sealed);
 }
 
 static void send_probe(struct ntm_node *node, struct ntm_slot *slot, unsigned int size)

@@ -16,6 +16,7 @@ networks_end public4-b public6-a port-restricted-{a,b} symmetric-{a,b} nat64-a s
 networks_pair public6 public4
 networks_pair port-restricted port-restricted
 networks_pair symmetric public4
+networks_pair port-restricted symmetric
 networks_pair symmetric symmetric
 networks_pair nat64 port-restricted
 networks_pair same-nat same-nat

@@ -193,7 +193,7 @@ static void start_node(void)
 
 static void give(const uint8_t *packet, size_t len)
 {
-	on_packet(&node, packet, len, &from);
+	ntm_node_received(&node, packet, len, &from);
 }
 
 /* The same, as a relay brings it; @where: its address, or that of somebody who says so */
@@ -204,7 +204,7 @@ __attribute__((unused)) static void give_relayed(uint32_t path_id, const uint8_t
 
 	len = ntm_relay_wrap(path_id, packet, len, wrapped, sizeof(wrapped));
 	if (len)
-		on_packet(&node, wrapped, len, where);
+		ntm_node_received(&node, wrapped, len, where);
 }
 
 __attribute__((unused)) static void add_relay(struct ntm_msg *direction, bool at_once)
@@ -232,7 +232,7 @@ __attribute__((unused)) static void give_bound(uint32_t path_id, uint8_t status,
 	if (right_nonce)
 		memcpy(bound.nonce, slot->ways.bind[0].nonce, sizeof(bound.nonce));
 	ntm_relay_put_bound(packet, &bound, slot->ways.bind[0].key);
-	on_packet(&node, packet, sizeof(packet), &rs_addr);
+	ntm_node_received(&node, packet, sizeof(packet), &rs_addr);
 }
 
 /* What the DC says */

@@ -28,7 +28,7 @@ static const uint8_t types[] = {
 	NTM_MSG_RELAY_DIRECTION,      NTM_MSG_RELAY_RESPONSE,
 	NTM_MSG_TUNNEL_CLOSE,	      NTM_MSG_PATH_PROBE,
 	NTM_MSG_PATH_PROBE_RESPONSE,  NTM_MSG_ZONE_REQUEST,
-	NTM_MSG_ZONE_RESPONSE,
+	NTM_MSG_ZONE_RESPONSE,	      NTM_MSG_PORT_SEARCH,
 };
 
 /* Every TLV with a value of its own; TARGET is left out, as NAME is there. */
@@ -328,6 +328,7 @@ static void test_needed(void **state)
 	check_needs(NTM_MSG_PATH_PROBE_RESPONSE, B(TIMESTAMP) | B(OBSERVED));
 	check_needs(NTM_MSG_ZONE_REQUEST, B(ZONE));
 	check_needs(NTM_MSG_ZONE_RESPONSE, B(STATUS) | B(ZONE));
+	check_needs(NTM_MSG_PORT_SEARCH, 0);
 }
 
 static int encodes(const struct ntm_msg *m)

@@ -308,7 +308,7 @@ static void test_sealed_from_no_place(void **state)
 	for (unsigned int i = 0; i < sizeof(no_places) / sizeof(no_places[0]); i++) {
 		const union ntm_addr where = test_addr(no_places[i]);
 
-		on_packet(&node, packet, len, &where);
+		ntm_node_received(&node, packet, len, &where);
 		assert_int_equal(slot->tunnel.state, NTM_TUNNEL_REQUESTING);
 	}
 	give(packet, len);
@@ -318,7 +318,7 @@ static void test_sealed_from_no_place(void **state)
 
 		sent_count = 0;
 		len = bob_says(&session, NTM_MSG_KEEP_ALIVE, packet);
-		on_packet(&node, packet, len, &where);
+		ntm_node_received(&node, packet, len, &where);
 		ntm_setup_moved(&node, 1, &where);
 		assert_int_equal(sent_to(&where, NTM_PKT_SEALED), 0);
 		assert_true(ntm_addr_equal(&ntm_ways_current(&slot->ways)->addr, &from));
@@ -344,7 +344,7 @@ static void test_request_from_no_place(void **state)
 	n = ntm_hs_request(&hs, NTM_PKT_TUNNEL_REQUEST, &peer_key, node.self.public, psk, 77, 1,
 			   &payload, &jar, ntm_node_now_ms(), packet, sizeof(packet));
 	assert_true(n > 0);
-	on_packet(&node, packet, (size_t)n, &where);
+	ntm_node_received(&node, packet, (size_t)n, &where);
 	assert_int_equal(sent_to(&where, NTM_PKT_TUNNEL_RESPONSE), 0);
 	assert_int_equal(ntm_peers_by_path(&node.peers, 1)->tunnel.state, NTM_TUNNEL_AWAITING);
 	give(packet, (size_t)n);

@@ -40,7 +40,7 @@ struct side {
 	struct fake_dp dp;
 	uint32_t next_id;
 	unsigned int sent, got, lost_key; /* data packets */
-	unsigned int stands, over, redirects, rtts, moves, probes;
+	unsigned int stands, over, redirects, rtts, moves, probes, searches;
 	uint64_t answered;
 	const char *why;
 	unsigned int signalling; /* packets sent */
@@ -216,6 +216,9 @@ static void run(struct side *s, struct ntm_tunnel_acts *acts)
 			break;
 		case NTM_TUNNEL_ANSWERED:
 			s->answered = act->timestamp;
+			break;
+		case NTM_TUNNEL_SEARCHED:
+			s->searches++;
 			break;
 		case NTM_TUNNEL_STANDS:
 			s->stands++;
@@ -924,6 +927,26 @@ static void test_probe_moves_nothing(void **state)
 	assert_true(ntm_addr_equal(&w.b.path, &home));
 }
 
+/* It goes by the path; and the path may be elsewhere when it comes */
+static void test_search_moves_nothing(void **state)
+{
+	struct ntm_tunnel_acts acts = { 0 };
+	const union ntm_addr home = w.a.addr;
+
+	(void)state;
+	set_up();
+	live(1000, 0);
+	w.a.addr = v4("198.51.100.7:4330");
+	ntm_tunnel_search(&w.a.tunnel, &acts);
+	assert_int_equal(acts.count, 1);
+	assert_int_equal(acts.act[0].to, NTM_TO_PATH);
+	run(&w.a, &acts);
+	live(100, 0);
+	assert_int_equal(w.b.searches, 1);
+	assert_int_equal(w.b.moves, 0);
+	assert_true(ntm_addr_equal(&w.b.path, &home));
+}
+
 static void test_probe_needs_a_session(void **state)
 {
 	struct ntm_tunnel_acts acts = { 0 };
@@ -1121,6 +1144,7 @@ int main(void)
 		cmocka_unit_test_setup(test_ping, world),
 		cmocka_unit_test_setup(test_move, world),
 		cmocka_unit_test_setup(test_probe_moves_nothing, world),
+		cmocka_unit_test_setup(test_search_moves_nothing, world),
 		cmocka_unit_test_setup(test_probe_needs_a_session, world),
 		cmocka_unit_test_setup(test_request_by_one_way, world),
 		cmocka_unit_test_setup(test_sealed_replay_and_forgery, world),

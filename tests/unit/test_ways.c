@@ -687,6 +687,84 @@ static void test_relay_after_300_ms(void **state)
 	assert_in_range(w.a.stands_us - w.a.asked_us, 380000, 390000);
 }
 
+/* A search finds a way: at one end a named address is reached after all, at the other it is a new one */
+static void found(struct end *e, struct link *l)
+{
+	struct ntm_ways_acts acts = { 0 };
+
+	l->to_a = l->to_b = true;
+	ntm_ways_found(&e->ways, w.now_us, e == &w.a ? &l->at_b : &l->at_a, &acts);
+	run(e, &acts);
+}
+
+static void test_stuck(void **state)
+{
+	struct link *l = add_link("192.0.2.1", "192.0.2.2", 10000);
+
+	(void)state;
+	add_rs(0, 10000);
+	l->to_a = l->to_b = false;
+	start(true);
+	live(2400);
+	assert_false(ntm_ways_stuck(&w.a.ways, w.now_us)); /* the burst may yet be answered */
+	traffic(10000, 10000);
+	live(1500);
+	assert_true(ntm_ways_stuck(&w.a.ways, w.now_us));
+	assert_true(ntm_ways_stuck(&w.b.ways, w.now_us));
+	traffic(0, 0);
+	live(5000);
+	assert_false(ntm_ways_stuck(&w.a.ways, w.now_us)); /* nothing passes */
+	traffic(10000, 10000);
+	live(2000);
+	assert_true(ntm_ways_stuck(&w.a.ways, w.now_us));
+	l->to_a = l->to_b = true;
+	live(20000);
+	both_on_link(l);
+	assert_false(ntm_ways_stuck(&w.a.ways, w.now_us));
+}
+
+static void test_found_by_initiator(void **state)
+{
+	struct link *l = add_link("192.0.2.1", "192.0.2.2", 10000);
+	struct rs *rs = add_rs(0, 10000);
+
+	(void)state;
+	l->to_a = l->to_b = false;
+	start(true);
+	traffic(10000, 10000);
+	live(60000);
+	both_on_rs(rs);
+	fresh_counts();
+	l->at_a = test_addr("192.0.2.1:40001");
+	found(&w.a, l);
+	live(1000);
+	both_on_link(l);
+	live(1000);
+	assert_int_equal(w.a.moves, 1);
+	assert_true(w.a.got + 5 >= w.b.sent && w.b.got + 5 >= w.a.sent);
+}
+
+/* The responder has opened, and is answered; its peer has heard it, and decides */
+static void test_found_by_responder(void **state)
+{
+	struct link *l = add_link("192.0.2.1", "192.0.2.2", 10000);
+	struct rs *rs = add_rs(0, 10000);
+
+	(void)state;
+	l->to_a = l->to_b = false;
+	start(true);
+	traffic(10000, 10000);
+	live(60000);
+	both_on_rs(rs);
+	fresh_counts();
+	l->at_b = test_addr("192.0.2.2:40001");
+	found(&w.b, l);
+	live(1000);
+	both_on_link(l);
+	live(1000);
+	assert_true(w.a.got + 5 >= w.b.sent && w.b.got + 5 >= w.a.sent);
+}
+
 /* The request gets through directly, its answer does not */
 static void test_half_open_at_set_up(void **state)
 {
@@ -1304,6 +1382,9 @@ int main(void)
 		cmocka_unit_test_setup(test_nothing_is_sent_when_nothing_passes, world),
 		cmocka_unit_test_setup(test_relay_at_once, world),
 		cmocka_unit_test_setup(test_relay_after_300_ms, world),
+		cmocka_unit_test_setup(test_stuck, world),
+		cmocka_unit_test_setup(test_found_by_initiator, world),
+		cmocka_unit_test_setup(test_found_by_responder, world),
 		cmocka_unit_test_setup(test_half_open_at_set_up, world),
 		cmocka_unit_test_setup(test_responder_binds_later, world),
 		cmocka_unit_test_setup(test_first_relay_is_dead_from_the_start, world),
