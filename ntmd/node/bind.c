@@ -37,6 +37,7 @@ void ntm_bind_start(struct ntm_bind *b, uint64_t now_ms)
 	if (b->state == NTM_BIND_ASKING || ntm_bind_open(b))
 		return;
 	b->state = NTM_BIND_ASKING;
+	b->lapsed = false;
 	memset(&b->addr, 0, sizeof(b->addr));
 	try_now(b, now_ms);
 }
@@ -103,6 +104,7 @@ bool ntm_bind_tick(struct ntm_bind *b, uint64_t now_ms, uint8_t packet[NTM_RELAY
 	if (!b->trying || now_ms < b->next_ms)
 		return false;
 	if (given_up(b, now_ms)) {
+		b->lapsed = b->state == NTM_BIND_BOUND;
 		leave(b, NTM_BIND_DEAD);
 		return false;
 	}

@@ -35,6 +35,7 @@ enum ntm_bind_state {
  * @trying:	Binds are on their way, and no Bound came yet; @tries so many
  * @answered:	a cookie was taken since the clock last sent a Bind: a lying RS must not have us send without end
  * @now:	send at once, whatever the clock says
+ * @lapsed:	DEAD, and was bound before
  * @since_ms:	of the first of these Binds, or of what made us leave
  * @bound_ms:	of the last Bound; @until_ms: so long the RS keeps the binding
  */
@@ -47,7 +48,7 @@ struct ntm_bind {
 	union ntm_addr addr;
 	uint8_t cookie[16];
 	uint8_t nonce[16];
-	bool kept, trying, answered, now;
+	bool kept, trying, answered, now, lapsed;
 	unsigned int tries;
 	uint32_t wait_ms;
 	uint64_t since_ms, next_ms, bound_ms, until_ms;

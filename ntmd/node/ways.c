@@ -309,6 +309,8 @@ static void take(struct ntm_ways *w, int i, uint64_t now_us, struct ntm_ways_act
 	const bool asleep = w->asleep;
 
 	hold(w, now_us, true);
+	if (i < (int)w->relay_count)
+		w->way[i].addr = w->bind[i].addr;
 	set_current(w, i, now_us);
 	w->trial = true;
 	raise_alarm(w, now_us);
@@ -373,6 +375,13 @@ static void check_death(struct ntm_ways *w, uint64_t now_us, struct ntm_ways_act
 {
 	if (w->stands && !w->lost && is_dead(w, now_us) && (w->alarm || !w->way[w->current].dead))
 		die(w, now_us, acts);
+}
+
+/* One that answered until now may be there again, or at its other address. Once: what is lost is asked for by who sends. */
+static void check_lapse(struct ntm_ways *w, uint64_t now_us)
+{
+	if (on_relay(w) && w->bind[w->current].lapsed)
+		ntm_bind_start(&w->bind[w->current], ms(now_us));
 }
 
 static void check_doubt(struct ntm_ways *w, uint64_t now_us, struct ntm_ways_acts *acts)
@@ -725,6 +734,12 @@ void ntm_ways_found(struct ntm_ways *w, uint64_t now_us, const union ntm_addr *a
 	ntm_ways_tick(w, now_us, NULL, acts);
 }
 
+/* Bound again, and at the RS's other address */
+static bool is_elsewhere(const struct ntm_ways *w, unsigned int i)
+{
+	return ntm_bind_open(&w->bind[i]) && !ntm_addr_equal(&w->way[i].addr, &w->bind[i].addr);
+}
+
 int ntm_ways_bound(struct ntm_ways *w, uint64_t now_us, const uint8_t *packet, size_t len,
 		   const union ntm_addr *from, struct ntm_ways_acts *acts)
 {
@@ -735,7 +750,8 @@ int ntm_ways_bound(struct ntm_ways *w, uint64_t now_us, const uint8_t *packet, s
 		if (err)
 			continue;
 		follow_bind(w, i);
-		if (w->lost && ntm_ways_open(&w->way[i]) && (int)i != w->current)
+		if ((int)i == w->current ? is_elsewhere(w, i) :
+					   w->lost && ntm_ways_open(&w->way[i]))
 			take(w, (int)i, now_us, acts);
 		ntm_ways_tick(w, now_us, NULL, acts);
 	}
@@ -765,6 +781,7 @@ void ntm_ways_tick(struct ntm_ways *w, uint64_t now_us, const struct ntm_dp_stat
 	tick_binds(w, now_us, acts);
 	check_doubt(w, now_us, acts);
 	check_death(w, now_us, acts);
+	check_lapse(w, now_us);
 	for (unsigned int i = 0; i < w->count; i++)
 		tick_way(w, (int)i, now_us, acts);
 	tick_binds(w, now_us, acts); /* what the last two may have started */

@@ -82,6 +82,7 @@ static struct {
 	struct link link[LINKS];
 	unsigned int links;
 	struct rs rs[2];
+	bool one_rs; /* these are its two addresses */
 	struct packet net[NET_MAX];
 	unsigned int to_nowhere; /* packets to addresses where nobody is */
 	uint64_t every_a_us, every_b_us, next_a_us, next_b_us;
@@ -561,6 +562,12 @@ static struct ntm_msg direction(const struct end *e, bool at_once, unsigned int 
 		};
 	for (unsigned int i = 0; i < 2 && w.rs[i].addr.sa.sa_family; i++) {
 		struct ntm_relay_info *relay = &m.relays[m.relay_count++];
+
+		if (i && w.one_rs) {
+			m.relays[0].addrs[1] = w.rs[1].addr;
+			m.relay_count--;
+			break;
+		}
 
 		memcpy(relay->key, w.rs[i].key, sizeof(relay->key));
 		relay->addrs[0] = w.rs[i].addr;
@@ -1086,6 +1093,38 @@ static void test_rs_dies(void **state)
 	}
 }
 
+/* One of its two addresses: the ends bind by the other one, and the path goes there */
+static void test_an_address_of_the_rs_dies(void **state)
+{
+	for (int phase = 0; phase < 10; phase++) {
+		struct rs *one, *two;
+
+		world(state);
+		one = add_rs(0, 10000);
+		two = add_rs(1, 10000);
+		w.one_rs = true;
+		memcpy(two->key, one->key, sizeof(two->key));
+		two->alive = false;
+		start(true);
+		traffic(10000, phase % 2 ? 10000 : 0);
+		live(5000 + (uint64_t)phase * 100);
+		both_on_rs(one);
+		fresh_counts();
+		one->alive = false;
+		two->alive = true;
+		live(4000);
+		both_on_rs(two);
+		assert_non_null(ntm_ways_relay(&w.a.ways, &w.a.endpoint));
+		assert_non_null(ntm_ways_relay(&w.b.ways, &w.b.endpoint));
+		assert_true(w.b.gap_us <= 2500000);
+		fresh_counts();
+		live(10000);
+		both_on_rs(two);
+		assert_true(w.b.got >= 990);
+		assert_int_equal(w.a.moves + w.b.moves + w.a.lost + w.b.lost, 0);
+	}
+}
+
 /* Both ends are told by their next Bind, within 1 s, and meet at the other one: not a packet is lost */
 static void test_rs_drains(void **state)
 {
@@ -1404,6 +1443,7 @@ int main(void)
 		cmocka_unit_test_setup(test_half_dead_and_slower_than_the_relay, world),
 		cmocka_unit_test_setup(test_another_direct_way_is_taken, world),
 		cmocka_unit_test_setup(test_rs_dies, world),
+		cmocka_unit_test_setup(test_an_address_of_the_rs_dies, world),
 		cmocka_unit_test_setup(test_rs_drains, world),
 		cmocka_unit_test_setup(test_only_rs_drains, world),
 		cmocka_unit_test_setup(test_rs_says_that_it_drains, world),
