@@ -65,6 +65,14 @@ at_most "some of them" "$doubled" 90
 link_set a internet --delay none --duplicate none --rate none
 is "and once again" "$(duplicates || true)" 0
 
+link_set a internet --corrupt 100%
+capture b internet spoilt icmp
+check_not "a link can spoil every packet" on a ping -c 10 -i 0.1 -W 1 192.0.2.20
+capture_stop spoilt
+at_least "and yet carries them" "$(packets spoilt)" 1
+link_set a internet --corrupt none
+check "and not one" on a ping -c 3 -i 0.1 -W 2 192.0.2.20
+
 unplug a internet
 check "without its cable an interface has no carrier" eventually 5 lacks_carrier
 check_not "an unplugged host is away" on b ping -c 1 -W 1 192.0.2.10

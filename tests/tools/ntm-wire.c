@@ -9,8 +9,9 @@
  *       what the wire does from now on
  *
  * In each direction alike: rate=20mbit (kbit, mbit, gbit), delay=20ms (us, ms, s), jitter=5ms around the delay, loss=1%,
- * duplicate=1%: such frames leave twice, each copy with a delay of its own; queue=50ms: how long a frame may wait for the
- * rate. What is not named is not done to frames; a queue is 50 ms.
+ * duplicate=1%: such frames leave twice, each copy with a delay of its own; corrupt=1%: such frames get one wrong bit behind
+ * their Ethernet header; queue=50ms: how long a frame may wait for the rate. What is not named is not done to frames; a queue
+ * is 50 ms.
  *
  * The devices take no offloads, so that the kernel cuts aggregates into frames before they come here. A frame that has
  * come gets the time at which it leaves at once: when the frames before it have passed at the rate, and the delay later.
@@ -41,6 +42,7 @@
 #define READS_AT_ONCE 64u
 #define BURST_NS (5 * NS / 1000) /* of the rate's time that a late reader may catch up with */
 #define QUEUE_NS (50 * NS / 1000)
+#define ETHERNET 14u /* bytes of header */
 #define ALL (1ull << 32)
 
 /** struct shape - what happens to frames; zeroes: nothing */
@@ -48,6 +50,7 @@ struct shape {
 	uint64_t rate;		       /* bits per second */
 	uint64_t delay, jitter, queue; /* ns */
 	uint64_t loss, duplicate;      /* of ALL */
+	uint64_t corrupt;	       /* of ALL */
 };
 
 struct frame {
@@ -131,9 +134,10 @@ static bool parse_pair(struct shape *s, const char *pair)
 		const struct unit *units;
 		uint64_t *value;
 	} keys[] = {
-		{ "rate=", rates, &s->rate },	  { "delay=", times, &s->delay },
-		{ "jitter=", times, &s->jitter }, { "loss=", parts, &s->loss },
-		{ "queue=", times, &s->queue },	  { "duplicate=", parts, &s->duplicate },
+		{ "rate=", rates, &s->rate },	    { "delay=", times, &s->delay },
+		{ "jitter=", times, &s->jitter },   { "loss=", parts, &s->loss },
+		{ "queue=", times, &s->queue },	    { "duplicate=", parts, &s->duplicate },
+		{ "corrupt=", parts, &s->corrupt },
 	};
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
@@ -224,6 +228,16 @@ static bool happens(uint64_t part)
 	return (draw() >> 32) < part;
 }
 
+static void spoil(struct frame *frame)
+{
+	uint64_t bit;
+
+	if (frame->len <= ETHERNET || !happens(shape.corrupt))
+		return;
+	bit = draw() % ((frame->len - ETHERNET) * 8);
+	frame->data[ETHERNET + bit / 8] ^= (uint8_t)(1u << bit % 8);
+}
+
 static void enter(struct lane *lane, const uint8_t *data, size_t len, uint64_t now)
 {
 	struct frame *frame;
@@ -241,6 +255,7 @@ static void enter(struct lane *lane, const uint8_t *data, size_t len, uint64_t n
 	frame->number = lane->numbers++;
 	frame->len = len;
 	memcpy(frame->data, data, len);
+	spoil(frame);
 	heap_push(lane, frame);
 }
 

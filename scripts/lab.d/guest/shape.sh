@@ -1,15 +1,16 @@
 # shellcheck shell=bash
-# What a link does to packets: rate, delay, jitter, loss, duplicates. The kernel does it (tbf, netem), or ntm-wire where it has no netem.
+# What a link does to packets: rate, delay, jitter, loss, duplicates, wrong bits. The kernel does it (tbf, netem), or ntm-wire: where
+# there is no netem, and for wrong bits, which netem puts only into what of a packet is not in fragments.
 
-# link_set HOST NET [--rate R] [--delay D] [--jitter D] [--loss P] [--duplicate P] [--queue D]: change what a link does; "none" takes it away
+# link_set HOST NET [--rate R] [--delay D] [--jitter D] [--loss P] [--duplicate P] [--corrupt P] [--queue D]: change what a link does; "none" takes it away
 link_set() {
-	local host=$1 net=$2 shape value rate='' delay='' jitter='' loss='' duplicate='' queue='' key
+	local host=$1 net=$2 shape value rate='' delay='' jitter='' loss='' duplicate='' corrupt='' queue='' key
 	link_file "$host" "$net" >/dev/null
 	shape=$LAB_STATE/links/$host@$net.shape
 	shift 2
 	while [ $# -gt 0 ]; do
 		key=${1#--}
-		[[ " rate delay jitter loss duplicate queue " = *" $key "* ]] || lab_die "link_set: no option '$1'"
+		[[ " rate delay jitter loss duplicate corrupt queue " = *" $key "* ]] || lab_die "link_set: no option '$1'"
 		value=${2#none}
 		echo "$key='$value'" >>"$shape"
 		shift 2
@@ -20,10 +21,10 @@ link_set() {
 	shape_link "$host" "$net" "$(port_of "$host" "$net")"
 }
 
-# Uses the variables rate, delay, jitter, loss, duplicate, queue of its caller, as those below do
+# Uses the variables rate, delay, jitter, loss, duplicate, corrupt, queue of its caller, as those below do
 shape_link() {
 	local host=$1 net=$2 port=$3
-	if [ -z "$delay$jitter$loss$duplicate" ] || has_netem; then
+	if [ -z "$corrupt" ] && { [ -z "$delay$jitter$loss$duplicate" ] || has_netem; }; then
 		wire_remove "$net" "$port"
 		shape_device "$host" "$(if_of "$host" "$net")"
 		shape_device "net.$net" "$port"
@@ -33,7 +34,7 @@ shape_link() {
 	clear_device "net.$net" "$port"
 	[ -S "$(wire_socket "$net" "$port")" ] || wire_insert "$net" "$port"
 	ntm-wire set "$(wire_socket "$net" "$port")" ${rate:+"rate=$rate"} ${delay:+"delay=$delay"} ${jitter:+"jitter=$jitter"} \
-		${loss:+"loss=$loss"} ${duplicate:+"duplicate=$duplicate"} ${queue:+"queue=$queue"}
+		${loss:+"loss=$loss"} ${duplicate:+"duplicate=$duplicate"} ${corrupt:+"corrupt=$corrupt"} ${queue:+"queue=$queue"}
 }
 
 has_netem() {
