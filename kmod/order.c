@@ -50,3 +50,7 @@ void ntm_order_done(struct ntm_order *order, struct ntm_job *job)
 	}
 	spin_unlock(&order->lock);
 }
+
+#ifdef CONFIG_NTMOBILE_KUNIT
+#include "tests/order_test.c"
+#endif
