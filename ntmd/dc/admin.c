@@ -205,7 +205,7 @@ static json_t *status(struct ntm_core *core, uint64_t now_ms)
 		const struct ntm_node *node = ntm_registry_get(&core->registry, i);
 
 		known[node->kind == NTM_KIND_RELAY]++;
-		online[node->kind == NTM_KIND_RELAY] += ntm_core_online(core, node, now_ms);
+		online[node->kind == NTM_KIND_RELAY] += ntm_registry_online(node, now_ms);
 	}
 	for (i = 0; i < NTM_COUNTERS; i++)
 		json_object_set_new(counters, ntm_counter_names[i],

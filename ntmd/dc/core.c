@@ -208,11 +208,6 @@ int ntm_core_open(struct ntm_core *core, const struct ntm_dc_config *config, uin
 	return err;
 }
 
-bool ntm_core_online(const struct ntm_core *core, const struct ntm_node *node, uint64_t now_ms)
-{
-	return ntm_registry_online(node, now_ms, core->config.keepalive);
-}
-
 int64_t ntm_core_seen(const struct ntm_core *core, const struct ntm_node *node, uint64_t now_ms)
 {
 	if (!node->registered || !node->heard_ms)
@@ -239,10 +234,9 @@ static void store_seen(struct ntm_core *core, const struct ntm_store_seen *seen,
 }
 
 /* What a look at one node says: it went offline and is to be noted. @all: so is everyone who is online, at the end. */
-static bool went_offline(const struct ntm_core *core, struct ntm_node *node, bool all,
-			 uint64_t now_ms)
+static bool went_offline(struct ntm_node *node, bool all, uint64_t now_ms)
 {
-	bool online = !all && ntm_core_online(core, node, now_ms);
+	bool online = !all && ntm_registry_online(node, now_ms);
 
 	if (online == node->was_online)
 		return false;
@@ -263,7 +257,7 @@ static void sweep(struct ntm_core *core, uint32_t count, bool all, uint64_t now_
 
 		core->sweep_next =
 			core->sweep_next + 1 < core->registry.count ? core->sweep_next + 1 : 0;
-		if (!went_offline(core, node, all, now_ms))
+		if (!went_offline(node, all, now_ms))
 			continue;
 		node->seen = ntm_core_seen(core, node, now_ms);
 		seen[noted++] = (struct ntm_store_seen){ node->name, node->seen };

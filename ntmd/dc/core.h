@@ -99,7 +99,6 @@ void ntm_core_tick(struct ntm_core *core, uint64_t now_ms);
 uint64_t ntm_core_next_ms(const struct ntm_core *core); /* when to call ntm_core_tick() next */
 
 /* For the parts of the coordinator. */
-bool ntm_core_online(const struct ntm_core *core, const struct ntm_node *node, uint64_t now_ms);
 /** ntm_core_seen() - wall clock, seconds, of the last packet of a node; 0: never */
 int64_t ntm_core_seen(const struct ntm_core *core, const struct ntm_node *node, uint64_t now_ms);
 /** ntm_core_storage_failed() - log, within limits; returns a sentence for the node */

@@ -55,7 +55,7 @@ void ntm_direct_view(const struct ntm_core *core, const struct ntm_node *node, u
 	out->suites = node->suites;
 	out->registered = node->registered;
 	out->revoked = node->state != NTM_NODE_ACTIVE;
-	out->online = ntm_core_online(core, node, now_ms);
+	out->online = ntm_registry_online(node, now_ms);
 	if (node->session)
 		out->observed = node->session->addr;
 	out->candidates = node->candidates;
@@ -272,7 +272,7 @@ static void resend_relay(struct ntm_core *core, const struct ntm_direction *d, u
 		ntm_relay_silent(relay, now_ms);
 		core->counters[NTM_COUNT_RELAY_SILENT]++;
 	}
-	if (!ntm_core_online(core, node, now_ms))
+	if (!ntm_registry_online(node, now_ms))
 		return;
 	memcpy(info.key, node->key, sizeof(info.key));
 	ntm_director_relay(&msg, &d->path, &info, initiator, responder);
@@ -292,7 +292,7 @@ static bool view_end(const struct ntm_core *core, uint32_t id, uint64_t now_ms,
 
 	if (foreigner)
 		ntm_foreigner_view(foreigner, out);
-	else if (node && ntm_core_online(core, node, now_ms))
+	else if (node && ntm_registry_online(node, now_ms))
 		ntm_direct_view(core, node, now_ms, out);
 	else
 		return false;

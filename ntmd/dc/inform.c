@@ -184,7 +184,7 @@ static void check_relays(const struct ntm_core *core, struct ntm_director_relays
 	for (unsigned int i = 0; i < relays->count; i++) {
 		const struct ntm_node *node = ntm_registry_get(&core->registry, relays->id[i]);
 
-		if (!ntm_core_online(core, node, now_ms) ||
+		if (!ntm_registry_online(node, now_ms) ||
 		    memcmp(node->key, relays->info[i].key, sizeof(node->key)) != 0)
 			continue;
 		relays->id[kept] = relays->id[i];

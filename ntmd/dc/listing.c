@@ -65,7 +65,7 @@ static int add_row(void *ctx, const struct ntm_store_node *row)
 {
 	const struct listing *l = ctx;
 	const struct ntm_node *node = ntm_registry_by_name(&l->core->registry, row->name);
-	bool online = l->live && node && ntm_core_online(l->core, node, l->now_ms);
+	bool online = l->live && node && ntm_registry_online(node, l->now_ms);
 	int64_t seen = l->live && node ? ntm_core_seen(l->core, node, l->now_ms) : row->seen;
 	char addr[NTM_ADDR_STR], key[NTM_KEY_STR];
 	json_t *o = json_object();

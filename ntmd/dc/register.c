@@ -297,13 +297,14 @@ static void renew(struct ntm_core *core, struct ntm_node *node, const struct ntm
 {
 	char addr[NTM_ADDR_STR];
 
-	if (!ntm_core_online(core, node, now_ms))
+	if (!ntm_registry_online(node, now_ms))
 		ntm_info("%s is online at %s", node->name,
 			 ntm_addr_str(&node->session->addr, addr));
 	node->registered = true;
 	node->was_online = true;
 	node->suites = request->suites;
 	node->lease_ms = now_ms + (uint64_t)lifetime * 1000;
+	node->keepalive = (uint16_t)core->config.keepalive;
 }
 
 /* Two bits for each of the other zones */
@@ -321,7 +322,7 @@ bool ntm_register_news(const struct ntm_core *core, const struct ntm_node *node,
 {
 	/* That there are less relays than there were is no news: a node sees that for itself when it uses one. */
 	return node->registered &&
-	       (node->told_zones != zones_now(core) ||
+	       (node->keepalive != core->config.keepalive || node->told_zones != zones_now(core) ||
 		ntm_relaying_count(core, NTM_RELAYS_MAX, now_ms) > node->told_relays);
 }
 

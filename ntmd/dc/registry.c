@@ -199,9 +199,9 @@ struct ntm_node *ntm_registry_by_v6(const struct ntm_registry *r, const void *v6
 	return ntm_registry_get(r, ntm_hash_find(&r->by_v6, v6, 16, v6_eq, r));
 }
 
-bool ntm_registry_online(const struct ntm_node *node, uint64_t now_ms, unsigned int keepalive)
+bool ntm_registry_online(const struct ntm_node *node, uint64_t now_ms)
 {
-	uint64_t patience = (3 * (uint64_t)keepalive + 5) * 1000;
+	uint64_t patience = (3 * (uint64_t)node->keepalive + 5) * 1000;
 
 	return node->state == NTM_NODE_ACTIVE && node->registered && node->session &&
 	       now_ms < node->lease_ms && now_ms - node->heard_ms <= patience;

@@ -28,6 +28,7 @@ struct ntm_dc_session {
  * @was_online:	what the last sweep saw, to notice who went offline
  * @nat:	enum ntm_nat, of the node's last registration
  * @rtts:	to relay servers, of the node's last registration, @rtt_count of them
+ * @keepalive:	seconds, as its last lease said
  * @told_relays, @told_zones: what its last lease said of them: how many, and which families of each zone
  * @tokens:	Direction Requests it may send now, in thousandths (token bucket)
  * @tokens_ms:	when @tokens was brought up to date
@@ -48,6 +49,7 @@ struct ntm_node {
 	uint8_t rtt_count;
 	uint8_t told_relays;
 	uint16_t told_zones;
+	uint16_t keepalive;
 	struct in_addr v4;
 	struct in6_addr v6;
 	uint8_t key[32];
@@ -92,7 +94,7 @@ struct ntm_node *ntm_registry_by_name(const struct ntm_registry *r, const char *
 struct ntm_node *ntm_registry_by_v4(const struct ntm_registry *r, const void *v4);
 struct ntm_node *ntm_registry_by_v6(const struct ntm_registry *r, const void *v6);
 
-/** ntm_registry_online() - registered, lease running, and heard within 3 * @keepalive + 5 s */
-bool ntm_registry_online(const struct ntm_node *node, uint64_t now_ms, unsigned int keepalive);
+/** ntm_registry_online() - registered, lease running, and heard within 3 times its keepalive and 5 s */
+bool ntm_registry_online(const struct ntm_node *node, uint64_t now_ms);
 
 #endif

@@ -48,7 +48,7 @@ static bool on_offer(const struct ntm_core *core, const struct ntm_relay *relay,
 {
 	const struct ntm_node *node = ntm_registry_get(&core->registry, relay->node);
 
-	if (!ntm_core_online(core, node, now_ms) || now_ms < relay->silent_ms)
+	if (!ntm_registry_online(node, now_ms) || now_ms < relay->silent_ms)
 		return false;
 	*out = (struct ntm_choice_relay){ relay->node, node->key, families(relay), relay->load };
 	return true;

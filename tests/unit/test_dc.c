@@ -1244,6 +1244,34 @@ static void an_empty_pool_is_said_and_can_be_enlarged(void **state)
 	assert_int_equal(lease.virtual4.s_addr, inet_addr("100.64.0.7"));
 }
 
+/* A node is heard as often as its lease says, whatever the configuration says since; and it is told of that. */
+static void another_keepalive_leaves_nodes_online(void **state)
+{
+	struct world *w = *state;
+	struct ntm_dc_config config = w->core.config;
+	struct ntm_msg answer, request = registration(7200);
+	struct client a, b;
+	char error[200];
+
+	a = joined(w, "a", "198.51.100.7");
+	b = joined(w, "b", "198.51.100.8");
+	config.keepalive = 2;
+	assert_int_equal(ntm_core_reload(&w->core, &config, error, sizeof(error)), 0);
+	pass(w, 25000);
+	assert_true(keep_alive(&a, &answer));
+	assert_true(NTM_HAS(&answer, LIFETIME));
+	assert_true(ask(&a, "b", &answer));
+	assert_int_equal(answer.type, NTM_MSG_ROUTE_DIRECTION);
+	assert_int_equal(register_on(&a, &request, &answer), NTM_ST_OK);
+	assert_int_equal(answer.keepalive, 2);
+	assert_int_equal(register_on(&b, &request, &answer), NTM_ST_OK);
+	assert_true(keep_alive(&a, &answer));
+	assert_false(NTM_HAS(&answer, LIFETIME));
+	pass(w, 11001);
+	assert_true(keep_alive(&a, &answer));
+	expect_refusal(&a, "b", NTM_ST_OFFLINE);
+}
+
 static void a_family_that_comes_later_is_given_to_old_nodes(void **state)
 {
 	struct world *w = *state;
@@ -1344,6 +1372,7 @@ int main(void)
 		TEST(the_responder_is_told_until_it_confirms),
 		TEST(candidates_are_looked_at),
 		TEST(offline_after_silence_goodbye_and_the_leases_end),
+		TEST(another_keepalive_leaves_nodes_online),
 		TEST(a_revoked_node_is_told_and_may_come_back),
 		TEST(the_old_session_serves_until_the_new_one_speaks),
 		TEST(a_node_is_followed_where_it_goes),

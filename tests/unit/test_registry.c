@@ -121,27 +121,27 @@ static void hash_agrees_with_an_array(void **state)
 static void online_needs_lease_session_and_recent_words(void **state)
 {
 	struct ntm_dc_session session = { .addr.v4.sin_family = AF_INET };
-	struct ntm_node node = { .state = NTM_NODE_ACTIVE,
-				 .registered = true,
-				 .session = &session };
+	struct ntm_node node = {
+		.state = NTM_NODE_ACTIVE, .registered = true, .keepalive = 25, .session = &session
+	};
 
 	(void)state;
 	node.heard_ms = 1000;
 	node.lease_ms = 1000 + 7200000;
-	assert_true(ntm_registry_online(&node, 1000, 25));
-	assert_true(ntm_registry_online(&node, 1000 + 80000, 25));
-	assert_false(ntm_registry_online(&node, 1001 + 80000, 25));
+	assert_true(ntm_registry_online(&node, 1000));
+	assert_true(ntm_registry_online(&node, 1000 + 80000));
+	assert_false(ntm_registry_online(&node, 1001 + 80000));
 	node.heard_ms = node.lease_ms;
-	assert_false(ntm_registry_online(&node, node.lease_ms, 25));
+	assert_false(ntm_registry_online(&node, node.lease_ms));
 	node.heard_ms = 1000;
 	node.registered = false;
-	assert_false(ntm_registry_online(&node, 1000, 25));
+	assert_false(ntm_registry_online(&node, 1000));
 	node.registered = true;
 	node.state = NTM_NODE_REVOKED;
-	assert_false(ntm_registry_online(&node, 1000, 25));
+	assert_false(ntm_registry_online(&node, 1000));
 	node.state = NTM_NODE_ACTIVE;
 	node.session = NULL;
-	assert_false(ntm_registry_online(&node, 1000, 25));
+	assert_false(ntm_registry_online(&node, 1000));
 }
 
 static void directions_are_sent_four_times_and_forgotten(void **state)
