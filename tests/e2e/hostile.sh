@@ -1,8 +1,9 @@
-# on: qemu-6.12
+# shellcheck shell=bash
+# on: qemu-6.12 qemu-6.1
 # on-long: uml-debug
-# timeout: 120
-# Spoilt copies of genuine data packets: each is dropped and counted by its cause, none reaches an application, none moves
-# the peer. Fixed keys, no daemon.
+# timeout: 180
+# Spoilt copies of genuine data packets: each is dropped and counted by its cause, none is answered, none reaches an
+# application, none moves the peer. Fixed keys, no daemon.
 
 . /mnt/lab/src/tests/e2e/lib/fixed-keys
 
@@ -22,15 +23,19 @@ drop() {
 	echo "$sum"
 }
 
-# evil MODE: catch one ping, send spoilt copies of it; their number is in SENT, b's received packets before and after in GOT
+# evil MODE: catch one ping, send spoilt copies of it; their number is in SENT, of b's received packets in GOT, and of all
+# that b has sent since, but for its answer to the ping, in ANSWERS
 evil() {
+	capture b internet "answers-$1" 'src host 192.0.2.2 and ip'
 	bg a "evil-$1" sh -c "ntm-evil $wire $1 >/tmp/evil.$1"
 	sleep 0.5
 	before=$(stat rx_packets)
 	on a ping -c 1 -W 2 10.9.0.2
 	eventually 20 test -s "/tmp/evil.$1"
 	sleep 0.2
+	capture_stop "answers-$1"
 	SENT=$(cat "/tmp/evil.$1")
+	ANSWERS=$(($(packets "answers-$1") - 1))
 	GOT=$(($(stat rx_packets) - before))
 }
 
@@ -41,18 +46,49 @@ evil flip
 at_least "one bit changed in every byte" "$SENT" 100
 is "each is dropped and counted" "$(($(drop auth path key) - wrong))" "$SENT"
 is "only the ping itself arrives" "$GOT" 1
+is "nothing of it is answered" "$ANSWERS" 0
 
 evil replay
 is "every replay is dropped and counted" "$(($(drop replay) - replay))" "$SENT"
 is "only the ping itself arrives, again" "$GOT" 1
+is "no replay is answered" "$ANSWERS" 0
 
 evil cut
 is "every short packet is dropped and counted" "$(($(drop short) - short))" "$SENT"
+is "no short packet is answered" "$ANSWERS" 0
 
 evil moved
 is "a forged packet from another port" "$SENT" 1
+is "is not answered" "$ANSWERS" 0
 like "does not move the peer" "$(on b ntm-cfg path get ntm0 7)" '192\.0\.2\.1[: ]+4330'
 check "and nothing is harmed" on a ping -c 2 -i 0.2 -W 2 10.9.0.2
+
+# Paths that there are not
+path=$(drop path)
+capture b internet answers-path 'src host 192.0.2.2 and ip'
+sent=$(on a ntm-evil lo forge 192.0.2.1 5000 192.0.2.2 99 100 50 64)
+eventually 5 eval '[ "$(drop path)" = $((path + 50)) ]'
+capture_stop answers-path
+is "packets of an unknown Path ID" "$sent" 50
+is "are dropped and counted" "$(($(drop path) - path))" 50
+is "and not answered" "$(packets answers-path)" 0
+
+# A peer that takes another address inside than it has
+on a ip addr add 10.9.0.77/24 dev ntm0
+on a ip addr add fd09::77/64 dev ntm0 nodad
+source=$(drop source) before=$(stat rx_packets)
+capture b ntm0 spoofed icmp or icmp6
+capture b internet answers-source 'src host 192.0.2.2 and ip'
+on a ping -c 5 -i 0.1 -W 1 -I 10.9.0.77 10.9.0.2 || true
+on a ping -c 5 -i 0.1 -W 1 -I fd09::77 fd09::2 || true
+capture_stop answers-source
+capture_stop spoofed
+is "a spoofed inner source is dropped and counted" "$(($(drop source) - source))" 10
+is "counts for nothing else" "$(stat rx_packets)" "$before"
+is "does not arrive" "$(packets spoofed)" 0
+is "and is not answered" "$(packets answers-source)" 0
+on a ip addr del 10.9.0.77/24 dev ntm0
+on a ip addr del fd09::77/64 dev ntm0
 
 # What a packet socket of this end makes up: it goes to the peer, who drops it, or nowhere
 on a ip route add 192.0.2.2/32 dev "$wire" mtu 1300

@@ -1,6 +1,7 @@
-# on: qemu-6.12
+# shellcheck shell=bash
+# on: qemu-6.12 qemu-6.1
 # on-long: uml-debug
-# timeout: 180
+# timeout: 240
 # What the kernel path does with single packets: MTU, fragments, ECN and DSCP, a peer that moves, a loop, offloads switched
 # off, somebody who watches. Fixed keys, no daemon.
 
@@ -117,3 +118,23 @@ on a ping -c 2 -i 0.2 -W 1 10.9.0.2 || true
 at_least "a loop is found" "$(drop a loop)" 1
 on a ip route del 192.0.2.2/32 dev ntm0
 check "and nothing is harmed" on a ping -c 2 -i 0.2 -W 2 10.9.0.2
+
+# Two tunnels, each routed into the other
+on a ip link add ntm1 type ntm
+on a ip link set ntm1 up
+bg a owner1 sh -c "printf '%s\n' 'dev set ntm1 port4 4331' \
+	'path set ntm1 8 create v4 192.0.2.2 peer 192.0.2.3 4330 key 1 1 $FIXED_A $FIXED_B' \
+	'path set ntm0 9 create v4 192.0.2.3 peer 192.0.2.2 4330 key 1 1 $FIXED_A $FIXED_B' \
+	'listen 1000' | ntm-cfg -"
+check "a second tunnel" eventually 5 eval 'on a ntm-cfg path get ntm0 9 2>/dev/null | grep -q epoch=1'
+loops() {
+	echo $(($(drop a loop) + $(on a ntm-cfg dev get ntm1 | grep -oE '\bdrop_loop=[0-9]+' | cut -d= -f2)))
+}
+before=$(loops)
+on a ip route add 192.0.2.2/32 dev ntm1 src 192.0.2.77
+on a ip route add 192.0.2.3/32 dev ntm0 src 192.0.2.77
+on a ping -c 3 -i 0.2 -W 1 10.9.0.2 || true
+at_least "a loop by way of two devices is found, each time" $(($(loops) - before)) 3
+on a ip route del 192.0.2.2/32
+on a ip route del 192.0.2.3/32
+check "and nothing is harmed by that one" on a ping -c 2 -i 0.2 -W 2 10.9.0.2

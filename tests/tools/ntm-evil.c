@@ -187,8 +187,8 @@ static int bound_socket(const char *to, uint16_t port, struct sockaddr_in6 *sin6
 
 	sin6->sin6_family = AF_INET6;
 	sin6->sin6_port = htons(number ? (uint16_t)atoi(number + 1) : NTM_WIRE_PORT);
-	snprintf(mapped, sizeof(mapped), "%s%.*s", strchr(to, ':') ? "" : "::ffff:",
-		 (int)strcspn(to, "#"), to);
+	snprintf(mapped, sizeof(mapped), "%s%.*s",
+		 strchr(to, ':') ? "" : "::ffff:", (int)strcspn(to, "#"), to);
 	if (inet_pton(AF_INET6, mapped, &sin6->sin6_addr) != 1 ||
 	    bind(fd, (struct sockaddr *)&from, sizeof(from))) {
 		perror(to);
