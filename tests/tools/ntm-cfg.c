@@ -36,6 +36,8 @@
  *   serve SECONDS ADDR...     as listen, and answer caught A and AAAA queries with ADDRs
  *   ask SERVER NAME [marked]  a DNS query for A by a socket that is not connected
  *   raw CMD FLAGS [HEX]       a request with these attributes as they are
+ *   alg add NAME [PRIORITY]   have the kernel make the AEAD of this name, "cryptd(...)" for example
+ *   alg del NAME              and take it away, once nobody uses it
  *   hex-ifindex IF            print the attribute IFINDEX for "raw"
  *   unprivileged COMMAND...   the command as user and group 65534
  *   fail-nth N COMMAND...     the command, while the kernel fails the Nth allocation for it
@@ -61,6 +63,7 @@
 #include <time.h>
 #include <unistd.h>
 #include <libmnl/libmnl.h>
+#include <linux/cryptouser.h>
 #include <linux/genetlink.h>
 #include <linux/rtnetlink.h>
 #include <ntmobile/uapi.h>
@@ -72,6 +75,10 @@
 
 #define BUF_SIZE (64 * 1024)
 #define BATCH_SIZE 32768
+
+/* linux/crypto.h has them for the kernel alone. */
+#define CRYPTO_AEAD 0x03
+#define CRYPTO_TYPE_MASK 0x0f
 
 static struct mnl_socket *nl; /* commands; the owner of devices */
 static struct mnl_socket *ev; /* multicast events */
@@ -1083,6 +1090,43 @@ static int cmd_listen(bool serve)
 	return background ? 0 : listen_ms(ms);
 }
 
+/* The kernel's own table of algorithms, where a template's instance is chosen by its name. */
+static int cmd_alg(void)
+{
+	uint16_t type = have_word("add") ? CRYPTO_MSG_NEWALG : 0;
+	struct crypto_user_alg *alg;
+	struct mnl_socket *crypto;
+	struct nlmsghdr *nlh;
+	ssize_t len;
+	int err;
+
+	if (!type && !have_word("del"))
+		fail("alg: add or del");
+	crypto = mnl_socket_open(NETLINK_CRYPTO);
+	if (!crypto || mnl_socket_bind(crypto, 0, MNL_SOCKET_AUTOPID))
+		fail_errno("NETLINK_CRYPTO");
+	nlh = mnl_nlmsg_put_header(buf);
+	nlh->nlmsg_type = type ? type : CRYPTO_MSG_DELALG;
+	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+	alg = mnl_nlmsg_put_extra_header(nlh, sizeof(*alg));
+	alg->cru_type = CRYPTO_AEAD;
+	alg->cru_mask = CRYPTO_TYPE_MASK;
+	snprintf(alg->cru_driver_name, sizeof(alg->cru_driver_name), "%s", next_word());
+	if (*words)
+		mnl_attr_put_u32(nlh, CRYPTOCFGA_PRIORITY_VAL, (uint32_t)next_number());
+	if (mnl_socket_sendto(crypto, nlh, nlh->nlmsg_len) < 0)
+		fail_errno("sendto");
+	len = mnl_socket_recvfrom(crypto, buf, sizeof(buf));
+	if (len < (ssize_t)(sizeof(*nlh) + sizeof(struct nlmsgerr)) ||
+	    nlh->nlmsg_type != NLMSG_ERROR)
+		fail("no answer");
+	err = -*(int *)mnl_nlmsg_get_payload(nlh);
+	if (err)
+		report_error(nlh, err);
+	mnl_socket_close(crypto);
+	return err;
+}
+
 static int run(char **argv)
 {
 	words = argv;
@@ -1102,6 +1146,8 @@ static int run(char **argv)
 		return cmd_ask();
 	if (have_word("raw"))
 		return cmd_raw();
+	if (have_word("alg"))
+		return cmd_alg();
 	if (have_word("hex-ifindex"))
 		return printf("08000200%08x\n", htonl(next_ifindex())) < 0;
 	if (have_word("unprivileged")) {
