@@ -309,7 +309,7 @@ static void take(struct ntm_ways *w, int i, uint64_t now_us, struct ntm_ways_act
 	const bool asleep = w->asleep;
 
 	hold(w, now_us, true);
-	if (i < (int)w->relay_count)
+	if (i < (int)w->relay_count && ntm_bind_open(&w->bind[i]))
 		w->way[i].addr = w->bind[i].addr;
 	set_current(w, i, now_us);
 	w->trial = true;
