@@ -100,7 +100,7 @@ static void next_sockets(struct ntm_search *s, struct ntm_search_acts *acts)
 
 static void tick_opens(struct ntm_search *s, uint64_t now_ms, struct ntm_search_acts *acts)
 {
-	if (now_ms >= s->start_ms + LISTEN_MS) {
+	if (!s->sockets || now_ms >= s->start_ms + LISTEN_MS) {
 		end(s, acts);
 		return;
 	}

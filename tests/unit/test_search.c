@@ -218,6 +218,7 @@ static void test_no_socket(void **state)
 		tick(&r);
 	}
 	assert_int_equal(r.again, 0);
+	assert_int_equal(r.calls, 0); /* the peer would look for what is not there */
 	assert_int_equal(r.ends, 1);
 }
 
