@@ -121,8 +121,15 @@ static struct ntm_ask *take_slot(struct ntm_asks *a)
 {
 	struct ntm_ask *ask;
 
+	if (a->free == NONE && a->used < NTM_ASKS_MAX)
+		return &a->all[a->used++];
+	if (a->free == NONE && a->answered.head != NONE) {
+		ask = &a->all[a->answered.head];
+		dequeue(a, ask);
+		forget(a, ask);
+	}
 	if (a->free == NONE)
-		return a->used < NTM_ASKS_MAX ? &a->all[a->used++] : NULL;
+		return NULL;
 	ask = &a->all[a->free];
 	a->free = ask->next;
 	return ask;

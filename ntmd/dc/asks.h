@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Direction Requests for nodes of other zones: those that wait for the other DC, at most NTM_ASK_WAIT_MS, and the answers of those
- * that do not any more, for 5 s, so that a repeated request is answered as before. No I/O, no clock.
+ * that do not any more, for 5 s if there is room, so that a repeated request is answered as before. No I/O, no clock.
  */
 #ifndef NTM_DC_ASKS_H
 #define NTM_DC_ASKS_H

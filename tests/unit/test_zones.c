@@ -1043,7 +1043,14 @@ static void asks_are_bounded(void **state)
 	}
 	assert_null(ntm_asks_late(&asks, 3000 + NTM_ASK_KEEP_MS - 1));
 	assert_non_null(ntm_asks_find(&asks, 5, 1, 1));
-	assert_null(ntm_asks_late(&asks, 3000 + NTM_ASK_KEEP_MS));
+	/* The oldest answer makes room for a request, and not for more than there are */
+	assert_non_null(ntm_asks_add(&asks, NTM_ASKS_MAX, 1, 1, 3001));
+	assert_null(ntm_asks_find(&asks, 0, 1, 1));
+	assert_non_null(ntm_asks_find(&asks, 1, 1, 1));
+	assert_int_equal(asks.count, NTM_ASKS_MAX);
+	ntm_asks_answered(&asks, ntm_asks_find(&asks, NTM_ASKS_MAX, 1, 1),
+			  &(struct ntm_msg){ .type = NTM_MSG_REFUSAL }, 3001);
+	assert_null(ntm_asks_late(&asks, 3001 + NTM_ASK_KEEP_MS));
 	assert_null(ntm_asks_find(&asks, 5, 1, 1));
 	assert_int_equal(asks.count, 0);
 	assert_non_null(ntm_asks_add(&asks, 1, 1, 1, 9000));
