@@ -25,6 +25,7 @@ system_qemu() {
 	mkdir -p /mnt/out /mnt/state
 	LAB_TAP=$(param lab.tap)
 	stty -F "$LAB_TAP" raw -echo
+	keep_hooks
 }
 
 system_uml() {
@@ -88,6 +89,19 @@ use_secrets() {
 		done
 	done
 	sleep 0.3
+}
+
+# For the same reason: the first hook of a kind, in any network namespace, changes the code that looks for hooks, and the last one
+# that goes changes it back. Hooks of the first network namespace, which no host has, keep it as it is.
+keep_hooks() {
+	local hook
+	{
+		echo 'table inet lab {'
+		for hook in prerouting input forward output postrouting; do
+			echo "chain $hook { type filter hook $hook priority 0; }"
+		done
+		echo '}'
+	} | nft -f -
 }
 
 mount_memory() {
