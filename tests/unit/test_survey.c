@@ -160,13 +160,23 @@ static void test_a_relay_that_is_silent(void **state)
 	assert_int_equal(m.rtt_count, 1);
 	assert_memory_equal(m.rtts[0].relay, w.relays[1].key, 8);
 	assert_int_equal(m.nat, NTM_NAT_UNKNOWN); /* one view is none */
-	/* Every ten minutes it is asked again */
+	/* It is asked again soon, and again */
+	w.queued = w.sent = 0;
+	run(60000);
+	assert_in_range(w.sent, NTM_SURVEY_TRIES + 1, 2 * (NTM_SURVEY_TRIES + 1));
+	assert_int_equal(w.done, 1);
 	w.deaf[0] = false;
 	w.queued = 0;
-	run(600000);
+	run(35000);
 	assert_int_equal(w.done, 2);
 	m = told();
 	assert_int_equal(m.rtt_count, 2);
+	/* And then every ten minutes */
+	w.queued = w.sent = 0;
+	run(540000);
+	assert_int_equal(w.sent, 0);
+	run(60000);
+	assert_int_equal(w.sent, 2);
 }
 
 /* The DC names the nearest first, and two that are as near change places from one lease to the next */
