@@ -74,4 +74,5 @@ again mn ntmd
 check "and so has a node that does" eventually 20 on mn ping -c 1 -W 2 cn.example.net
 is "with its address" "$(virtual4 mn)" "$v4"
 
-jump "and right again" 0
+clock 0
+check "and right again" on mn ping -c 2 -i 0.2 -W 2 cn.example.net

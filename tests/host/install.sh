@@ -116,9 +116,11 @@ check "leaves what a checkout has" cleaned
 
 # All targets that are meant for people
 helped() {
-	local target
+	local target targets
 	make -s help | tr -cs 'a-z-' '\n' >"$DIR/help"
-	for target in $(sed -nE '/^\.PHONY:/,/[^\\]$/p' Makefile | sed 's/^\.PHONY://; s/[^a-z -]//g'); do
+	mapfile -t targets < <(sed -nE '/^\.PHONY:/,/[^\]$/p' Makefile | sed 's/^\.PHONY://' | tr -cs 'a-z-' '\n' | grep .)
+	[ ${#targets[@]} -gt 10 ] || return 1
+	for target in "${targets[@]}"; do
 		case $target in
 		all | prerequisites | tools | help) continue ;;
 		esac
