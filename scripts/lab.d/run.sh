@@ -214,8 +214,15 @@ take_slot() {
 	done
 }
 
+# QEMU without KVM may run code that the kernel is just changing as it was a moment before (two processors, one of which writes
+# what the other reads): a breakpoint that was there for the change, and that nobody knows by then. No scenario can do
+# anything about it.
+stale_code() {
+	grep -q 'Oops: int3: 0000' "$1/console"
+}
+
 run_all() {
-	local left=("$@") begun dead
+	local left=("$@") begun dead again=''
 	echo "TAP version 13"
 	while [ ${#left[@]} -gt 0 ]; do
 		boot_once "$LAB_RUN" "${left[@]}"
@@ -223,8 +230,14 @@ run_all() {
 		[ -z "$LAB_KEEP" ] || return 0
 		grep -q '^# lab: end' "$LAB_RUN/tap" && break
 		dead=$(unfinished "$LAB_RUN")
-		report_death "$LAB_RUN" "$dead"
 		begun=$(grep -c '^# scenario: ' "$LAB_RUN/tap" || true)
+		if [ "$begun" -gt 0 ] && [ "$again" != "$dead" ] && stale_code "$LAB_RUN"; then
+			echo "# the guest stumbled over QEMU in $dead (int3), which begins again in another one"
+			again=$dead
+			left=("${left[@]:begun - 1}")
+			continue
+		fi
+		report_death "$LAB_RUN" "$dead"
 		[ "$begun" -gt 0 ] || break
 		left=("${left[@]:begun}")
 	done

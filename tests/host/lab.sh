@@ -28,7 +28,7 @@ says_not() {
 }
 
 fails=tests/lab/fail
-scripts/lab run "$fails"/{nothing,mistake,assigned,slow,splat,checks,dies,after}.sh >"$out" 2>&1
+scripts/lab run "$fails"/{nothing,mistake,assigned,slow,splat,checks,dies,stale,after}.sh >"$out" 2>&1
 status=$?
 echo "exit status $status" >>"$out"
 
@@ -51,6 +51,14 @@ says "the scenario goes on after a check" '^ok [0-9]+ - checks: the scenario goe
 says "and ends after a requirement" '^not ok [0-9]+ - checks: enough'
 says "a guest that dies fails" '^not ok [0-9]+ - the guest ended in the middle of .*dies'
 says "with its last words" 'sysrq triggered crash|sysrq: Trigger a crash'
+says "one that stumbles over QEMU is given another guest" '^# the guest stumbled over QEMU in .*stale'
+n=$((n + 1))
+if [ "$(grep -c 'ok [0-9]* - stale: it begins' "$out")" = 2 ]; then
+	echo "ok $n - lab: once"
+else
+	echo "not ok $n - lab: once"
+fi
+says "and fails if it does again" '^not ok [0-9]+ - the guest ended in the middle of .*stale'
 says "the next scenarios run in another guest" '^ok [0-9]+ - after: life goes on'
 plan=$(sed -n 's/^1\.\.//p' "$out")
 points=$(grep -cE '^(not )?ok ' "$out")
