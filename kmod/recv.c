@@ -318,10 +318,11 @@ static bool ntm_recv_request(struct ntm_rx *rx)
 		rx->req_size = rx->req ? size : 0;
 		if (!rx->req)
 			return false;
-		aead_request_set_callback(rx->req, 0, ntm_recv_completed, rx);
-		aead_request_set_ad(rx->req, 0);
 	}
+	/* Each time: a driver may have put its own into a request that it had. */
+	aead_request_set_callback(rx->req, 0, ntm_recv_completed, rx);
 	aead_request_set_tfm(rx->req, rx->key->rx);
+	aead_request_set_ad(rx->req, 0);
 	return true;
 }
 

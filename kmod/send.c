@@ -45,6 +45,8 @@
 
 static DEFINE_PER_CPU(unsigned int, ntm_send_depth);
 
+static void ntm_tx_completed(crypto_completion_data_t *data, int err);
+
 /*
  * struct ntm_tx - one outer packet being encrypted
  * @job:	its place among the others of its key
@@ -129,6 +131,10 @@ static int ntm_tx_encrypt(struct ntm_tx *tx)
 	ntm_wire_nonce(tx->iv, tx->ctr++);
 	len -= NTM_WIRE_HDR_LEN;
 	sg_init_one(&tx->sg, p + NTM_WIRE_HDR_LEN, len);
+	/* Each time: a driver may have put its own into a request that it had. */
+	aead_request_set_tfm(&tx->req, tx->key->tx);
+	aead_request_set_callback(&tx->req, 0, ntm_tx_completed, tx);
+	aead_request_set_ad(&tx->req, 0);
 	aead_request_set_crypt(&tx->req, &tx->sg, &tx->sg, len - NTM_WIRE_TAG_LEN, tx->iv);
 	return crypto_aead_encrypt(&tx->req);
 }
@@ -203,9 +209,6 @@ static struct ntm_tx *ntm_tx_new(struct ntm_path *path, struct ntm_key *key)
 	tx->frag = 0;
 	tx->off = 0;
 	tx->err = 0;
-	aead_request_set_tfm(&tx->req, key->tx);
-	aead_request_set_callback(&tx->req, 0, ntm_tx_completed, tx);
-	aead_request_set_ad(&tx->req, 0);
 	return tx;
 
 err_path:
