@@ -82,6 +82,7 @@ static const struct tlv_spec specs[NTM_TLV_MAX] = {
 	[NTM_TLV_PEER_NAME] = { NAME, 0, AT(peer_name) },
 	[NTM_TLV_NAT] = { U8, 1, AT(nat) },
 	[NTM_TLV_PADDING] = { PADDING, 0, AT(padding) },
+	[NTM_TLV_RECEIVED] = { U64, 8, AT(received) },
 };
 
 #define VIRTUAL (BIT(VIRTUAL4) | BIT(VIRTUAL6))

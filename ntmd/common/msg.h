@@ -68,6 +68,7 @@ enum ntm_tlv {
 	NTM_TLV_PEER_NAME,
 	NTM_TLV_NAT,
 	NTM_TLV_PADDING,
+	NTM_TLV_RECEIVED,
 	NTM_TLV_MAX,
 };
 
@@ -190,6 +191,7 @@ struct ntm_msg {
 	char peer_name[NTM_NAME_MAX + 1];
 	uint8_t nat;	  /* enum ntm_nat */
 	uint16_t padding; /* bytes */
+	uint64_t received;
 };
 
 #define NTM_HAS(m, tlv) (((m)->has >> (NTM_TLV_##tlv)) & 1u)

@@ -21,6 +21,17 @@ static struct ntm_node *node_of(struct ntm_peer *peer)
 	return (struct ntm_node *)((char *)peer->all - offsetof(struct ntm_node, peers));
 }
 
+static bool received(void *ctx, uint32_t path_id, uint64_t *packets)
+{
+	struct ntm_node *node = ctx;
+	struct ntm_dp_stats stats;
+
+	if (!node->dp || node->dp_ops->stats(node->dp, path_id, &stats))
+		return false;
+	*packets = stats.rx_packets;
+	return true;
+}
+
 static struct ntm_tunnel_env env_of(struct ntm_node *node, const struct ntm_slot *slot)
 {
 	return (struct ntm_tunnel_env){
@@ -30,6 +41,7 @@ static struct ntm_tunnel_env env_of(struct ntm_node *node, const struct ntm_slot
 		.idle_ms = ntm_ways_idle_ms(&slot->ways, node->config.idle_s * 1000),
 		.rekey_ms = node->config.rekey_s * 1000,
 		.session_id = ntm_node_session_id,
+		.received = received,
 		.ctx = node,
 	};
 }
@@ -159,13 +171,15 @@ static void do_heard(struct ntm_node *node, struct ntm_slot *slot, const struct 
 	ntm_carry_run(node, slot, &acts);
 }
 
-static void do_answered(struct ntm_node *node, struct ntm_slot *slot, uint64_t timestamp)
+static void do_answered(struct ntm_node *node, struct ntm_slot *slot,
+			const struct ntm_tunnel_act *act)
 {
 	struct ntm_ways_acts acts = { 0 };
 
-	if (ntm_width_answered(node, slot, timestamp))
+	if (ntm_width_answered(node, slot, act->timestamp))
 		return;
-	if (!ntm_ways_answered(&slot->ways, ntm_node_now_us(), timestamp, &acts))
+	if (!ntm_ways_answered(&slot->ways, ntm_node_now_us(), act->timestamp,
+			       act->has_received ? &act->received : NULL, &acts))
 		ntm_node_drop(node, NTM_NODE_DROP_STATE);
 	ntm_carry_run(node, slot, &acts);
 }
@@ -211,7 +225,7 @@ static bool run_act(struct ntm_node *node, struct ntm_slot *slot, const struct n
 		do_heard(node, slot, act);
 		return true;
 	case NTM_TUNNEL_ANSWERED:
-		do_answered(node, slot, act->timestamp);
+		do_answered(node, slot, act);
 		return true;
 	case NTM_TUNNEL_SEARCHED:
 		ntm_ports_called(node, slot);

@@ -546,9 +546,9 @@ int ntm_tunnel_cookie(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, co
 
 /* Sealed packets */
 
-/* A Keep Alive or a Path Probe, answered by the way it came */
-static void echo(struct ntm_tunnel *t, const struct ntm_msg *m, uint8_t type,
-		 const union ntm_addr *from, struct ntm_tunnel_acts *acts)
+/* A Keep Alive or a Path Probe, answered by the way it came; the latter with what has come of the peer's data */
+static void echo(struct ntm_tunnel *t, const struct ntm_tunnel_env *env, const struct ntm_msg *m,
+		 uint8_t type, const union ntm_addr *from, struct ntm_tunnel_acts *acts)
 {
 	struct ntm_msg answer = {
 		.type = type,
@@ -559,7 +559,19 @@ static void echo(struct ntm_tunnel *t, const struct ntm_msg *m, uint8_t type,
 
 	NTM_SET(&answer, TIMESTAMP);
 	NTM_SET(&answer, OBSERVED);
+	if (type == NTM_MSG_PATH_PROBE_RESPONSE && env->received &&
+	    env->received(env->ctx, t->path_id, &answer.received))
+		NTM_SET(&answer, RECEIVED);
 	seal(t, &answer, NTM_TO_ADDR, from, acts);
+}
+
+static void act_answered(struct ntm_tunnel_acts *acts, const struct ntm_msg *m)
+{
+	struct ntm_tunnel_act *a = act(acts, NTM_TUNNEL_ANSWERED);
+
+	a->timestamp = m->timestamp;
+	a->has_received = NTM_HAS(m, RECEIVED);
+	a->received = m->received;
 }
 
 static void take_keepalive_response(struct ntm_tunnel *t, const struct ntm_tunnel_env *env,
@@ -579,13 +591,13 @@ static int take_message(struct ntm_tunnel *t, const struct ntm_tunnel_env *env,
 {
 	switch (m->type) {
 	case NTM_MSG_KEEP_ALIVE:
-		echo(t, m, NTM_MSG_KEEP_ALIVE_RESPONSE, from, acts);
+		echo(t, env, m, NTM_MSG_KEEP_ALIVE_RESPONSE, from, acts);
 		return 0;
 	case NTM_MSG_PATH_PROBE:
-		echo(t, m, NTM_MSG_PATH_PROBE_RESPONSE, from, acts);
+		echo(t, env, m, NTM_MSG_PATH_PROBE_RESPONSE, from, acts);
 		return 0;
 	case NTM_MSG_PATH_PROBE_RESPONSE:
-		act(acts, NTM_TUNNEL_ANSWERED)->timestamp = m->timestamp;
+		act_answered(acts, m);
 		return 0;
 	case NTM_MSG_PORT_SEARCH:
 		act(acts, NTM_TUNNEL_SEARCHED);

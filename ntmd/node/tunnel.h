@@ -48,6 +48,7 @@ enum ntm_tunnel_state {
  * struct ntm_tunnel_env - what an event brings along
  * @now_us:	monotonic; RTTs are measured with it
  * @session_id:	a session ID that is not in use
+ * @received:	how many packets the data path has taken of the path's peer; false: not known. May be NULL
  */
 struct ntm_tunnel_env {
 	uint64_t now_us;
@@ -55,14 +56,15 @@ struct ntm_tunnel_env {
 	uint32_t suites;
 	uint32_t idle_ms, rekey_ms;
 	uint32_t (*session_id)(void *ctx);
+	bool (*received)(void *ctx, uint32_t path_id, uint64_t *packets);
 	void *ctx;
 };
 
 enum ntm_tunnel_act_type {
 	NTM_TUNNEL_SEND, /* @packet, where @to says */
 	NTM_TUNNEL_KEYS, /* @keys into the data path; the first time @addr is where the handshake went, else its family is 0 */
-	NTM_TUNNEL_HEARD,    /* an authentic Sealed packet came from @addr; @moves, @is_probe */
-	NTM_TUNNEL_ANSWERED, /* a Path Probe Response, with @timestamp */
+	NTM_TUNNEL_HEARD, /* an authentic Sealed packet came from @addr; @moves, @is_probe */
+	NTM_TUNNEL_ANSWERED, /* a Path Probe Response, with @timestamp, and @received if @has_received */
 	NTM_TUNNEL_SEARCHED, /* Port Search: the peer has opened many sockets */
 	NTM_TUNNEL_STANDS,   /* the tunnel carries packets from now on */
 	NTM_TUNNEL_RTT,	     /* a Keep Alive came back: tunnel->rtt_us */
@@ -82,7 +84,8 @@ struct ntm_tunnel_act {
 	enum ntm_tunnel_to to;
 	union ntm_addr addr;
 	bool moves, is_probe;
-	uint64_t timestamp;
+	uint64_t timestamp, received;
+	bool has_received;
 	uint8_t packet[NTM_TUNNEL_PACKET];
 	size_t len;
 	struct ntm_dp_keys keys;

@@ -29,6 +29,8 @@ enum ntm_way_kind {
  * @srtt_us:	0: not measured
  * @last_ms:	when something was sent by it to measure it; 0: never, as the others
  * @heard_ms:	the last authentic packet of signalling from there
+ * @sent:	data packets that had left, by any way, when the last probe was sent
+ * @eats:	it answers probes, and no data gets through
  */
 struct ntm_way {
 	enum ntm_way_kind kind;
@@ -36,10 +38,11 @@ struct ntm_way {
 	uint64_t sent_us[NTM_WAY_SAMPLES];
 	unsigned int head, samples;
 	uint8_t missing;
-	bool dead;
+	bool dead, eats;
 	unsigned int burst, unanswered, better;
 	uint32_t srtt_us;
 	uint64_t last_ms, answered_ms, died_ms, heard_ms;
+	uint64_t sent;
 };
 
 /** ntm_way_probed() - a probe leaves now */

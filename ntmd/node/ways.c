@@ -32,6 +32,8 @@
 #define WARY_MS 3000u
 #define ASK_MS 5000u
 #define LEAVE_MS 2000u /* an RS drains: so long another one that we know has time to answer */
+#define EATEN 4u
+#define EATEN_TWICE 2u
 #define ASK_MAX_MS 60000u
 #define RELAY_IDLE_MS 25000u
 #define RELAY_MARGIN_MS 5000u
@@ -68,6 +70,7 @@ static void probe(struct ntm_ways *w, int i, uint64_t now_us, struct ntm_ways_ac
 	struct ntm_way *way = &w->way[i];
 
 	ntm_way_probed(way, now_us);
+	way->sent = w->seen_tx;
 	act(acts, NTM_WAYS_PROBE, &way->addr)->timestamp = now_us << INDEX_BITS | (unsigned int)i;
 }
 
@@ -168,10 +171,11 @@ static void start_binds(struct ntm_ways *w, uint64_t now_us)
 		ntm_bind_start(&w->bind[i], ms(now_us));
 }
 
-/* The RS that the path is on drains: it goes on forwarding, but wants us to go */
+/* The RS that the path is on drains: it goes on forwarding, but wants us to go. Or it forwards signalling alone. */
 static bool is_leaving(const struct ntm_ways *w)
 {
-	return on_relay(w) && w->bind[w->current].state == NTM_BIND_LEAVING;
+	return on_relay(w) &&
+	       (w->bind[w->current].state == NTM_BIND_LEAVING || w->way[w->current].eats);
 }
 
 static bool is_wanted(const struct ntm_ways *w, unsigned int i, uint64_t now_us)
@@ -297,6 +301,9 @@ static bool is_held(const struct ntm_ways *w, uint64_t now_us, const union ntm_a
 static void set_current(struct ntm_ways *w, int i, uint64_t now_us)
 {
 	w->current = i;
+	w->told = w->way[i].eats = false;
+	w->told_same = 0;
+	w->leave_ms = 0;
 	for (unsigned int n = 0; n < w->count; n++)
 		w->way[n].better = 0;
 	calm(w, ms(now_us));
@@ -335,7 +342,8 @@ static int best_other(const struct ntm_ways *w)
 	}
 	for (unsigned int i = 0; best < 0 && i < w->relay_count; i++)
 		if ((int)i != w->current && ntm_ways_open(&w->way[i]) && !w->way[i].dead &&
-		    w->way[i].answered_ms && w->way[i].answered_ms >= w->alarm_ms)
+		    !w->way[i].eats && w->way[i].answered_ms &&
+		    w->way[i].answered_ms >= w->alarm_ms)
 			best = (int)i;
 	for (unsigned int i = 0; best < 0 && i < w->relay_count; i++)
 		if ((int)i != w->current && ntm_ways_open(&w->way[i]) && !w->way[i].dead)
@@ -390,7 +398,11 @@ static void check_doubt(struct ntm_ways *w, uint64_t now_us, struct ntm_ways_act
 
 	if (!way)
 		return;
-	if (is_leaving(w) || bind_is_late(w) ||
+	if (!is_leaving(w))
+		w->leave_ms = 0;
+	else if (!w->leave_ms)
+		w->leave_ms = ms(now_us);
+	if ((is_leaving(w) && w->active) || bind_is_late(w) ||
 	    (w->stands && w->alarm && way->unanswered &&
 	     ms(now_us) >= way->last_ms + ntm_way_gap_ms(way)))
 		suspect(w, now_us, acts);
@@ -418,8 +430,10 @@ static uint32_t request_gap_ms(const struct ntm_way *way)
 
 static uint32_t current_interval_ms(const struct ntm_ways *w, const struct ntm_way *way)
 {
-	if (w->alarm)
+	if (w->alarm || (w->active && (w->told_same || way->eats)))
 		return way->dead ? DEAD_EVERY_MS : ntm_way_gap_ms(way);
+	if (w->dry && is_relay(way))
+		return SILENT_MS;
 	return w->active ? CALM_EVERY_MS : 0;
 }
 
@@ -538,6 +552,17 @@ static void check_quiet(struct ntm_ways *w, uint64_t now_us)
 	raise_alarm(w, now_us);
 }
 
+/* Whatever signalling is heard meanwhile: an RS that passes it on may lose the data */
+static void check_dry(struct ntm_ways *w, uint64_t now, const struct ntm_dp_stats *stats)
+{
+	if (stats->rx_packets != w->seen_rx) {
+		w->dry_ms = now;
+		w->dry_tx = stats->tx_packets;
+	}
+	w->dry = w->active && stats->tx_packets >= w->dry_tx + EATEN &&
+		 now - w->dry_ms >= SILENT_MS;
+}
+
 static void look(struct ntm_ways *w, uint64_t now_us, const struct ntm_dp_stats *stats)
 {
 	const uint64_t now = ms(now_us), seen = w->seen_ms;
@@ -545,6 +570,8 @@ static void look(struct ntm_ways *w, uint64_t now_us, const struct ntm_dp_stats 
 
 	w->active = stats->last_tx_ms < ACTIVE_MS || stats->last_rx_ms < ACTIVE_MS;
 	w->sending = stats->last_tx_ms < TRAFFIC_MS;
+	w->seen_tx = stats->tx_packets;
+	check_dry(w, now, stats);
 	w->seen_ms = now;
 	/* Packets are counted, since ages of one and the same packet differ by what clocks and we need: it would seem to be a new one */
 	if (stats->rx_packets != w->seen_rx || got > w->heard_ms + CLOCKS_MS) {
@@ -571,8 +598,7 @@ static void look_at(struct ntm_ways *w, uint64_t at_ms)
 /* None of the other ways has answered: the DC may know another RS. The path is calm meanwhile, so @ask_wait_ms does not tell. */
 static bool leaves_for_nowhere(const struct ntm_ways *w, uint64_t now)
 {
-	return is_leaving(w) && now - w->bind[w->current].since_ms >= LEAVE_MS &&
-	       now - w->asked_ms >= ASK_MS;
+	return w->leave_ms && now - w->leave_ms >= LEAVE_MS && now - w->asked_ms >= ASK_MS;
 }
 
 static void poll_traffic(struct ntm_ways *w, uint64_t now_us, const struct ntm_dp_stats *stats,
@@ -592,6 +618,22 @@ static void poll_traffic(struct ntm_ways *w, uint64_t now_us, const struct ntm_d
 }
 
 /* Events */
+
+/* What is due but a look at the data path: events must not put that off */
+static void turn(struct ntm_ways *w, uint64_t now_us, struct ntm_ways_acts *acts)
+{
+	if (ms(now_us) >= w->relays_ms)
+		start_binds(w, now_us);
+	tick_binds(w, now_us, acts);
+	check_doubt(w, now_us, acts);
+	check_death(w, now_us, acts);
+	check_lapse(w, now_us);
+	for (unsigned int i = 0; i < w->count; i++)
+		tick_way(w, (int)i, now_us, acts);
+	tick_binds(w, now_us, acts); /* what the last two may have started */
+	if (ms(now_us) >= w->held_until_ms)
+		memset(&w->held, 0, sizeof(w->held));
+}
 
 void ntm_ways_start(struct ntm_ways *w, uint64_t now_us, const struct ntm_msg *direction,
 		    struct ntm_ways_acts *acts)
@@ -619,7 +661,7 @@ void ntm_ways_start(struct ntm_ways *w, uint64_t now_us, const struct ntm_msg *d
 			(void)add(w, &c->addr,
 				  c->kind == NTM_CAND_HOST ? NTM_WAY_HOST : NTM_WAY_REFLEXIVE);
 	}
-	ntm_ways_tick(w, now_us, NULL, acts);
+	turn(w, now_us, acts);
 }
 
 void ntm_ways_at(struct ntm_ways *w, uint64_t now_us, const union ntm_addr *addr)
@@ -632,12 +674,12 @@ void ntm_ways_stands(struct ntm_ways *w, uint64_t now_us, struct ntm_ways_acts *
 	if (w->stands || w->current < 0)
 		return;
 	w->session = w->stands = w->active = true;
-	w->heard_ms = w->seen_ms = ms(now_us);
+	w->heard_ms = w->seen_ms = w->dry_ms = ms(now_us);
 	w->poll_ms = ms(now_us) + POLL_MS;
 	w->way[w->current].last_ms = ms(now_us);
 	if (!on_relay(w))
 		w->relays_ms = UINT64_MAX;
-	ntm_ways_tick(w, now_us, NULL, acts);
+	turn(w, now_us, acts);
 }
 
 void ntm_ways_heard(struct ntm_ways *w, uint64_t now_us, const union ntm_addr *from,
@@ -646,7 +688,7 @@ void ntm_ways_heard(struct ntm_ways *w, uint64_t now_us, const union ntm_addr *f
 	if (find_or_add(w, now_us, from) != w->current)
 		return;
 	calm(w, ms(now_us));
-	ntm_ways_tick(w, now_us, NULL, acts);
+	turn(w, now_us, acts);
 }
 
 /* Probes in quick succession: the peer doubts this way, though its packets come. It may be at a relay soon. */
@@ -663,7 +705,7 @@ void ntm_ways_probed(struct ntm_ways *w, uint64_t now_us, const union ntm_addr *
 		return;
 	w->wary_until_ms = ms(now_us) + WARY_MS;
 	start_binds(w, now_us);
-	ntm_ways_tick(w, now_us, NULL, acts);
+	turn(w, now_us, acts);
 }
 
 void ntm_ways_follow(struct ntm_ways *w, uint64_t now_us, const union ntm_addr *from,
@@ -674,7 +716,7 @@ void ntm_ways_follow(struct ntm_ways *w, uint64_t now_us, const union ntm_addr *
 	hold(w, now_us, false);
 	set_current(w, arrive(w, now_us, from), now_us);
 	act(acts, NTM_WAYS_MOVE, from);
-	ntm_ways_tick(w, now_us, NULL, acts);
+	turn(w, now_us, acts);
 }
 
 static void weigh(struct ntm_ways *w, int i, uint64_t now_us, struct ntm_ways_acts *acts)
@@ -689,21 +731,40 @@ static void weigh(struct ntm_ways *w, int i, uint64_t now_us, struct ntm_ways_ac
 		take(w, i, now_us, acts);
 }
 
+/* It answers: does it carry data, too? A few that left before the probe, and of which none has come, twice, are no accident. */
+static void check_eaten(struct ntm_ways *w, uint64_t received)
+{
+	struct ntm_way *way = &w->way[w->current];
+
+	if (!w->told || received != w->told_rx) {
+		w->told = true;
+		w->told_rx = received;
+		w->told_tx = w->seen_tx;
+		w->told_same = 0;
+		way->eats = false;
+	} else if (way->sent >= w->told_tx + EATEN) {
+		way->eats = ++w->told_same >= EATEN_TWICE;
+	}
+}
+
 bool ntm_ways_answered(struct ntm_ways *w, uint64_t now_us, uint64_t timestamp,
-		       struct ntm_ways_acts *acts)
+		       const uint64_t *received, struct ntm_ways_acts *acts)
 {
 	const int i = (int)(timestamp & ((1u << INDEX_BITS) - 1));
 
 	if (i >= (int)w->count || !ntm_ways_open(&w->way[i]) ||
 	    !ntm_way_answered(&w->way[i], now_us, timestamp >> INDEX_BITS))
 		return false;
+	if (i == w->current && received && on_relay(w))
+		check_eaten(w, *received);
 	if (i == w->current)
 		calm(w, ms(now_us));
-	else if (w->lost || is_leaving(w)) /* by an RS: both ends are bound to it */
+	else if (w->lost ||
+		 (is_leaving(w) && !w->way[i].eats)) /* an RS: both ends are bound to it */
 		take(w, i, now_us, acts);
 	else
 		weigh(w, i, now_us, acts);
-	ntm_ways_tick(w, now_us, NULL, acts);
+	turn(w, now_us, acts);
 	return true;
 }
 
@@ -721,7 +782,7 @@ void ntm_ways_moved(struct ntm_ways *w, uint64_t now_us, const union ntm_addr *a
 		return;
 	}
 	set_current(w, arrive(w, now_us, addr), now_us);
-	ntm_ways_tick(w, now_us, NULL, acts);
+	turn(w, now_us, acts);
 }
 
 void ntm_ways_found(struct ntm_ways *w, uint64_t now_us, const union ntm_addr *addr,
@@ -731,7 +792,7 @@ void ntm_ways_found(struct ntm_ways *w, uint64_t now_us, const union ntm_addr *a
 
 	ntm_way_alive(way);
 	way->last_ms = 0;
-	ntm_ways_tick(w, now_us, NULL, acts);
+	turn(w, now_us, acts);
 }
 
 /* Bound again, and at the RS's other address */
@@ -753,7 +814,7 @@ int ntm_ways_bound(struct ntm_ways *w, uint64_t now_us, const uint8_t *packet, s
 		if ((int)i == w->current ? is_elsewhere(w, i) :
 					   w->lost && ntm_ways_open(&w->way[i]))
 			take(w, (int)i, now_us, acts);
-		ntm_ways_tick(w, now_us, NULL, acts);
+		turn(w, now_us, acts);
 	}
 	return err;
 }
@@ -769,24 +830,14 @@ void ntm_ways_shaken(struct ntm_ways *w, uint64_t now_us, struct ntm_ways_acts *
 		w->trial = true;
 		raise_alarm(w, now_us);
 	}
-	ntm_ways_tick(w, now_us, NULL, acts);
+	turn(w, now_us, acts);
 }
 
 void ntm_ways_tick(struct ntm_ways *w, uint64_t now_us, const struct ntm_dp_stats *stats,
 		   struct ntm_ways_acts *acts)
 {
-	if (ms(now_us) >= w->relays_ms)
-		start_binds(w, now_us);
 	poll_traffic(w, now_us, stats, acts);
-	tick_binds(w, now_us, acts);
-	check_doubt(w, now_us, acts);
-	check_death(w, now_us, acts);
-	check_lapse(w, now_us);
-	for (unsigned int i = 0; i < w->count; i++)
-		tick_way(w, (int)i, now_us, acts);
-	tick_binds(w, now_us, acts); /* what the last two may have started */
-	if (ms(now_us) >= w->held_until_ms)
-		memset(&w->held, 0, sizeof(w->held));
+	turn(w, now_us, acts);
 }
 
 uint64_t ntm_ways_deadline(const struct ntm_ways *w)

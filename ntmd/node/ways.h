@@ -12,6 +12,7 @@
  *	 direct		the way, and others that are alive, every 25 s while packets pass
  *	 alarm		a packet left and nothing came for 500 ms, or packets came and then none for 1 s (500 ms if they were many): the way is probed every 250 ms.
  *			After two without an answer the others are probed too, and relays bound (suspect); after four it is dead
+ *	 leaving	the RS drains, or passes probes on and no data: another way is taken as soon as it answers
  *	 lost		no way is left: the DC is asked, and the first way that answers is taken
  */
 #ifndef NTM_WAYS_H
@@ -59,6 +60,11 @@ struct ntm_ways_acts {
  * @heard_ms:	last authentic packet by the current way
  * @silent_ms:	since when packets leave and nothing comes; 0: it does
  * @quiet_ms:	packets came: if none comes for so long, it is to be looked into; 0: it was
+ * @seen_tx:	data packets that had left then
+ * @dry:	some data packets have left since the last one came, when @dry_tx had left, at @dry_ms
+ * @told:	by answers that came by the current way: the peer has had @told_rx data packets, as it said for the first time when
+ *		@told_tx of ours had left, and has said @told_same times since
+ * @leave_ms:	since when the current way is to be left; 0: it is not
  * @trial:	the current way must answer a probe, traffic or not
  * @held:	the way that was left: what still comes by it moves nothing until @held_until_ms; @held_own: we left it, not the peer
  * @probed_ms:	when the peer last probed the current way; @wary_until_ms: it doubts it, relays are bound so long
@@ -77,7 +83,13 @@ struct ntm_ways {
 	uint64_t relays_ms;
 
 	bool active, sending;
-	uint64_t poll_ms, seen_ms, seen_rx, flow;
+	uint64_t poll_ms, seen_ms, seen_rx, seen_tx, flow;
+	bool dry;
+	uint64_t dry_ms, dry_tx;
+	bool told;
+	unsigned int told_same;
+	uint64_t told_rx, told_tx;
+	uint64_t leave_ms;
 	uint64_t heard_ms, silent_ms;
 	uint32_t quiet_ms;
 	bool alarm, trial, suspect, lost, asleep;
@@ -108,9 +120,9 @@ void ntm_ways_probed(struct ntm_ways *w, uint64_t now_us, const union ntm_addr *
 /** ntm_ways_follow() - the newest Sealed message came from there, and was no probe: the peer has moved the path */
 void ntm_ways_follow(struct ntm_ways *w, uint64_t now_us, const union ntm_addr *from,
 		     struct ntm_ways_acts *acts);
-/** ntm_ways_answered() - a Path Probe Response; false: to none of these probes */
+/** ntm_ways_answered() - a Path Probe Response, @received: data packets the peer has had of us, NULL: it does not say; false: to none of these probes */
 bool ntm_ways_answered(struct ntm_ways *w, uint64_t now_us, uint64_t timestamp,
-		       struct ntm_ways_acts *acts);
+		       const uint64_t *received, struct ntm_ways_acts *acts);
 
 /** ntm_ways_moved() - the data path followed a packet to there */
 void ntm_ways_moved(struct ntm_ways *w, uint64_t now_us, const union ntm_addr *addr,

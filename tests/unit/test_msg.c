@@ -86,6 +86,7 @@ static void fill(struct ntm_msg *m, uint8_t type)
 	strcpy(m->peer_name, "n2.example.org");
 	m->nat = NTM_NAT_DEPENDENT;
 	m->padding = 13;
+	m->received = 0x99aabbccddeeff00ULL;
 }
 
 static void check_same(const struct ntm_msg *a, const struct ntm_msg *b)

@@ -41,7 +41,8 @@ struct side {
 	uint32_t next_id;
 	unsigned int sent, got, lost_key; /* data packets */
 	unsigned int stands, over, redirects, rtts, moves, probes, searches;
-	uint64_t answered;
+	uint64_t answered, told;
+	uint64_t taken; /* what its data path says; 0: it does not know */
 	const char *why;
 	unsigned int signalling; /* packets sent */
 };
@@ -83,6 +84,15 @@ static uint32_t new_id(void *ctx)
 	return ++((struct side *)ctx)->next_id;
 }
 
+static bool taken(void *ctx, uint32_t path_id, uint64_t *packets)
+{
+	const struct side *s = ctx;
+
+	assert_int_equal(path_id, s->tunnel.path_id);
+	*packets = s->taken;
+	return s->taken > 0;
+}
+
 static struct ntm_tunnel_env env_of(struct side *s)
 {
 	return (struct ntm_tunnel_env){
@@ -92,6 +102,7 @@ static struct ntm_tunnel_env env_of(struct side *s)
 		.idle_ms = w.idle_ms,
 		.rekey_ms = w.rekey_ms,
 		.session_id = new_id,
+		.received = taken,
 		.ctx = s,
 	};
 }
@@ -216,6 +227,7 @@ static void run(struct side *s, struct ntm_tunnel_acts *acts)
 			break;
 		case NTM_TUNNEL_ANSWERED:
 			s->answered = act->timestamp;
+			s->told = act->has_received ? act->received : UINT64_MAX;
 			break;
 		case NTM_TUNNEL_SEARCHED:
 			s->searches++;
@@ -927,6 +939,25 @@ static void test_probe_moves_nothing(void **state)
 	assert_true(ntm_addr_equal(&w.b.path, &home));
 }
 
+/* With the answer comes how much data the other one has had, if it knows */
+static void test_probe_tells_what_came(void **state)
+{
+	struct ntm_tunnel_acts acts = { 0 };
+
+	(void)state;
+	set_up();
+	live(1000, 0);
+	for (uint64_t had = 0; had < 3; had++) {
+		w.b.taken = had * 0x100000001;
+		ntm_tunnel_probe(&w.a.tunnel, &w.b.addr, had, &acts);
+		run(&w.a, &acts);
+		memset(&acts, 0, sizeof(acts));
+		live(100, 0);
+		assert_int_equal(w.a.answered, had);
+		assert_true(w.a.told == (had ? had * 0x100000001 : UINT64_MAX));
+	}
+}
+
 /* It goes by the path; and the path may be elsewhere when it comes */
 static void test_search_moves_nothing(void **state)
 {
@@ -1144,6 +1175,7 @@ int main(void)
 		cmocka_unit_test_setup(test_ping, world),
 		cmocka_unit_test_setup(test_move, world),
 		cmocka_unit_test_setup(test_probe_moves_nothing, world),
+		cmocka_unit_test_setup(test_probe_tells_what_came, world),
 		cmocka_unit_test_setup(test_search_moves_nothing, world),
 		cmocka_unit_test_setup(test_probe_needs_a_session, world),
 		cmocka_unit_test_setup(test_request_by_one_way, world),

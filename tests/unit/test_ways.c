@@ -38,6 +38,7 @@ struct link {
 struct end {
 	struct ntm_ways ways;
 	uint8_t role;
+	bool deaf; /* to how many packets the other one has had */
 	bool started, asked, has_answer, stands;
 	union ntm_addr answered_to;
 	uint64_t asked_us, answered_us, request_us; /* first, first, next */
@@ -46,7 +47,7 @@ struct end {
 	union ntm_addr endpoint;
 	union ntm_addr still[NTM_DP_RELAYS];
 	uint64_t last_tx_us, last_rx_us;
-	uint64_t got_ever;
+	uint64_t got_ever, sent_ever;
 	unsigned int jitter;		    /* of the clock that ages are measured with */
 	uint64_t sent, got, got_us, gap_us; /* data: how long nothing came at most */
 	uint64_t stands_us;
@@ -54,10 +55,10 @@ struct end {
 	unsigned int moves, lost, punches, probes, binds, unknown;
 };
 
+/* @mute: binds, and forwards nothing; @eats: no data alone; @drains: forwards, and binds nobody */
 struct rs {
 	union ntm_addr addr;
-	bool alive, mute,
-		drains; /* mute: binds, and forwards nothing; drains: forwards, and binds nobody */
+	bool alive, mute, eats, drains;
 	struct ntm_relay_secret secret;
 	bool bound[2];
 	uint32_t delay_us;
@@ -72,7 +73,7 @@ struct packet {
 	struct rs *to_rs;
 	union ntm_addr from;
 	enum what what;
-	uint64_t seq, timestamp;
+	uint64_t seq, timestamp, received;
 	uint8_t bind[NTM_RELAY_BIND_LEN];
 };
 
@@ -127,7 +128,8 @@ static struct packet *relayed(struct end *e, struct rs *rs, enum what what)
 {
 	struct packet *p;
 
-	if (!rs->alive || rs->mute || !rs->bound[e->role - 1] || !rs->bound[other(e)->role - 1])
+	if (!rs->alive || rs->mute || (rs->eats && what == DATA) || !rs->bound[e->role - 1] ||
+	    !rs->bound[other(e)->role - 1])
 		return NULL;
 	rs->forwarded++;
 	p = new_packet(2 * rs->delay_us, what);
@@ -336,11 +338,14 @@ static void take_sealed(struct end *e, const struct packet *p)
 		ntm_ways_probed(&e->ways, w.now_us, &p->from, &acts);
 		run(e, &acts);
 		answer = transmit(e, &p->from, PROBE_RESPONSE);
-		if (answer)
+		if (answer) {
 			answer->timestamp = p->timestamp;
+			answer->received = e->got_ever;
+		}
 		break;
 	case PROBE_RESPONSE:
-		e->unknown += !ntm_ways_answered(&e->ways, w.now_us, p->timestamp, &acts);
+		e->unknown += !ntm_ways_answered(&e->ways, w.now_us, p->timestamp,
+						 e->deaf ? NULL : &p->received, &acts);
 		run(e, &acts);
 		break;
 	case KEEPALIVE:
@@ -416,6 +421,7 @@ static void send_data(struct end *e)
 		return;
 	e->last_tx_us = w.now_us;
 	e->sent++;
+	e->sent_ever++;
 	(void)transmit(e, &e->endpoint, DATA);
 }
 
@@ -445,6 +451,7 @@ static void tick(struct end *e)
 		.last_tx_ms = age_ms(e->last_tx_us),
 		.last_rx_ms = age_ms(e->last_rx_us) + (e->last_rx_us ? e->jitter++ % 8 : 0),
 		.rx_packets = e->got_ever,
+		.tx_packets = e->sent_ever,
 	};
 	struct ntm_ways_acts acts = { 0 };
 
@@ -1125,6 +1132,93 @@ static void test_an_address_of_the_rs_dies(void **state)
 	}
 }
 
+/* It passes on all that is signalling, and no data */
+static void test_rs_eats_data(void **state)
+{
+	static const uint64_t flows[][2] = {
+		{ 10000, 10000 }, { 10000, 0 }, { 0, 10000 }, { 50000, 50000 }
+	};
+
+	for (unsigned int i = 0; i < 4; i++) {
+		for (uint64_t phase = 0; phase < 10; phase++) {
+			world(state);
+			add_rs(0, 10000);
+			add_rs(1, 15000);
+			start(true);
+			traffic(flows[i][0], flows[i][1]);
+			live(5000 + phase * 100);
+			both_on_rs(&w.rs[0]);
+			fresh_counts();
+			w.rs[0].eats = true;
+			live(2500);
+			both_on_rs(&w.rs[1]);
+			if (flows[i][0])
+				assert_true(w.b.gap_us <= 2400000 && w.b.got > 0);
+			if (flows[i][1])
+				assert_true(w.a.gap_us <= 2400000 && w.a.got > 0);
+			live(5000);
+			both_on_rs(&w.rs[1]);
+		}
+	}
+}
+
+/* From the beginning, and with nobody else: the DC is asked, not too often */
+static void test_only_rs_eats_data(void **state)
+{
+	(void)state;
+	add_rs(0, 10000)->eats = true;
+	start(true);
+	live(1000);
+	traffic(10000, 10000);
+	live(30000);
+	assert_in_range(w.a.lost, 1, 8);
+	traffic(0, 0); /* and when nothing passes any more, there is peace */
+	live(10000);
+	fresh_counts();
+	w.a.probes = w.b.probes = w.a.binds = w.b.binds = 0;
+	live(20000);
+	assert_true(w.a.probes + w.b.probes < 10);
+	assert_true(w.a.binds + w.b.binds < 10);
+}
+
+/* Nothing comes back, and all arrives: a flow in one direction, a peer that does not answer, a few packets now and then */
+static void test_one_way_is_not_eaten(void **state)
+{
+	static const uint64_t every_us[] = { 5000, 100000, 1000000, 3000000 };
+
+	for (unsigned int i = 0; i < 4; i++) {
+		world(state);
+		add_rs(0, 10000);
+		add_rs(1, 15000);
+		start(true);
+		traffic(every_us[i], 0);
+		live(5000);
+		both_on_rs(&w.rs[0]);
+		fresh_counts();
+		w.a.probes = 0;
+		live(60000);
+		both_on_rs(&w.rs[0]);
+		assert_int_equal(w.a.moves + w.b.moves + w.a.lost, 0);
+		assert_true(w.b.got >= w.a.sent - 1);
+		assert_true(w.a.probes < 150);
+	}
+}
+
+/* A peer that does not say what it has had is as it was before */
+static void test_not_told_what_arrives(void **state)
+{
+	(void)state;
+	add_rs(0, 10000);
+	add_rs(1, 15000);
+	start(true);
+	traffic(10000, 10000);
+	live(5000);
+	w.a.deaf = w.b.deaf = true;
+	w.rs[0].eats = true;
+	live(5000);
+	both_on_rs(&w.rs[0]);
+}
+
 /* Both ends are told by their next Bind, within 1 s, and meet at the other one: not a packet is lost */
 static void test_rs_drains(void **state)
 {
@@ -1300,8 +1394,8 @@ static void test_answers_to_nothing(void **state)
 	start(false);
 	live(3000);
 	for (uint64_t timestamp = 0; timestamp < 64; timestamp++) {
-		assert_false(ntm_ways_answered(&w.a.ways, w.now_us, timestamp, &acts));
-		assert_false(ntm_ways_answered(&w.a.ways, w.now_us, ~timestamp, &acts));
+		assert_false(ntm_ways_answered(&w.a.ways, w.now_us, timestamp, NULL, &acts));
+		assert_false(ntm_ways_answered(&w.a.ways, w.now_us, ~timestamp, NULL, &acts));
 	}
 	assert_int_equal(acts.count, 0);
 }
@@ -1390,13 +1484,17 @@ static void test_storms(void **state)
 				w.rs[dice(&rng, 2)].mute ^= true;
 			if (!dice(&rng, 4))
 				w.rs[dice(&rng, 2)].alive ^= true;
+			if (!dice(&rng, 4))
+				w.rs[dice(&rng, 2)].eats ^= true;
+			if (!dice(&rng, 4))
+				w.rs[dice(&rng, 2)].drains ^= true;
 			live(dice(&rng, 3000));
 		}
 		for (int i = 0; i < 3; i++)
 			w.link[i].to_a = w.link[i].to_b = true;
 		for (int i = 0; i < 2; i++) {
 			w.rs[i].alive = true;
-			w.rs[i].mute = false;
+			w.rs[i].mute = w.rs[i].eats = w.rs[i].drains = false;
 		}
 		if (!w.a.stands) /* it may be that nothing was open for long enough */
 			continue;
@@ -1444,6 +1542,10 @@ int main(void)
 		cmocka_unit_test_setup(test_another_direct_way_is_taken, world),
 		cmocka_unit_test_setup(test_rs_dies, world),
 		cmocka_unit_test_setup(test_an_address_of_the_rs_dies, world),
+		cmocka_unit_test_setup(test_rs_eats_data, world),
+		cmocka_unit_test_setup(test_only_rs_eats_data, world),
+		cmocka_unit_test_setup(test_one_way_is_not_eaten, world),
+		cmocka_unit_test_setup(test_not_told_what_arrives, world),
 		cmocka_unit_test_setup(test_rs_drains, world),
 		cmocka_unit_test_setup(test_only_rs_drains, world),
 		cmocka_unit_test_setup(test_rs_says_that_it_drains, world),
