@@ -218,6 +218,7 @@ SHELL_FILES = $(shell grep -lsE '^\#!.*\b(ba|da)?sh\b' .ci/* scripts/* scripts/*
 
 lint:
 	clang-format-14 --dry-run --Werror $(C_FILES)
+	tests/lint/checkpatch
 	cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 --enable=warning,portability,performance \
 		--suppress=missingIncludeSystem --suppress=ctuuninitvar \
 		--include=tests/lint/cppcheck.h -I include -I ntmd ntmd tests/noise.c
@@ -280,7 +281,7 @@ help:
 	@echo 'make bench-quick  NTMobile against WireGuard and plain'
 	@echo 'make bench-relay  the relay in the kernel against coturn, and with a million entries'
 	@echo 'make bench-tun    NTMobile in user space against wireguard-go, tinc, OpenVPN, fastd and plain'
-	@echo 'make lint         clang-format, cppcheck, clang-tidy, shellcheck (also: check)'
+	@echo 'make lint         clang-format, checkpatch, cppcheck, clang-tidy, shellcheck (also: check)'
 	@echo 'make clean        removes what was built'
 
 -include $(shell find $(B)/obj $(B)/san $(B)/tsan $(B)/fuzz -type f -name "*.d" 2>/dev/null)

@@ -81,7 +81,7 @@ static void ntm_dns_test_question(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, ASK("\5otter\7example\3org"));
 	KUNIT_EXPECT_FALSE(test, ASK("\7example\3org"));
 	/* The zone's labels inside one label. */
-	KUNIT_EXPECT_FALSE(test, ASK("\14" "\7example\3net"));
+	KUNIT_EXPECT_FALSE(test, ASK("\14\7example\3net"));
 	KUNIT_EXPECT_FALSE(test, ASK("\3bob\xc0\x0c"));
 
 	for (len = 0; len < sizeof(msg); len++)

@@ -19,6 +19,9 @@
 
 enum { SIGNALS = 3 };
 
+#define LOCK_TRIES 100 /* times LOCK_MS */
+#define LOCK_MS 20
+
 struct serve {
 	uv_loop_t loop;
 	uv_timer_t timer;
@@ -201,6 +204,19 @@ static int open_network(struct serve *s, char *error, size_t size)
 	return err;
 }
 
+/* A command that found no coordinator has the store to itself for a moment. */
+static int open_core(struct serve *s, const struct ntm_dc_config *config, char *error, size_t size)
+{
+	const struct timespec pause = { 0, LOCK_MS * 1000000 };
+	int err = ntm_core_open(&s->core, config, now(), error, size);
+
+	for (int i = 0; err == -EWOULDBLOCK && i < LOCK_TRIES; i++) {
+		nanosleep(&pause, NULL);
+		err = ntm_core_open(&s->core, config, now(), error, size);
+	}
+	return err;
+}
+
 static int open_all(struct serve *s, const struct ntm_dc_config *config, char *error, size_t size)
 {
 	int err = uv_loop_init(&s->loop);
@@ -217,7 +233,7 @@ static int open_all(struct serve *s, const struct ntm_dc_config *config, char *e
 	err = catch_signals(s);
 	if (err)
 		return err;
-	err = ntm_core_open(&s->core, config, now(), error, size);
+	err = open_core(s, config, error, size);
 	if (err)
 		return err;
 	s->has_core = true;

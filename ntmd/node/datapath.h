@@ -24,6 +24,7 @@ struct ntm_dp_keys {
 };
 
 #define NTM_DP_RELAYS 2
+#define NTM_DP_SOCKETS 64u /* paths with a socket of their own, in any data path */
 
 /**
  * struct ntm_dp_path - a path to make, or what is to change of one; what is NULL or 0 stays as it was

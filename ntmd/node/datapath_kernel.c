@@ -572,6 +572,7 @@ static bool put_zones(struct nlmsghdr *nlh, const struct ntm_dp_lease *lease)
 	return room;
 }
 
+_Static_assert(NTM_PATH_SOCKETS == NTM_DP_SOCKETS, "as many as the module takes");
 _Static_assert(1 + NTM_PEER_ZONES_MAX <= NTM_ZONE_COUNT, "as many as the module takes");
 
 static int dev_set(struct ntm_datapath *dp, int fd4, int fd6, const struct ntm_dp_lease *lease)

@@ -217,6 +217,7 @@ static int path_keys(struct ntm_datapath *dp, struct ntm_path *path, const struc
 static void collect(struct ntm_datapath *dp);
 
 _Static_assert(NTM_PIPE_RELAYS == NTM_DP_RELAYS, "as many relays");
+_Static_assert(NTM_PIPE_PORTS == NTM_DP_SOCKETS, "as many paths with a socket");
 
 /* A new path that cannot be all that it should is none: nobody would ever take it away, nor could another have its addresses */
 static int tun_path_set(struct ntm_datapath *dp, const struct ntm_dp_path *set)

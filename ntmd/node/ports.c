@@ -324,7 +324,8 @@ static void consider(struct ntm_node *node, struct ntm_slot *slot)
 			stop(node, slot, way && way->kind != NTM_WAY_RELAY);
 		return;
 	}
-	if (!stuck || slot->ports.own || !node->dp || !slot->in_datapath)
+	if (!stuck || slot->ports.own || node->ports.own >= NTM_DP_SOCKETS || !node->dp ||
+	    !slot->in_datapath)
 		return;
 	facts = facts_of(node, slot);
 	if (ntm_search_opens(&facts))
@@ -354,6 +355,7 @@ static void drop_own(struct ntm_node *node, struct ntm_slot *slot)
 								.no_socket = true });
 	ntm_udp_close(p->own);
 	p->own = NULL;
+	node->ports.own--;
 }
 
 static void check_own(struct ntm_node *node, struct ntm_slot *slot)
@@ -402,6 +404,7 @@ static void take_own(struct ntm_node *node, struct ntm_slot *slot, int fd)
 		p->own = NULL;
 		return;
 	}
+	node->ports.own++;
 	ntm_info("%s: the peer has found a port", slot->peer->name);
 	ntm_ways_found(&slot->ways, ntm_node_now_us(), &p->own_to, &acts);
 	ntm_carry_run(node, slot, &acts);

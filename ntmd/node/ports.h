@@ -13,10 +13,14 @@ struct ntm_slot;
 struct ntm_port_set;
 struct ntm_udp;
 
-/** struct ntm_ports - the node's: the sockets of all searches that are open, and what bounds searches */
+/**
+ * struct ntm_ports - the node's
+ * @gate:	what bounds searches
+ * @open:	sockets of searches; @own: paths that have one of their own
+ */
 struct ntm_ports {
 	struct ntm_search_gate gate;
-	unsigned int open;
+	unsigned int open, own;
 	bool told_full;
 };
 

@@ -6,6 +6,7 @@
 
 #define RETRY_MS 500u
 #define AGAIN_MS 600000u
+#define MISSED_MS 30000u   /* one did not answer by IPv4: what is not known of the NAT is missed */
 #define NONCE_LEN 15	   /* of a nonce's bytes; the last one numbers the tries */
 #define RTT_SLACK_US 5000u /* a change that a DC need not hear of, besides a quarter */
 
@@ -240,6 +241,8 @@ static void tick_way(struct ntm_survey *s, const struct ntm_survey_relay *relay,
 	way->waiting = false;
 	way->rtt_us = 0;
 	way->observed.sa.sa_family = 0;
+	if (way->addr.sa.sa_family == AF_INET && s->again_ms > now_us / 1000 + MISSED_MS)
+		s->again_ms = now_us / 1000 + MISSED_MS;
 }
 
 void ntm_survey_tick(struct ntm_survey *s, uint64_t now_us)

@@ -69,7 +69,8 @@ done
 capture_stop answers
 is "nothing of this is answered" "$(packets answers)" 0
 check "and nothing is harmed" on mn ping -c 2 -i 0.2 -W 2 cn.example.net
-exits "garbage to the control socket is survived" 0 on mn bash -c 'printf "{]\n" | nc local:/run/ntmd.sock >/dev/null 2>&1; ntmctl >/dev/null'
+like "garbage to the control socket is refused" "$(on mn sh -c 'printf "{]\n" | ntm-stream talk /run/ntmd.sock')" '"ok":false'
+check "and harms nothing" ctl mn
 
 # Refusals
 string=$(dc_ctl dc invite eve)

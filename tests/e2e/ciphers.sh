@@ -6,7 +6,7 @@
 
 . /mnt/lab/src/tests/e2e/lib/fixed-keys
 
-BYTES=$((4 << 20))
+BYTES=$((2 << 20))
 SIZE=1300
 COUNT=$(((BYTES + SIZE - 1) / SIZE))
 PORT=9000

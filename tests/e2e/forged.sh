@@ -87,7 +87,9 @@ spoof() {
 	check "$path: and nothing is harmed by it" on "$from" ping -c 2 -i 0.2 -W 2 "$to4"
 }
 
+lines=$(($(logs a ntmd | wc -l) + $(logs b ntmd | wc -l)))
 attack a b
 attack b a
 spoof a b 100.64.0.77 fd00:4e54::77
 spoof b a 100.64.0.77 fd00:4e54::77
+at_most "hardly a word in the logs of all that" $(($(logs a ntmd | wc -l) + $(logs b ntmd | wc -l) - lines)) 8

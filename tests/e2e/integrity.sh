@@ -9,7 +9,7 @@
 . /mnt/lab/src/tests/e2e/lib/pair
 
 MB=16
-[ "$LAB_TARGET" = host ] || MB=6
+[ "$LAB_TARGET" = host ] || MB=4
 BYTES=$((MB << 20))
 SIZE=1300 # of a datagram
 PORT=9000

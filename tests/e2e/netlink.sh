@@ -134,4 +134,18 @@ check "a thousand paths" on a ntm-cfg path many ntm0 100 1000 10.9.1.0
 is "a dump shows them all" "$(on a ntm-cfg path dump ntm0 | wc -l)" 1000
 is "each once" "$(on a ntm-cfg path dump ntm0 | grep -o 'id=[0-9]*' | sort -u | wc -l)" 1000
 like "and the device counts them" "$(on a ntm-cfg dev get ntm0)" 'paths=1000 '
+
+# A dump takes many messages, between which others may change what it shows
+on a ntm-cfg path many ntm0 10000 3000 10.9.16.0
+on a ntm-cfg relay many ntm0 20000 3000 192.0.2.1 5000 192.0.2.2 5000
+dump() {
+	on a ntm-cfg "$1" dump ntm0 2>&1 >/dev/null
+}
+is "a dump that nothing came between does not say so" "$(dump path)$(dump relay)" ""
+bg a churn sh -c 'while ntm-cfg path set ntm0 9 create v4 10.9.0.9 && ntm-cfg path del ntm0 9; do :; done'
+bg a churn2 sh -c 'while ntm-cfg relay set ntm0 10 end0 192.0.2.1 5000 && ntm-cfg relay del ntm0 10; do :; done'
+check "one of paths that come and go meanwhile is marked" eventually 20 eval '[ "$(dump path | sort -u)" = "dump interrupted" ]'
+check "so is one of relays" eventually 20 eval '[ "$(dump relay | sort -u)" = "dump interrupted" ]'
+stop a churn
+stop a churn2
 check "the interface takes them along" on a ip link del ntm0

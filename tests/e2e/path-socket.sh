@@ -95,20 +95,20 @@ check "another one takes its place" eventually 5 port_is a 5001
 leaves_by "another one" 5001
 
 # One that is there for what comes, and not yet for what is sent
-tell a "path set ntm0 7 port4 5002 device-port"
-check "a third one, by which nothing leaves" eventually 5 port_is a 5002
+tell a "path set ntm0 7 port4 5004 device-port"
+check "a third one, by which nothing leaves" eventually 5 port_is a 5004
 leaves_by "nothing does" 4330
-tell b "path set ntm0 7 peer 192.0.2.1 5002"
-eventually 5 eval '[ "$(of_path b peer)" = 192.0.2.1:5002 ]'
+tell b "path set ntm0 7 peer 192.0.2.1 5004"
+eventually 5 eval '[ "$(of_path b peer)" = 192.0.2.1:5004 ]'
 check "what comes there is taken" on b ping -c 1 -W 2 10.9.0.1
-leaves_by "and answered there from then on" 5002
+leaves_by "and answered there from then on" 5004
 tell a "path set ntm0 7 peer 192.0.2.2 4330 device-port"
 eventually 5 eval 'on a ping -c 1 -W 1 10.9.0.2 && [ "$(of_path b peer)" = 192.0.2.1:4330 ]'
 leaves_by "an endpoint of the device's" 4330
-is "leaves the path its port" "$(of_path a port)" 5002
+is "leaves the path its port" "$(of_path a port)" 5004
 tell a "path set ntm0 7 peer 192.0.2.2 4330"
-eventually 5 eval 'on a ping -c 1 -W 1 10.9.0.2 && [ "$(of_path b peer)" = 192.0.2.1:5002 ]'
-leaves_by "one of the path's" 5002
+eventually 5 eval 'on a ping -c 1 -W 1 10.9.0.2 && [ "$(of_path b peer)" = 192.0.2.1:5004 ]'
+leaves_by "one of the path's" 5004
 
 # The other family
 tell b "path set ntm0 7 peer 2001:db8::1 4330"

@@ -3,6 +3,7 @@
 # on: qemu-6.12 qemu-6.12/mixed host
 # timeout: 420
 # Two behind symmetric NATs stay on the relay, and nobody searches.
+# shellcheck source=tests/e2e/lib/networks
 . /mnt/lab/src/tests/e2e/lib/networks
 
 networks_begin
@@ -23,8 +24,8 @@ found() {
 	grep -c 'the peer has found a port' "$LAB_OUT/$1/ntmd.log" || true
 }
 forget() {
-	ctl $S forget $P.$NETWORKS_ZONE >/dev/null
-	ctl $P forget $S.$NETWORKS_ZONE >/dev/null
+	ctl $S forget "$P.$NETWORKS_ZONE" >/dev/null
+	ctl $P forget "$S.$NETWORKS_ZONE" >/dev/null
 }
 # lost HOST NAME: datagrams of a stream in both directions that did not come, if it was a stream
 lost() {

@@ -11,11 +11,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { RAW, FROM_DC, FROM_PEER, DIRECTED, REQUEST, PUNCH, BOUND, RELAYED }; /* kind & 7 */
 #define OTHER \
-	8 /* another path, or a wrong psk; of a Bound a wrong nonce; of what is relayed another source */
+	8 /* another path, or a wrong psk; of a Bound a wrong nonce; of what is relayed another source; of what the peer sends: later */
 #define OTHER_PATH 0x10
 #define OWN_PAYLOAD 0x20
 #define OTHER_NAME 0x40
-#define RELAY 0x20    /* of a direction: it names a relay */
+#define RELAY 0x20    /* of a direction: it names a relay, and where the DC sees the peer */
 #define BY_RELAY 0x80 /* what the peer sends comes by the relay; of a direction: at once */
 #define UNIT 5
 
@@ -83,8 +83,12 @@ static void directed(uint8_t kind, const uint8_t *data, size_t len)
 		kind & 0x10 ? NTM_ROLE_INITIATOR : NTM_ROLE_RESPONDER);
 
 	msg.request_id = len ? data[0] : 0;
-	if (kind & RELAY)
+	if (kind & RELAY) {
 		add_relay(&msg, kind & BY_RELAY);
+		msg.candidates[msg.candidate_count++] =
+			(struct ntm_candidate){ .kind = NTM_CAND_REFLEXIVE, .addr = rs_addr };
+		msg.candidates[1].addr.v4.sin_addr.s_addr = htonl(0xcb007101);
+	}
 	give_message(&msg);
 }
 
@@ -109,6 +113,17 @@ static void tunnel_request(uint8_t kind, const uint8_t *data, size_t len)
 		put(packet, (size_t)n);
 }
 
+/* Packets have passed by then, and no direct way has answered: ports are searched for */
+static void later(uint32_t path_id)
+{
+	struct ntm_slot *slot = ntm_peers_by_path(&node.peers, path_id);
+
+	if (!slot)
+		return;
+	slot->ways.burst_ms = 0;
+	slot->ways.active = true;
+}
+
 static void one(uint8_t kind, const uint8_t *data, size_t len)
 {
 	uint8_t punch[NTM_HS_PUNCH_LEN];
@@ -119,6 +134,8 @@ static void one(uint8_t kind, const uint8_t *data, size_t len)
 		sealed(&dc_side, data, len);
 		break;
 	case FROM_PEER:
+		if (kind & OTHER)
+			later(path_of(kind));
 		sealed(&peer_side, data, len);
 		break;
 	case DIRECTED:
@@ -162,6 +179,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	ntm_lookup_fail_all(&node);
 	ntm_setup_close_all(&node, "the input ends");
 	memset(node.early, 0, sizeof(node.early));
+	if (node.ports.open || node.ports.own || node.ports.gate.running)
+		abort();
+	memset(&node.ports.gate, 0, sizeof(node.ports.gate));
 	for (int i = 0; i < 3; i++)
 		uv_run(&node.loop, UV_RUN_NOWAIT);
 	return 0;

@@ -14,7 +14,7 @@ PID=
 RS_PID=
 N=0
 FAILED=0
-trap 'stop KILL; stop_rs KILL; rm -rf "$DIR"' EXIT
+trap '[ -z "${LOOKS:-}" ] || kill "$LOOKS" 2>/dev/null; stop KILL; stop_rs KILL; rm -rf "$DIR"' EXIT
 
 # check TEXT CMD...: one TAP point
 check() {
@@ -155,7 +155,12 @@ for zones in example.net sub.example.net net "b.example, a.b.example" "b.example
 	check "peer-zones = $zones makes no sense" exits 2 "$DC" -c "$DIR/bad.conf" zones
 done
 configure
-check "serve" start
+# Commands without a coordinator have the store to themselves for a moment
+while :; do dc nodes; done >"$DIR/looks" 2>&1 &
+LOOKS=$!
+check "serve, while others look at the store" start
+kill "$LOOKS"
+wait "$LOOKS" 2>/dev/null
 check "a second coordinator on the same state" exits 1 "$DC" serve -c "$CONF"
 check "invite" says '^ntm://127.0.0.1:' dc invite second
 check "nodes" says '^second.example.net .* invited' dc nodes

@@ -14,7 +14,7 @@ declare -A NS PID
 trap 'kill "${PID[@]}" "${NS[@]}" 2>/dev/null; wait 2>/dev/null; rm -rf "$DIR"' EXIT
 
 NTMD=build/${SANITIZER:-san}/bin/ntmd
-make -s build/bin/ntm-dc build/bin/ntmctl "$NTMD" >"$DIR/build" 2>&1 || { cat "$DIR/build"; echo "not ok 1 - node: it builds"; exit 1; }
+make -s build/bin/ntm-dc build/bin/ntmctl build/tests/tools/ntm-stream "$NTMD" >"$DIR/build" 2>&1 || { cat "$DIR/build"; echo "not ok 1 - node: it builds"; exit 1; }
 
 # check TEXT CMD...: one TAP point
 check() {
@@ -188,7 +188,15 @@ for i in $(seq 60); do
 done
 check "garbage is counted" says "signalling (mac|session|malformed|short) [1-9]" ctl a status --drops
 check "and harms nothing" says "direct" ctl a ping b -c 1
-check "garbage to the control socket" bash -c "printf '{\"command\": 7}\n[]\n{]\n' | timeout 2 nc -U '$DIR/a.sock'; exit 0"
+garbage_refused() {
+	printf '{"command": 7}\n[]\n{]\n\n{"command": "status"' | build/tests/tools/ntm-stream talk "$DIR/a.sock" >"$DIR/said"
+	cat "$DIR/said"
+	[ "$(grep -c '"ok":false' "$DIR/said")" = 4 ] && [ "$(wc -l <"$DIR/said")" = 4 ]
+}
+check "garbage to the control socket: each line is refused" garbage_refused
+check "a line without an end: the connection ends" eval \
+	'[ "$(head -c 3000000 /dev/zero | tr "\0" x | build/tests/tools/ntm-stream talk "$DIR/a.sock" | wc -l)" -le 1 ]'
+check "and harms nothing" says '"state": "registered"' ctl a status --json
 check "a bad command" exits 2 ctl a dance
 
 # The peer goes, comes, is killed

@@ -6,6 +6,8 @@
  *   ntm-stream send udp ADDRESS PORT BYTES SIZE    datagrams of SIZE bytes, up to 40 in a message (UDP_SEGMENT);
  *                                                  the next one once these have been acknowledged, or a second has passed
  *   ntm-stream receive tcp|udp PORT                one stream, and looks at each byte; UDP with UDP_GRO
+ *   ntm-stream talk PATH                           what stands in stdin to a UNIX socket, and what it answers to stdout, until
+ *                                                  it closes the connection or says nothing for 5 s
  *
  * The receiver prints "bytes N wrong N datagrams N lost N late N merged N": what came, how many bytes of it are not
  * what was sent, and of datagrams how many did not come, came behind a later one (or twice), and came in messages of
@@ -25,6 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #ifndef UDP_SEGMENT
@@ -259,6 +262,27 @@ static void receive_udp(struct result *r, const char *port)
 	}
 }
 
+/* ---- UNIX sockets ---- */
+
+static void talk(const char *path)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	ssize_t got;
+
+	snprintf(to.sun_path, sizeof(to.sun_path), "%s", path);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)))
+		die(path);
+	while ((got = read(STDIN_FILENO, chunk, CHUNK)) > 0)
+		if (send(fd, chunk, (size_t)got, MSG_NOSIGNAL) != got)
+			break;
+	shutdown(fd, SHUT_WR);
+	while (poll(&pfd, 1, END_MS) > 0 && (got = recv(fd, chunk, CHUNK, 0)) > 0)
+		if (write(STDOUT_FILENO, chunk, (size_t)got) != got)
+			die("stdout");
+}
+
 static int report(const struct result *r)
 {
 	uint64_t lost = r->last > r->datagrams ? r->last - r->datagrams : 0;
@@ -281,10 +305,14 @@ int main(int argc, char **argv)
 		send_udp(argv[3], argv[4], strtoull(argv[5], NULL, 0), strtoul(argv[6], NULL, 0));
 		return 0;
 	}
+	if (argc == 3 && !strcmp(argv[1], "talk")) {
+		talk(argv[2]);
+		return 0;
+	}
 	if (argc != 4 || strcmp(argv[1], "receive") ||
 	    (strcmp(argv[2], "tcp") != 0 && strcmp(argv[2], "udp") != 0)) {
 		fprintf(stderr,
-			"usage: ntm-stream send tcp|udp ADDRESS PORT BYTES [SIZE], or receive tcp|udp PORT\n");
+			"usage: ntm-stream send tcp|udp ADDRESS PORT BYTES [SIZE], receive tcp|udp PORT, talk PATH\n");
 		return 2;
 	}
 	if (!strcmp(argv[2], "tcp"))

@@ -24,8 +24,12 @@ static union ntm_addr rs_addr; /* of the relay server that add_relay() names */
 static const uint8_t rs_key[32] = { 5 };
 static char directory[] = "/tmp/ntm-node-XXXXXX";
 static const uint8_t psk[32] = { 9 };
-static int dp_refuses;	       /* what it says to a lease */
-static union ntm_addr dp_peer; /* where the data path was last told that a peer is */
+static int dp_refuses;		  /* what it says to a lease */
+static union ntm_addr dp_peer;	  /* where the data path was last told that a peer is, */
+static bool dp_by_socket;	  /* and by which socket */
+static struct ntm_udp *dp_socket; /* that of a path that it was given last */
+static bool dp_no_sockets;	  /* it takes none */
+static struct ntm_udp *sent_by;	  /* the last packet */
 
 /** test_node_sent() - what the node sends; the includer's */
 static void test_node_sent(const union ntm_addr *to, const uint8_t *packet, size_t len);
@@ -33,7 +37,7 @@ static void test_node_sent(const union ntm_addr *to, const uint8_t *packet, size
 static int test_udp_send(struct ntm_udp *udp, const union ntm_addr *to, const uint8_t *packet,
 			 size_t len)
 {
-	(void)udp;
+	sent_by = udp;
 	if (!len || len > NTM_SEALED_MAX || !to->sa.sa_family)
 		abort();
 	test_node_sent(to, packet, len);
@@ -69,8 +73,14 @@ static int dp_path_set(struct ntm_datapath *dp, const struct ntm_dp_path *path)
 		abort();
 	if (path->keys && path->keys->suite != NTM_SUITE_CHACHA20_POLY1305)
 		abort(); /* none that we did not offer */
-	if (peer)
-		dp_peer = *peer;
+	if (path->socket && dp_no_sockets)
+		return -ENOSPC;
+	if (path->socket || path->no_socket)
+		dp_socket = path->socket;
+	if (!peer)
+		return 0;
+	dp_peer = *peer;
+	dp_by_socket = path->by_socket;
 	return 0;
 }
 
@@ -236,7 +246,7 @@ __attribute__((unused)) static void give_bound(uint32_t path_id, uint8_t status,
 }
 
 /* What the DC says */
-static void give_message(const struct ntm_msg *msg)
+__attribute__((unused)) static void give_message(const struct ntm_msg *msg)
 {
 	uint8_t packet[NTM_DATAGRAM_MAX];
 	int n = ntm_session_seal(&dc_side, msg, packet, sizeof(packet));

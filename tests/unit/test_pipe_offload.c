@@ -11,6 +11,8 @@
 
 static atomic_int
 	refuse_gso; /* errno of sending with UDP_SEGMENT; -1: the kernel does not know it and sends one datagram */
+static atomic_int refuse_send;		     /* errno of all sending */
+static atomic_uint asked;		     /* how often it was tried meanwhile */
 static atomic_int refuse_merged, refuse_all; /* errno of a write of a GSO packet, of any write */
 
 ssize_t __real_writev(int fd, const struct iovec *iov, int n);
@@ -65,6 +67,11 @@ ssize_t __wrap_sendmsg(int fd, const struct msghdr *msg, int flags)
 {
 	struct msghdr plain = *msg;
 
+	if (fd == w.fd4 && refuse_send) {
+		asked++;
+		errno = refuse_send;
+		return -1;
+	}
 	if (fd == w.fd4 && refuse_gso > 0 && has_segment(msg)) {
 		errno = refuse_gso;
 		return -1;
@@ -80,7 +87,7 @@ ssize_t __wrap_sendmsg(int fd, const struct msghdr *msg, int flags)
 
 int __wrap_sendmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags)
 {
-	if (!refuse_gso)
+	if (!refuse_gso && !refuse_send)
 		return __real_sendmmsg(fd, msgs, n, flags);
 	return __wrap_sendmsg(fd, &msgs->msg_hdr, flags) < 0 ? -1 : 1;
 }
@@ -263,8 +270,48 @@ static void test_cutting_unknown(void **state)
 	cutting_refused();
 }
 
+/* Errors below that are no matter of offloads: each packet is tried, counted by its cause, and the next one goes when it is over. */
+static void test_send_errors(void **state)
+{
+	static const struct {
+		int err;
+		enum ntm_pipe_drop why;
+	} cases[] = { { ENOBUFS, NTM_PIPE_DROP_NO_MEM },
+		      { ENOMEM, NTM_PIPE_DROP_NO_MEM },
+		      { ENETUNREACH, NTM_PIPE_DROP_NO_ROUTE },
+		      { EHOSTUNREACH, NTM_PIPE_DROP_NO_ROUTE },
+		      { EPERM, NTM_PIPE_DROP_NO_ROUTE } };
+	struct test_packet t = {
+		.proto = IPPROTO_TCP, .frag = 0x4000, .ttl = 64, .flags = TEST_ACK
+	};
+
+	(void)state;
+	for (unsigned int i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const uint64_t before = atomic_load(&w.pipe.drops[cases[i].why]);
+		struct virtio_net_hdr vnet = { 0 };
+		size_t len;
+
+		atomic_store(&asked, 0);
+		atomic_store(&refuse_send, cases[i].err);
+		t.payload = 20000;
+		len = test_build(&t, buf);
+		vnet = test_gso(buf, len, 1000);
+		host_send(&vnet, buf, len);
+		drops_reach(cases[i].why, before + 20);
+		/* Once, and without its source address, which may be what is wrong */
+		assert_in_range(atomic_load(&asked), 1, 4);
+		usleep(20000);
+		assert_in_range(atomic_load(&asked), 1, 4);
+		atomic_store(&refuse_send, 0);
+		host_gso(i * 20000);
+		assert_int_equal(atomic_load(&w.pipe.drops[cases[i].why]), before + 20);
+		assert_true(atomic_load(&w.pipe.sock.gso));
+	}
+}
+
 static int reset(void **state)
 {
+	atomic_store(&refuse_send, 0);
 	atomic_store(&refuse_merged, 0);
 	atomic_store(&refuse_all, 0);
 	atomic_store(&refuse_gso, 0);
@@ -279,7 +326,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_merging_einval),    TEST(test_merging_eio),	  TEST(test_merging_udp),
 		TEST(test_device_down),	      TEST(test_cutting_eio),	  TEST(test_cutting_einval),
-		TEST(test_cutting_too_large), TEST(test_cutting_unknown),
+		TEST(test_cutting_too_large), TEST(test_cutting_unknown), TEST(test_send_errors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,7 +15,7 @@ static struct {
 	struct ntm_relay_info relays[2];
 	uint32_t rtt_us[2];
 	bool deaf[2];
-	bool no_v6;
+	bool no_v6, lost_v6;
 	union ntm_addr seen[2]; /* as each relay sees us */
 	unsigned int sent, done;
 	struct {
@@ -46,7 +46,7 @@ static int op_send(void *ctx, const union ntm_addr *to, const uint8_t *packet, s
 	if (to->sa.sa_family == AF_INET6 && w.no_v6)
 		return -ENETUNREACH;
 	w.sent++;
-	if (w.deaf[i])
+	if (w.deaf[i] || (to->sa.sa_family == AF_INET6 && w.lost_v6))
 		return 0;
 	assert_true(w.queued < 16);
 	probe.observed = to->sa.sa_family == AF_INET ? w.seen[i] : test_addr("[2001:db8::7]:4330");
@@ -160,13 +160,38 @@ static void test_a_relay_that_is_silent(void **state)
 	assert_int_equal(m.rtt_count, 1);
 	assert_memory_equal(m.rtts[0].relay, w.relays[1].key, 8);
 	assert_int_equal(m.nat, NTM_NAT_UNKNOWN); /* one view is none */
-	/* Every ten minutes it is asked again */
+	/* It is asked again soon, and again */
+	w.queued = w.sent = 0;
+	run(60000);
+	assert_in_range(w.sent, NTM_SURVEY_TRIES + 1, 2 * (NTM_SURVEY_TRIES + 1));
+	assert_int_equal(w.done, 1);
 	w.deaf[0] = false;
 	w.queued = 0;
-	run(600000);
+	run(35000);
 	assert_int_equal(w.done, 2);
 	m = told();
 	assert_int_equal(m.rtt_count, 2);
+	/* And then every ten minutes */
+	w.queued = w.sent = 0;
+	run(540000);
+	assert_int_equal(w.sent, 0);
+	run(60000);
+	assert_int_equal(w.sent, 2);
+}
+
+/* A network that swallows IPv6 does not have all of them asked twice a minute: nothing of the NAT is missed */
+static void test_no_answer_by_ipv6(void **state)
+{
+	(void)state;
+	w.no_v6 = false;
+	w.lost_v6 = true;
+	ntm_survey_relays(&w.s, w.relays, 2, w.now_us);
+	run(5000);
+	assert_int_equal(w.done, 1);
+	assert_int_equal(told().rtt_count, 2);
+	w.queued = w.sent = 0;
+	run(500000);
+	assert_int_equal(w.sent, 0);
 }
 
 /* The DC names the nearest first, and two that are as near change places from one lease to the next */
@@ -282,6 +307,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_rtts_are_told, begin),
 		cmocka_unit_test_setup(test_a_relay_that_is_silent, begin),
+		cmocka_unit_test_setup(test_no_answer_by_ipv6, begin),
 		cmocka_unit_test_setup(test_other_relays, begin),
 		cmocka_unit_test_setup(test_a_relay_that_is_far, begin),
 		cmocka_unit_test_setup(test_nat, begin),
