@@ -12,7 +12,7 @@
 #   mnp -- 10.0.0.0/24 -- nat -- 198.51.100.0/24           (private IPv4)
 #   mn6 -- 2001:db8:6::/64  2001:db8:7::/64 -- cn6         (IPv6 only)
 
-SECONDS_EACH=${DEMO_SECONDS:-3}
+SECONDS_EACH=${DEMO_SECONDS:-2}
 
 topology() {
 	net core mn cn mn6 cn6 home

@@ -6,8 +6,9 @@
 #
 #   mn 192.0.2.10, cn 192.0.2.20 ---- v4 ---- dc, rs ---- v6 ---- 2001:db8::30 six
 #
-# Outcome: registered within 60 s; half of the set-ups within 2 s, and each name found by the third query, as resolvers repeat them.
-# A set-up needs six datagrams to arrive, of which the network takes every fifth: hence no shorter time for the slowest.
+# Outcome: registered within 60 s; half of the direct set-ups within 2 s, of the relayed ones within 3 s, and each name found by the fourth
+# query, as resolvers repeat them. A direct set-up needs six datagrams to arrive, a relayed one sixteen, of which the network takes every
+# fifth: hence no shorter time for the slowest.
 
 BAD=(--delay 10ms --jitter 8ms --loss 10.6% --duplicate 5%) # of a link; a path has two
 ROUNDS=7
@@ -42,11 +43,11 @@ for h in mn cn six; do
 	check "$h registers" eventually 60 registered $h
 done
 
-# find HOST NAME: milliseconds until it is found, by at most three queries
+# find HOST NAME: milliseconds until it is found, by at most four queries
 find() {
 	local t0 i
 	t0=$(now_ms)
-	for i in 1 2 3; do
+	for i in 1 2 3 4; do
 		if on "$1" dig +short +tries=1 +time=5 "$2.example.net" A | grep -q '^100\.64\.'; then
 			echo $(($(now_ms) - t0))
 			return
@@ -71,13 +72,14 @@ median() {
 	printf '%s\n' "$@" | sort -n | sed -n $(($# / 2 + 1))p
 }
 
+declare -A WITHIN=([cn]=2 [six]=3)
 declare -A PASS=([cn]=40 [six]=20) # of 100, there and back: 64 by two paths, 41 by four
 for peer in cn six; do
 	mapfile -t times < <(rounds $peer)
 	say "set-ups with $peer: ${times[*]} ms"
 	unlike "$peer: each time it is found" "${times[*]}" none
 	is "$peer: so often" ${#times[@]} $ROUNDS
-	at_most "$peer: half of them within 2 s" "$(median "${times[@]}")" 2000
+	at_most "$peer: half of them within ${WITHIN[$peer]} s" "$(median "${times[@]}")" $((WITHIN[$peer] * 1000))
 	on mn ping -i 0.05 -c 100 -W 2 "$(virtual4 $peer)" >"$LAB_OUT/ping" || true
 	received=$(grep -c 'bytes from' "$LAB_OUT/ping")
 	say "$peer: $received of 100 pings are answered"
