@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # An IPv6-only node whose NAT64 gives another IPv4 port to each destination, and one behind a port-restricted NAT: by a port that the
 # search has found, with sockets of IPv6.
-# on: qemu-6.12 host
+# on: qemu-6.12 qemu-6.12/mixed host
 # packages: tayga unbound
 # timeout: 240
 # shellcheck source=tests/e2e/lib/networks
