@@ -198,7 +198,7 @@ finish() {
 	rm -rf "$LAB_TMP"
 }
 
-# No more virtual machines at once on this machine than it has processors: with more, none keeps its time
+# No more of QEMU's machines at once on this machine than it has processors: with more, none keeps its time
 take_slot() {
 	local n fd slots=${LAB_GUESTS:-$(nproc)} waiting=''
 	mkdir -p "$LAB_CACHE/lock"
@@ -208,7 +208,7 @@ take_slot() {
 			! flock -n "$fd" || return 0
 			exec {fd}>&-
 		done
-		[ -n "$waiting" ] || note "waiting for one of $slots guests that run on this machine to end"
+		[ -n "$waiting" ] || note "waiting for one of $slots guests in QEMU on this machine to end"
 		waiting=1
 		sleep 0.5
 	done
@@ -264,7 +264,7 @@ lab_run() {
 	echo 0 >"$LAB_TMP/count"
 	trap finish EXIT
 	trap 'exit 130' INT TERM
-	[ -n "$LAB_KEEP" ] || [ "$LAB_TARGET" = host ] || take_slot
+	[ -n "$LAB_KEEP" ] || [[ $LAB_TARGET != qemu* ]] || take_slot
 	run_all "${LAB_FILES[@]}"
 	[ ! -e "$LAB_TMP/failed" ]
 }
