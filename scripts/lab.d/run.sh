@@ -222,7 +222,7 @@ stale_code() {
 }
 
 run_all() {
-	local left=("$@") begun dead again=''
+	local left=("$@") begun dead again=none
 	echo "TAP version 13"
 	while [ ${#left[@]} -gt 0 ]; do
 		boot_once "$LAB_RUN" "${left[@]}"
@@ -231,10 +231,10 @@ run_all() {
 		grep -q '^# lab: end' "$LAB_RUN/tap" && break
 		dead=$(unfinished "$LAB_RUN")
 		begun=$(grep -c '^# scenario: ' "$LAB_RUN/tap" || true)
-		if [ "$begun" -gt 0 ] && [ "$again" != "$dead" ] && stale_code "$LAB_RUN"; then
-			echo "# the guest stumbled over QEMU in $dead (int3), which begins again in another one"
+		if [ "$again" != "$dead" ] && stale_code "$LAB_RUN"; then
+			echo "# the guest stumbled over QEMU in ${dead:-its start} (int3), which begins again in another one"
 			again=$dead
-			left=("${left[@]:begun - 1}")
+			[ "$begun" = 0 ] || left=("${left[@]:begun - 1}")
 			continue
 		fi
 		report_death "$LAB_RUN" "$dead"

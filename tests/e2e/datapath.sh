@@ -32,13 +32,6 @@ like "so is a path that is not there" "$(logs a dp)" 'no such path: -2'
 
 check "packets pass" on a ping -c 2 -i 0.2 -W 2 10.9.0.2
 check "IPv6 too" on a ping -c 2 -i 0.2 -W 2 fd09::2
-
-# Hooks are where a device is, as long as it is
-hooks() {
-	"$@" nft list hooks | grep -c ntmobile || true
-}
-at_least "a namespace with a device has the module's hooks" "$(hooks on b)" 4
-is "one without has none" "$(hooks on ns)" 0
 like "a name of the zone is answered" "$(on a dig +short cn.example.net A)" '^10\.9\.0\.2$'
 like "its AAAA too" "$(on a dig +short cn.example.net AAAA)" '^fd09::2$'
 like "an unknown one is NXDOMAIN" "$(on a dig nobody.example.net A)" 'NXDOMAIN'
@@ -82,4 +75,3 @@ check "it notices that its interface was deleted" eventually 5 grep -q 'lost -19
 check "and ends" eventually 5 ended a dp
 stop b dp
 check_not "at its end the interface goes" on b ip link show ntm0
-is "and the module's hooks with it" "$(hooks on b)" 0
