@@ -135,11 +135,18 @@ static void end_round(struct ntm_survey *s)
 
 /* What it is told */
 
+static bool same_relay(const struct ntm_relay_info *a, const struct ntm_relay_info *b)
+{
+	return !memcmp(a->key, b->key, sizeof(a->key)) && !strcmp(a->name, b->name) &&
+	       ntm_addr_equal(&a->addrs[0], &b->addrs[0]) &&
+	       ntm_addr_equal(&a->addrs[1], &b->addrs[1]);
+}
+
 static const struct ntm_survey_relay *find(const struct ntm_survey *s,
 					   const struct ntm_relay_info *relay)
 {
 	for (unsigned int i = 0; i < s->count; i++)
-		if (!memcmp(&s->relays[i].info, relay, sizeof(*relay)))
+		if (same_relay(&s->relays[i].info, relay))
 			return &s->relays[i];
 	return NULL;
 }
