@@ -78,7 +78,7 @@ for suite in 1 2; do
 	check "suite $suite: a new key, confirmed" eventually 5 both_have
 	driver=$(driver_of "${ALG[$suite]}")
 	say "suite $suite: ${ALG[$suite]} by $driver"
-	both_ways "suite $suite"
+	streams "suite $suite" a b 10.9.0.2
 
 	later=${LATER[$suite]}
 	require "suite $suite: a driver that completes later" on a ntm-cfg alg add "$later" 10000
