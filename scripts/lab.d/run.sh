@@ -188,7 +188,7 @@ keep_results() {
 		mv "$dir" "$dest/"
 	done
 	cp "$run/console" "$dest/console.log"
-	rm -rf "$dest/last" && mkdir -p "$dest/last" && cp "$run/tap" "$dest/last/"
+	mkdir -p "$dest/last" && cp "$run/tap" "$dest/last/"
 }
 
 finish() {

@@ -1,5 +1,6 @@
 # Two nodes on public IPv4, and a cable that is pulled out.
-# on: qemu-6.12 qemu-6.12/mixed host
+# on: qemu-6.12 uml/mixed host
+# on-long: qemu-6.12/mixed
 #
 #   dc --- internet --- a (20 Mbit/s, 10 ms)
 #                 \---- b

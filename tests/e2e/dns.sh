@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # Names of the zone, and all others.
-# on: qemu-6.12 qemu-6.12/mixed qemu-6.1 host
+# on: qemu-6.12 uml/mixed qemu-6.1 host
+# on-long: qemu-6.12/mixed
 # timeout: 150
 #
 #   dc --- internet --- mn

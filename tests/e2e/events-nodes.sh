@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # timeout: 180
-# on: qemu-6.12 qemu-6.12/mixed host
+# on: qemu-6.12 uml/mixed host
+# on-long: qemu-6.12/mixed
 # What data paths tell ntmd, seen from outside: the peer moved, its MTU changed, somebody forges. events.sh is the same for the
 # module alone.
 #

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # Two nodes on public IPv4: name to tunnel to data, by programs that know nothing of NTMobile, and ntmctl's exit codes.
-# on: qemu-6.12 qemu-6.12/mixed qemu-6.1 qemu-6.1/tun host
+# on: qemu-6.12 uml/mixed qemu-6.1 qemu-6.1/tun host
+# on-long: qemu-6.12/mixed
 # timeout: 300
 #
 #   dc 192.0.2.1, with a DNS server ---- internet ---- 192.0.2.10 mn, 192.0.2.20 cn

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # Applications that kept an address: packets to virtual addresses without a tunnel set one up, or are refused with a reason.
-# on: qemu-6.12 qemu-6.12/mixed host
+# on: qemu-6.12 uml/mixed host
+# on-long: qemu-6.12/mixed
 # timeout: 150
 #
 #   dc ---- internet ---- mn, cn

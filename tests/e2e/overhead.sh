@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # What a tunnel costs on the wire: on links of 1500 bytes a full-size inner packet is 1448 bytes over IPv4 and 1428 over IPv6,
 # and its outer packet fills the link.
-# on: qemu-6.12 qemu-6.12/mixed host
+# on: qemu-6.12 uml/mixed host
+# on-long: qemu-6.12/mixed
 # timeout: 120
 #
 #   mn --- four --- cn        IPv4 only

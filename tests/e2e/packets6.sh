@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # What tunnels over IPv6 do with the headers of packets: DSCP, ECN and the hop limit, of IPv4 and of IPv6 inside.
-# on: qemu-6.12 qemu-6.12/mixed host
-# on-long: qemu-6.1 uml-debug
+# on: qemu-6.12 uml/mixed host
+# on-long: qemu-6.1 uml-debug qemu-6.12/mixed
 # timeout: 180
 #
 #   dc, a, b ---- internet, IPv6 alone

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # ntmd and ntm-dc killed, started again, and told to go.
-# on: qemu-6.12 qemu-6.12/mixed host
-# on-long: qemu-6.1
+# on: qemu-6.12 uml/mixed host
+# on-long: qemu-6.1 qemu-6.12/mixed
 # timeout: 300
 #
 #   dc, with a DNS server ---- internet ---- mn, cn
