@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # What bad input gets: configuration, packets, refusals.
-# on: qemu-6.12 uml/mixed host
-# on-long: qemu-6.1 qemu-6.12/mixed
+# on: qemu-6.12 host
+# on-long: uml/mixed qemu-6.1 qemu-6.12/mixed
 # timeout: 300
 #
 #   dc ---- internet ---- mn, cn, evil

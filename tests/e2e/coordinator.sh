@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # What an operator does with ntm-dc: lists, revokes, invites again, kills it, works while it is down.
-# on: qemu-6.12 uml/mixed host
-# on-long: qemu-6.12/mixed
+# on: host
+# on-long: uml/mixed qemu-6.12 qemu-6.12/mixed
 # timeout: 170
 #
 #   dc 192.0.2.1 ---- internet ---- mn 192.0.2.10, cn 192.0.2.20, new 192.0.2.30

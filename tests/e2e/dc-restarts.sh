@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # The coordinator is killed in the middle of a set-up, at each of its moments, and started again: the set-up completes, and tunnels
 # that stand do not notice.
-# on: qemu-6.12 uml/mixed host
-# on-long: qemu-6.12/mixed
+# on: host
+# on-long: uml/mixed qemu-6.12 qemu-6.12/mixed
 # timeout: 300
 #
 #   mn 192.0.2.10, cn 192.0.2.20, other 192.0.2.30 ---- internet ---- dc 192.0.2.1 (keepalive 4 s)

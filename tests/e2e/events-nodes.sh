@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # timeout: 180
-# on: qemu-6.12 uml/mixed host
-# on-long: qemu-6.12/mixed
+# on: qemu-6.12 host
+# on-long: uml/mixed qemu-6.12/mixed
 # What data paths tell ntmd, seen from outside: the peer moved, its MTU changed, somebody forges. events.sh is the same for the
 # module alone.
 #

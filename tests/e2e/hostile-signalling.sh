@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # Signalling that is forged, repeated, or meant for somebody else: refused and counted by nodes, relay server and coordinator, and a
 # bystander to whom it points gets no packet, or as many as docs/PROTOCOL.md says.
-# on: qemu-6.12 uml/mixed host
-# on-long: qemu-6.12/mixed
+# on: host
+# on-long: uml/mixed qemu-6.12 qemu-6.12/mixed
 # timeout: 300
 #
 #   dc .1, rs .2, fake .3, mn .10, cn .20, liar .30 with .66 on an interface of its own, evil .50, victim .66: all on 192.0.2.0/24

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # Every path between two hosts loses 20 % of its packets, doubles 10 % and changes their order: nodes and a relay server register, names are
 # found, direct and relayed tunnels stand, and no packet reaches an application twice.
-# on: qemu-6.12 uml/mixed host
-# on-long: qemu-6.12/mixed
+# on: host
+# on-long: uml/mixed qemu-6.12 qemu-6.12/mixed
 # timeout: 300
 #
 #   mn 192.0.2.10, cn 192.0.2.20 ---- v4 ---- dc, rs ---- v6 ---- 2001:db8::30 six

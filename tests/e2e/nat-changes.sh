@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # The NAT in front of a node forgets its mappings, and gives others, in mid-transfer; or a mapping ends while a connection is idle. On a
 # direct path and on a relayed one, with data in either direction.
-# on: qemu-6.12 uml/mixed host
-# on-long: qemu-6.12/mixed
+# on: host
+# on-long: uml/mixed qemu-6.12 qemu-6.12/mixed
 # timeout: 300
 #
 #   mn 10.0.0.2 --- home --- n (symmetric NAT: each mapping has a new port) --- v4 --- dc, rs, cn 192.0.2.20

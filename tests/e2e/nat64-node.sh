@@ -1,5 +1,6 @@
 # Nodes in IPv6-only networks with NAT64 reach their coordinator by IPv4, and IPv4-only nodes. One could reach it by IPv6 as well.
-# on: qemu-6.12 qemu-6.12/tun host
+# on: host
+# on-long: qemu-6.12/tun qemu-6.12
 # packages: tayga unbound
 #
 #   a --- six --- gw --- internet --- dc, b          prefix of 96 bits

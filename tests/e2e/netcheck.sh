@@ -1,5 +1,5 @@
-# on: host qemu-6.12
-# on-long: qemu-6.12/tun
+# on: host
+# on-long: qemu-6.12 qemu-6.12/tun
 # timeout: 240
 # `ntmctl netcheck` finds out what each kind of network allows.
 #

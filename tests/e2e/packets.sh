@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # What tunnels do with single packets: MTU, fragments, ECN and DSCP, a firewall, somebody who watches, a peer that moves, a
 # loop. Nodes of each data path; kernel-path.sh looks at the module alone.
-# on: qemu-6.12 uml/mixed host
-# on-long: qemu-6.12/mixed
+# on: qemu-6.12 host
+# on-long: uml/mixed qemu-6.12/mixed
 # timeout: 240
 
 . /mnt/lab/src/tests/e2e/lib/pair

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # The third case of the paper's Fig. 2: a node with a private IPv4 address behind a NAT, and one with IPv6 alone. They reach each other by
 # name, whoever asks first, by way of the relay server, and keep their connection when mn gets IPv6.
-# on: qemu-6.12 uml/mixed host
-# on-long: qemu-6.12/mixed
+# on: host
+# on-long: uml/mixed qemu-6.12 qemu-6.12/mixed
 # timeout: 180
 #
 #   mn 10.0.0.2 --- home --- n (NAT) 192.0.2.5 --- v4 --- dc, rs --- v6 --- mn (later)

@@ -2,8 +2,8 @@
 # A relay server that drains (ntm-rs drain, SIGTERM) hands its tunnels on, TCP lives, and then it ends. The other one carries them within 3 s
 # if it knows them, or within 6 s if it was started later, and the coordinator has to direct them to it. Where there is no other one, it
 # goes on forwarding for as long as it said it would.
-# on: qemu-6.12 uml/mixed host
-# on-long: qemu-6.12/mixed
+# on: host
+# on-long: uml/mixed qemu-6.12 qemu-6.12/mixed
 # timeout: 300
 #
 # The network: lib/two-sides; mn and cn are cut off from each other

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # Limits of relay servers, with real nodes: one that has no room for another path of a node refuses it, and the other one takes it; one that
 # has a limit of bytes for a path, or for a node, holds it, and other paths and nodes do not feel it.
-# on: qemu-6.12 uml/mixed host
-# on-long: qemu-6.12/mixed
+# on: host
+# on-long: uml/mixed qemu-6.12 qemu-6.12/mixed
 # timeout: 300
 #
 #   mn 192.0.2.10, other 192.0.2.11 ---- v4 ---- dc, one, two ---- v6 ---- 2001:db8::20 c1, ::21 c2

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Two nodes behind the same NAT, with hairpin and without: they find each other in their own network.
-# on: qemu-6.12 uml/mixed host
-# on-long: qemu-6.12/mixed
+# on: host
+# on-long: uml/mixed qemu-6.12 qemu-6.12/mixed
 # timeout: 240
 #
 #   mn 10.0.0.10, cn 10.0.0.20 --- lan --- r (NAT 192.0.2.254) --- internet --- dc 192.0.2.1, rs 192.0.2.2

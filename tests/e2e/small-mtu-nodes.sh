@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # timeout: 240
-# on: qemu-6.12 uml/mixed host
-# on-long: qemu-6.12/mixed
+# on: host
+# on-long: qemu-6.12 uml/mixed qemu-6.12/mixed
 # Nodes on links of 1280 bytes: what is left inside their tunnels is less than IPv6 needs. Inner packets of 1280 bytes of IPv6 pass,
 # their outer packets in fragments; IPv4 hears the true value; TCP and names work.
 #

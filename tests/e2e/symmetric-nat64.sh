@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # An IPv6-only node whose NAT64 gives another IPv4 port to each destination, and one behind a port-restricted NAT: by a port that the
 # search has found, with sockets of IPv6.
-# on: qemu-6.12 uml/mixed host
-# on-long: qemu-6.12/mixed
+# on: host
+# on-long: uml/mixed qemu-6.12 qemu-6.12/mixed
 # packages: tayga unbound
 # timeout: 240
 # shellcheck source=tests/e2e/lib/networks

@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # A coordinator that wants the other zone's records signed: unsigned ones, signed ones, and ones that were changed on the way.
 # module: no
-# on: qemu-6.12 host
+# on: host
+# on-long: qemu-6.12
 # timeout: 200
 # packages: nsd unbound ldnsutils
 #

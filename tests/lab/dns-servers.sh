@@ -1,7 +1,7 @@
 # DNS with zones of several servers, from the root on, and a resolver that asks them.
 # module: no
-# on: qemu-6.12 host
-# on-long: uml
+# on: host
+# on-long: qemu-6.12 uml
 # packages: nsd unbound
 #
 #   root, ns, ns6, resolver, a --- internet

@@ -1,6 +1,7 @@
 # Two hosts on one network, both families.
 # module: no
-# on: qemu-6.12 host
+# on: host
+# on-long: qemu-6.12
 
 net internet
 host a b

@@ -1,6 +1,7 @@
 # A DNS server, and programs that use it.
 # module: no
-# on: qemu-6.12 host
+# on: host
+# on-long: qemu-6.12
 
 net internet
 host a server

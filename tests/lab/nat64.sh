@@ -1,7 +1,7 @@
 # An IPv6-only network whose router translates: its hosts reach IPv4 hosts by address, and by name with DNS64.
 # module: no
-# on: qemu-6.12 host
-# on-long: uml
+# on: host
+# on-long: qemu-6.12 uml
 # packages: tayga unbound
 #
 #   a, b, resolver --- six --- gw --- internet --- s, ns

@@ -1,6 +1,7 @@
 # Programs in the background: start, stop, kill, start again.
 # module: no
-# on: qemu-6.12 host
+# on: host
+# on-long: qemu-6.12
 
 host a b
 bg a sleeper sleep 1000

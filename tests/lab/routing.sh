@@ -1,6 +1,7 @@
 # A host behind a router, and behind a NAT.
 # module: no
-# on: qemu-6.12 host
+# on: host
+# on-long: qemu-6.12
 #
 #   a --- home --- gw --- internet --- b
 
