@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # A path that begins on a relay moves to the direct way when there is one, and loses no packet.
-# on: qemu-6.12 uml/mixed host
-# on-long: qemu-6.12/tun qemu-6.12/mixed
+# on: uml/mixed host
+# on-long: qemu-6.12 qemu-6.12/tun qemu-6.12/mixed
 # timeout: 300
 #
 # The network: lib/two-sides

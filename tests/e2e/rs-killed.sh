@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # A relay server is killed while it relays: the second one takes over within 2 s, and TCP lives.
-# on: qemu-6.12 host
-# on-long: qemu-6.12/tun uml/mixed qemu-6.12/mixed
+# on: host
+# on-long: qemu-6.12 qemu-6.12/tun uml/mixed qemu-6.12/mixed
 # timeout: 300
 #
 # The network: lib/two-sides; mn and cn are cut off from each other
