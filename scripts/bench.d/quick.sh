@@ -7,7 +7,7 @@
 # metric: mbit_per_s = one TCP flow, Mbit/s
 # ratio: kernel_vs_wireguard_tcp = mbit_per_s: ntmobile / wireguard
 # ratio: kernel_vs_plain_tcp = mbit_per_s: ntmobile / plain
-# hold: kernel_vs_wireguard_tcp >= 1
+# hold: kernel_vs_wireguard_tcp >= 1.8
 #
 #   a 192.0.2.1 ---- veth ---- 192.0.2.2 b
 #   the coordinator runs on a; wg0 10.99.0.1, 10.99.0.2
