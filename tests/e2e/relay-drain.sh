@@ -43,7 +43,7 @@ drained() {
 	wait_for mn "pings-$how" 30
 	gap=$(longest_gap mn "pings-$how")
 	say "$how: longest time without an answer: $gap ms"
-	at_most "$how: packets stop for 3 s at most" "$gap" 3000
+	at_most "$how: packets stop for 2 s at most" "$gap" 2000
 	wait_for mn "tcp-$how" 30
 	like "$how: TCP lives" "$(logs mn "tcp-$how")" 'iperf Done'
 	check "$how: nobody needs it any more, and it ends" eventually 10 ended "$FROM" ntm-rs
@@ -70,6 +70,6 @@ check "alone, it says goodbye as well" eventually 3 offline "$TO"
 wait_for mn alone 30
 gap=$(longest_gap mn alone)
 say "alone: longest time without an answer: $gap ms"
-at_most "and goes on, for the time that it gives" "$gap" 3000
+at_most "and goes on, for the time that it gives" "$gap" 2000
 check "it is still there" running "$TO" ntm-rs
 check "and ends when nothing passes" eventually 20 ended "$TO" ntm-rs
