@@ -16,6 +16,7 @@
 #define IN_SIZE (2 * FULL + 4096u) /* and one packet more fits */
 #define OUT_SIZE (512u << 10)	   /* short segments grow by their headers */
 #define MSGS 256u
+#define UNREADABLE 2048u /* packets in a row: more than wait in the device */
 
 /** struct packet - as it was read; @at: offset in @in */
 struct packet {
@@ -56,6 +57,25 @@ static uint32_t aligned(uint32_t n)
 	return (n + 15) & ~15u;
 }
 
+/*
+ * The kernel has no vnet header for this packet, and has dropped it. Offloads bring forth such packets: the device gives plain ones
+ * from now on, but for those that wait in it. False: it is no single packet that is to blame.
+ */
+static bool is_unreadable(struct ntm_pipe *pipe, int err)
+{
+	if (err != -EINVAL || !pipe->tun.vnet || ++pipe->unreadable > UNREADABLE)
+		return false;
+	ntm_pipe_drop(pipe, NTM_PIPE_DROP_INNER, 1);
+	if (pipe->told_plain)
+		return true;
+	pipe->told_plain = true;
+	ntm_tun_plain(&pipe->tun);
+	ntm_pipe_note(
+		&pipe->events,
+		"the TUN device gives a packet that cannot be read: its offloads are switched off");
+	return true;
+}
+
 static enum ntm_lane_fill fill(void *ctx, void *v)
 {
 	struct ntm_pipe *pipe = ctx;
@@ -70,10 +90,11 @@ static enum ntm_lane_fill fill(void *ctx, void *v)
 
 		n = ntm_tun_read(&pipe->tun, &packet->vnet, vec->in + vec->used,
 				 IN_SIZE - vec->used);
-		if (n == -EINTR || n == -ENOMSG)
+		if (n == -EINTR || n == -ENOMSG || is_unreadable(pipe, n))
 			continue;
 		if (n < 0)
 			break;
+		pipe->unreadable = 0;
 		packet->at = vec->used;
 		packet->len = (uint32_t)n;
 		vec->used += aligned((uint32_t)n);

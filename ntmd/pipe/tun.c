@@ -118,6 +118,12 @@ void ntm_tun_close(struct ntm_tun *tun)
 	tun->fd = -1;
 }
 
+/* A descriptor whose parent's policy forbids it goes on as it is */
+void ntm_tun_plain(struct ntm_tun *tun)
+{
+	(void)ioctl(tun->fd, TUNSETOFFLOAD, 0);
+}
+
 int ntm_tun_read(struct ntm_tun *tun, struct virtio_net_hdr *vnet, uint8_t *buf, size_t size)
 {
 	struct iovec iov[2] = { { vnet, sizeof(*vnet) }, { buf, size } };

@@ -29,6 +29,8 @@ int ntm_tun_create(struct ntm_tun *tun, const char *name, char *why, size_t size
 /** ntm_tun_adopt() - use @fd, which is owned from now on (also on failure) */
 int ntm_tun_adopt(struct ntm_tun *tun, int fd, char *why, size_t size);
 void ntm_tun_close(struct ntm_tun *tun);
+/** ntm_tun_plain() - from now on the device gives packets as they are on a wire: no GSO, checksums done */
+void ntm_tun_plain(struct ntm_tun *tun);
 
 /** ntm_tun_read() - one packet to @buf, without waiting; its length, or a negative errno */
 int ntm_tun_read(struct ntm_tun *tun, struct virtio_net_hdr *vnet, uint8_t *buf, size_t size);

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 // with: ntmd/pipe/*.c
-/* wrap: writev sendmsg sendmmsg getsockopt */
-/* Kernels that offer an offload and then refuse it: said once, and the plain way goes on. No packet is lost. */
+/* wrap: readv writev sendmsg sendmmsg getsockopt */
+/*
+ * Kernels that offer an offload and then refuse it: said once, and the plain way goes on. No packet is lost, but for those that the
+ * kernel itself throws away.
+ */
 #include "pipe_world.h"
 
 #include <errno.h>
+#include <limits.h>
 
 #define FLOWS 6u
 #define RUN 8u /* segments of a flow, one after the other */
@@ -14,7 +18,10 @@ static atomic_int
 static atomic_int refuse_send;		     /* errno of all sending */
 static atomic_uint asked;		     /* how often it was tried meanwhile */
 static atomic_int refuse_merged, refuse_all; /* errno of a write of a GSO packet, of any write */
+static atomic_uint refuse_reads;	     /* so many packets cannot be read */
 
+ssize_t __real_readv(int fd, const struct iovec *iov, int n);
+ssize_t __wrap_readv(int fd, const struct iovec *iov, int n);
 ssize_t __real_writev(int fd, const struct iovec *iov, int n);
 ssize_t __wrap_writev(int fd, const struct iovec *iov, int n);
 ssize_t __real_sendmsg(int fd, const struct msghdr *msg, int flags);
@@ -28,6 +35,18 @@ static bool is_gso(const struct iovec *iov)
 {
 	return iov->iov_len == sizeof(struct virtio_net_hdr) &&
 	       ((const struct virtio_net_hdr *)iov->iov_base)->gso_type;
+}
+
+/* As the kernel does: the packet is gone */
+ssize_t __wrap_readv(int fd, const struct iovec *iov, int n)
+{
+	const ssize_t len = __real_readv(fd, iov, n);
+
+	if (fd == w.host || len <= 0 || !refuse_reads)
+		return len;
+	refuse_reads--;
+	errno = EINVAL;
+	return -1;
 }
 
 ssize_t __wrap_writev(int fd, const struct iovec *iov, int n)
@@ -270,17 +289,54 @@ static void test_cutting_unknown(void **state)
 	cutting_refused();
 }
 
+static void host_singles(unsigned int n)
+{
+	const struct virtio_net_hdr plain = { 0 };
+
+	for (unsigned int i = 0; i < n; i++)
+		host_send(&plain, buf, test_build(&to_peer, buf));
+}
+
+/* What the device has no header for is lost, counted, and said once; the path stands, and all else passes */
+static void test_reading_einval(void **state)
+{
+	struct ntm_wire_hdr header = { 0 };
+
+	(void)state;
+	atomic_store(&refuse_reads, 3);
+	host_singles(5);
+	for (unsigned int i = 0; i < 2; i++)
+		assert_int_equal(peer_read(w.far4, &header, 3000), 128);
+	drops_reach(NTM_PIPE_DROP_INNER, 3);
+	host_gso(0);
+	assert_int_equal(ntm_pipe_lost(&w.pipe), 0);
+	assert_int_equal(notes(), 1);
+}
+
+/* Where nothing is ever read it is not the packets: the owner is told, instead of a loop without end */
+static void test_reading_never(void **state)
+{
+	(void)state;
+	atomic_store(&refuse_reads, UINT_MAX);
+	for (unsigned int ms = 0; ms < 10000 && !ntm_pipe_lost(&w.pipe); ms++) {
+		host_singles(10);
+		usleep(1000);
+	}
+	assert_int_equal(ntm_pipe_lost(&w.pipe), -EINVAL);
+	assert_int_equal(notes(), 1);
+}
+
 /* Errors below that are no matter of offloads: each packet is tried, counted by its cause, and the next one goes when it is over. */
 static void test_send_errors(void **state)
 {
 	static const struct {
 		int err;
 		enum ntm_pipe_drop why;
-	} cases[] = { { ENOBUFS, NTM_PIPE_DROP_NO_MEM },
-		      { ENOMEM, NTM_PIPE_DROP_NO_MEM },
-		      { ENETUNREACH, NTM_PIPE_DROP_NO_ROUTE },
-		      { EHOSTUNREACH, NTM_PIPE_DROP_NO_ROUTE },
-		      { EPERM, NTM_PIPE_DROP_NO_ROUTE } };
+	} cases[] = {
+		{ ENOBUFS, NTM_PIPE_DROP_NO_MEM },	  { ENOMEM, NTM_PIPE_DROP_NO_MEM },
+		{ ENETUNREACH, NTM_PIPE_DROP_NO_ROUTE },  { EHOSTUNREACH, NTM_PIPE_DROP_NO_ROUTE },
+		{ ECONNREFUSED, NTM_PIPE_DROP_NO_ROUTE }, { EPERM, NTM_PIPE_DROP_NO_ROUTE }
+	};
 	struct test_packet t = {
 		.proto = IPPROTO_TCP, .frag = 0x4000, .ttl = 64, .flags = TEST_ACK
 	};
@@ -313,6 +369,7 @@ static int reset(void **state)
 {
 	atomic_store(&refuse_send, 0);
 	atomic_store(&refuse_merged, 0);
+	atomic_store(&refuse_reads, 0);
 	atomic_store(&refuse_all, 0);
 	atomic_store(&refuse_gso, 0);
 	atomic_store(&refuse_large, false);
@@ -326,7 +383,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_merging_einval),    TEST(test_merging_eio),	  TEST(test_merging_udp),
 		TEST(test_device_down),	      TEST(test_cutting_eio),	  TEST(test_cutting_einval),
-		TEST(test_cutting_too_large), TEST(test_cutting_unknown), TEST(test_send_errors),
+		TEST(test_cutting_too_large), TEST(test_cutting_unknown), TEST(test_reading_einval),
+		TEST(test_reading_never),     TEST(test_send_errors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
