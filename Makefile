@@ -67,8 +67,8 @@ TSAN := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 TSAN_CFLAGS = $(LANGUAGE) $(WARNINGS) $(PKG_CFLAGS) $(TSAN) -I tests/unit -MMD -MP
 FUZZ_CFLAGS = $(LANGUAGE) $(PKG_CFLAGS) $(SAN) -I tests/unit -fsanitize=fuzzer-no-link -MMD -MP
 
-.PHONY: all userspace module install uninstall test test-long unit tools matrix demo bench-quick bench-tun bench-relay fuzz fuzz-run fuzz-replay \
-	check lint clean help prerequisites
+.PHONY: all userspace module install uninstall test test-long unit units units-tsan tools matrix demo bench-quick bench-tun bench-relay \
+	fuzz fuzz-run fuzz-replay check lint clean help prerequisites
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
@@ -155,6 +155,10 @@ $(TOOLS): $(B)/tests/tools/%: $(B)/obj/tests/tools/%.o $$(call tool_objects,test
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 tools: $(TOOLS)
+
+units: $(ASAN_UNITS)
+
+units-tsan: $(TSAN_UNITS)
 
 unit: $(UNITS) $(B)/tests/noise
 	@failed=0; for t in $(UNITS); do $$t || failed=1; done; \
@@ -273,7 +277,7 @@ help:
 	@echo 'make install      to PREFIX=$(PREFIX), below DESTDIR; uninstall undoes it'
 	@echo 'make test         every test; T=PATTERN for some'
 	@echo 'make test-long    the same and the long ones, fuzzers among them'
-	@echo 'make unit         unit tests alone, with ASan and UBSan'
+	@echo 'make unit         unit tests alone, with ASan and UBSan, those with threads with TSan as well'
 	@echo 'make fuzz         fuzz targets (clang); fuzz-run runs each for FUZZ_SECONDS=$(FUZZ_SECONDS)'
 	@echo 'make fuzz-replay  their corpora, and a little more, with any compiler; make test does that, too'
 	@echo 'make matrix       who reaches whom, from all pairs of networks on each data path: build/matrix.json'
