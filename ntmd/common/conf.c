@@ -181,6 +181,49 @@ int ntm_conf_load(const char *path, const struct ntm_conf_option *options, void 
 	return err;
 }
 
+static bool is_option(const char *line, const char *name)
+{
+	const size_t len = strlen(name);
+
+	line += strspn(line, " \t");
+	if (strncmp(line, name, len) != 0)
+		return false;
+	line += len;
+	line += strspn(line, " \t");
+	return *line == '=' || *line == ':';
+}
+
+/* The line that gives it, 0: none does */
+static int line_of(const char *path, const char *name)
+{
+	FILE *file = name ? fopen(path, "re") : NULL;
+	int number = 0, found = 0;
+	char *line = NULL;
+	size_t size = 0;
+
+	while (file && !found && getline(&line, &size, file) >= 0) {
+		number++;
+		if (is_option(line, name))
+			found = number;
+	}
+	free(line);
+	if (file)
+		fclose(file);
+	return found;
+}
+
+int ntm_conf_blame(const char *path, const char *option, const char *reason, char *error,
+		   size_t size)
+{
+	const int line = line_of(path, option);
+
+	if (line)
+		snprintf(error, size, "%s:%d: %s: %s", path, line, option, reason);
+	else
+		snprintf(error, size, "%s: %s", path, reason);
+	return -EINVAL;
+}
+
 const char *ntm_conf_uint(const char *value, unsigned long min, unsigned long max,
 			  unsigned long *out)
 {

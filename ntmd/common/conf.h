@@ -30,6 +30,16 @@ struct ntm_conf_option {
 int ntm_conf_load(const char *path, const struct ntm_conf_option *options, void *target,
 		  char *error, size_t size);
 
+/**
+ * ntm_conf_blame() - what is wrong with options that are good by themselves
+ * @path:	a file that ntm_conf_load() has read
+ * @option:	which of them is named, with its line; NULL, or not in the file: none
+ *
+ * Returns -EINVAL.
+ */
+int ntm_conf_blame(const char *path, const char *option, const char *reason, char *error,
+		   size_t size);
+
 /* Helpers for parsers: NULL or a reason. */
 const char *ntm_conf_uint(const char *value, unsigned long min, unsigned long max,
 			  unsigned long *out);

@@ -200,46 +200,46 @@ static bool nested(const char *a, const char *b)
 }
 
 /* A name must be in one zone alone. */
-static const char *bad_zones(const struct ntm_dc_config *c)
+static const char *bad_zones(const struct ntm_dc_config *c, const char **option)
 {
+	*option = "peer-zones";
 	for (unsigned int i = 0; i < c->peer_zone_count; i++) {
 		if (nested(c->peer_zones[i], c->zone))
-			return "[dc] peer-zones has the coordinator's own zone, or one above or below it";
+			return "has the coordinator's own zone, or one above or below it";
 		for (unsigned int j = 0; j < i; j++) {
 			if (nested(c->peer_zones[i], c->peer_zones[j]))
-				return "[dc] peer-zones has a zone twice, or one below another";
+				return "has a zone twice, or one below another";
 		}
 	}
+	*option = "dnssec";
 	if (c->dnssec_required && !c->trust_anchor[0])
-		return "[dc] dnssec = require needs trust-anchor";
+		return "require needs trust-anchor";
 	return NULL;
 }
 
-/* What no single line is to blame for. */
-static const char *contradiction(const struct ntm_dc_config *c)
+/* What no single line is to blame for; @option: the one to name, NULL if it is missing. */
+static const char *contradiction(const struct ntm_dc_config *c, const char **option)
 {
+	*option = NULL;
 	if (!c->zone[0])
 		return "[dc] zone is missing";
 	if (!c->pool4.family && !c->pool6.family)
 		return "[dc] has neither pool4 nor pool6";
+	*option = "listen6";
 	if (!c->listen4.sa.sa_family && !c->listen6.sa.sa_family)
-		return "[dc] listen and listen6 are both none";
-	return bad_zones(c);
+		return "none, and listen is none, too";
+	return bad_zones(c, option);
 }
 
 int ntm_dc_config_load(struct ntm_dc_config *config, const char *path, char *error, size_t size)
 {
-	const char *reason;
+	const char *reason, *option;
 	int err;
 
 	defaults(config);
 	err = ntm_conf_load(path, options, config, error, size);
 	if (err)
 		return err;
-	reason = contradiction(config);
-	if (reason) {
-		snprintf(error, size, "%s: %s", path, reason);
-		return -EINVAL;
-	}
-	return 0;
+	reason = contradiction(config, &option);
+	return reason ? ntm_conf_blame(path, option, reason, error, size) : 0;
 }

@@ -199,10 +199,55 @@ int ntm_node_config_load(struct ntm_node_config *config, const char *path, char 
 
 	set_defaults(config);
 	err = ntm_conf_load(path, options, config, error, size);
-	if (err)
+	if (err && (err != -ENOENT || strcmp(path, NTM_NODE_CONF) != 0))
 		return err;
 	if (config->has_dc == config->has_dc_key)
 		return 0;
-	snprintf(error, size, "%s: dc and dc-key are only good together", path);
-	return -EINVAL;
+	return ntm_conf_blame(path, config->has_dc ? "dc" : "dc-key",
+			      "dc and dc-key are only good together", error, size);
+}
+
+static bool same_dc(const struct ntm_node_config *a, const struct ntm_node_config *b)
+{
+	if (a->has_dc != b->has_dc)
+		return false;
+	return !a->has_dc || (ntm_addr_equal(&a->dc.addrs[0], &b->dc.addrs[0]) &&
+			      !memcmp(a->dc.dc_key, b->dc.dc_key, sizeof(a->dc.dc_key)));
+}
+
+static bool same_upstream(const struct ntm_node_config *a, const struct ntm_node_config *b)
+{
+	if (a->upstream_count != b->upstream_count)
+		return false;
+	for (unsigned int i = 0; i < a->upstream_count; i++)
+		if (!ntm_addr_equal(&a->upstream[i], &b->upstream[i]))
+			return false;
+	return true;
+}
+
+bool ntm_node_config_fixed(const struct ntm_node_config *running,
+			   const struct ntm_node_config *wanted, char *out, size_t size)
+{
+	const struct {
+		const char *name;
+		bool same;
+	} fixed[] = {
+		{ "state", !strcmp(running->state, wanted->state) },
+		{ "control", !strcmp(running->control, wanted->control) },
+		{ "port", running->port == wanted->port },
+		{ "interface", !strcmp(running->interface, wanted->interface) },
+		{ "datapath", !strcmp(running->datapath, wanted->datapath) },
+		{ "threads", running->threads == wanted->threads },
+		{ "dns", !strcmp(running->dns, wanted->dns) },
+		{ "dns-upstream", same_upstream(running, wanted) },
+		{ "dc and dc-key", same_dc(running, wanted) },
+	};
+	size_t used = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]) && used < size; i++)
+		if (!fixed[i].same)
+			used += (size_t)snprintf(out + used, size - used, "%s%s", used ? ", " : "",
+						 fixed[i].name);
+	return used;
 }

@@ -30,8 +30,11 @@ struct ntm_node_config {
 	struct ntm_join dc; /* one address and the key, where the file gives them */
 };
 
-/** ntm_node_config_load() - defaults, then the file; 0, or a negative errno and "FILE:LINE: reason" */
+/** ntm_node_config_load() - defaults, then the file, which need not be there if it is NTM_NODE_CONF; 0, or a negative errno and "FILE:LINE: reason" */
 int ntm_node_config_load(struct ntm_node_config *config, const char *path, char *error,
 			 size_t size);
+/** ntm_node_config_fixed() - options in which the two differ that a running ntmd does not change, with commas; false: none */
+bool ntm_node_config_fixed(const struct ntm_node_config *running,
+			   const struct ntm_node_config *wanted, char *out, size_t size);
 
 #endif

@@ -810,7 +810,7 @@ static void leave(struct ntm_node *node)
 static void reload(struct ntm_node *node)
 {
 	struct ntm_node_config config;
-	char error[512];
+	char error[512], fixed[128];
 
 	if (ntm_node_config_load(&config, node->config_path, error, sizeof(error))) {
 		ntm_err("%s; the old configuration stays", error);
@@ -820,14 +820,8 @@ static void reload(struct ntm_node *node)
 	node->config.rekey_s = config.rekey_s;
 	node->config.log_level = config.log_level;
 	ntm_log_set_level(node->verbose ? NTM_LOG_DEBUG : config.log_level);
-	if (strcmp(config.state, node->config.state) != 0 ||
-	    strcmp(config.control, node->config.control) != 0 ||
-	    strcmp(config.interface, node->config.interface) != 0 ||
-	    strcmp(config.datapath, node->config.datapath) != 0 ||
-	    config.port != node->config.port || config.has_dc != node->config.has_dc)
-		ntm_warn(
-			"%s: state, control, port, datapath, interface and dc change only with a restart",
-			node->config_path);
+	if (ntm_node_config_fixed(&node->config, &config, fixed, sizeof(fixed)))
+		ntm_warn("%s: %s: change only with a restart", node->config_path, fixed);
 	ntm_info("configuration reloaded");
 }
 

@@ -170,34 +170,32 @@ static void defaults(struct ntm_rs_config *c)
 	c->log_level = NTM_LOG_INFO;
 }
 
-/* What no single line is to blame for. */
-static const char *contradiction(struct ntm_rs_config *c)
+/* What no single line is to blame for; @option: the one to name. */
+static const char *contradiction(struct ntm_rs_config *c, const char **option)
 {
 	const uint16_t port4 = c->listen4.sa.sa_family ? ntohs(c->listen4.v4.sin_port) : 0;
 	const uint16_t port6 = c->listen6.sa.sa_family ? ntohs(c->listen6.v6.sin6_port) : 0;
 
+	*option = "listen6";
 	if (!port4 && !port6)
-		return "[rs] listen and listen6 are both none";
+		return "none, and listen is none, too";
+	*option = c->other_port ? "other-port" : port4 ? "listen" : "listen6";
 	if (!c->other_port)
 		c->other_port = (port4 ? port4 : port6) + 1ul;
 	if (c->other_port == port4 || c->other_port == port6 || c->other_port > 65535)
-		return "[rs] other-port must be a port of its own";
+		return "other-port must be a port of its own";
 	return NULL;
 }
 
 int ntm_rs_config_load(struct ntm_rs_config *config, const char *path, char *error, size_t size)
 {
-	const char *reason;
+	const char *reason, *option;
 	int err;
 
 	defaults(config);
 	err = ntm_conf_load(path, options, config, error, size);
 	if (err && (err != -ENOENT || strcmp(path, NTM_RS_CONFIG_FILE) != 0))
 		return err;
-	reason = contradiction(config);
-	if (reason) {
-		snprintf(error, size, "%s: %s", path, reason);
-		return -EINVAL;
-	}
-	return 0;
+	reason = contradiction(config, &option);
+	return reason ? ntm_conf_blame(path, option, reason, error, size) : 0;
 }

@@ -153,6 +153,7 @@ for zones in example.net sub.example.net net "b.example, a.b.example" "b.example
 		echo "peer-zones = $zones"
 	} | sed '/b.example, c.example/d' >"$DIR/bad.conf"
 	check "peer-zones = $zones makes no sense" exits 2 "$DC" -c "$DIR/bad.conf" zones
+	check "and its line is named" says "$DIR/bad.conf:$(grep -c . "$DIR/bad.conf"): peer-zones: " "$DC" -c "$DIR/bad.conf" zones
 done
 configure
 # Commands without a coordinator have the store to themselves for a moment

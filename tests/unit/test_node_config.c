@@ -174,9 +174,60 @@ static void test_bad_options(void **state)
 	}
 	assert_int_equal(load("[node]\ndc = 192.0.2.1:4330\n", &config, error),
 			 -EINVAL); /* without its key */
-	assert_true(error[0]);
+	assert_non_null(strstr(error, "/file:2: dc: "));
+	assert_int_equal(
+		load("[node]\n# dc =\n\n dc-key = AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\n",
+		     &config, error),
+		-EINVAL);
+	assert_non_null(strstr(error, "/file:4: dc-key: "));
 	assert_int_equal(ntm_node_config_load(&config, "/nowhere/ntmd.conf", error, sizeof(error)),
 			 -ENOENT);
+}
+
+/* A node needs no file; one that somebody asked for by its name must be there, see above */
+static void test_no_file(void **state)
+{
+	struct ntm_node_config config;
+	char error[512];
+
+	(void)state;
+	if (!access(NTM_NODE_CONF, F_OK))
+		skip();
+	assert_int_equal(ntm_node_config_load(&config, NTM_NODE_CONF, error, sizeof(error)), 0);
+	assert_int_equal(config.port, 4330);
+	assert_string_equal(config.control, NTM_NODE_CONTROL);
+}
+
+static void test_fixed(void **state)
+{
+	const char *key = "dc-key = AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\n";
+	struct ntm_node_config running, wanted;
+	char error[512], text[256], fixed[128];
+
+	(void)state;
+	assert_int_equal(load("[node]\n", &running, error), 0);
+	assert_int_equal(load("[node]\nlog-level = debug\nidle-timeout = 9\nrekey-after = 99\n",
+			      &wanted, error),
+			 0);
+	assert_false(ntm_node_config_fixed(&running, &wanted, fixed, sizeof(fixed)));
+	assert_int_equal(load("[node]\ndns = off\nthreads = 2\n", &wanted, error), 0);
+	assert_true(ntm_node_config_fixed(&running, &wanted, fixed, sizeof(fixed)));
+	assert_string_equal(fixed, "threads, dns");
+	snprintf(text, sizeof(text),
+		 "[node]\nstate = /s\ncontrol = /c\nport = 1\ninterface = i\ndatapath = tun\n"
+		 "threads = 1\ndns = off\ndns-upstream = 192.0.2.1\ndc = 192.0.2.1\n%s",
+		 key);
+	assert_int_equal(load(text, &wanted, error), 0);
+	assert_true(ntm_node_config_fixed(&running, &wanted, fixed, sizeof(fixed)));
+	assert_string_equal(
+		fixed,
+		"state, control, port, interface, datapath, threads, dns, dns-upstream, dc and dc-key");
+	snprintf(text, sizeof(text), "[node]\ndns-upstream = 192.0.2.1\ndc = 192.0.2.1\n%s", key);
+	assert_int_equal(load(text, &running, error), 0);
+	snprintf(text, sizeof(text), "[node]\ndns-upstream = 192.0.2.2\ndc = 192.0.2.2\n%s", key);
+	assert_int_equal(load(text, &wanted, error), 0);
+	assert_true(ntm_node_config_fixed(&running, &wanted, fixed, sizeof(fixed)));
+	assert_string_equal(fixed, "dns-upstream, dc and dc-key");
 }
 
 static void test_dc_file(void **state)
@@ -312,6 +363,7 @@ int main(void)
 		cmocka_unit_test(test_words),	   cmocka_unit_test(test_bad_options),
 		cmocka_unit_test(test_dc_file),	   cmocka_unit_test(test_damaged_files),
 		cmocka_unit_test(test_lease_file), cmocka_unit_test(test_pins),
+		cmocka_unit_test(test_no_file),	   cmocka_unit_test(test_fixed),
 	};
 
 	if (sodium_init() < 0)

@@ -100,6 +100,13 @@ static void test_refused(void **state)
 	}
 	assert_int_equal(load("[rs]\n\npaths = x\n"), -EINVAL);
 	assert_non_null(strstr(error, ":3: "));
+	/* What is wrong with two lines names one */
+	assert_int_equal(load("[rs]\nlisten = none\nlisten6=none\n"), -EINVAL);
+	assert_non_null(strstr(error, ":3: listen6: "));
+	assert_int_equal(load("[rs]\nother-port = 4330\n"), -EINVAL);
+	assert_non_null(strstr(error, ":2: other-port: "));
+	assert_int_equal(load("[rs]\nlisten6 = none\nlisten = 0.0.0.0:65535\n"), -EINVAL);
+	assert_non_null(strstr(error, ":3: listen: "));
 	assert_int_equal(ntm_rs_config_load(&config, "/nowhere.conf", error, sizeof(error)),
 			 -ENOENT);
 }
