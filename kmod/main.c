@@ -4,6 +4,7 @@
 #include <net/genetlink.h>
 #include <net/rtnetlink.h>
 #include <ntmobile/uapi.h>
+#include <ntmobile/version.h>
 #include "dev.h"
 #include "event.h"
 #include "key.h"
@@ -48,6 +49,7 @@ static void __exit ntm_exit(void)
 module_init(ntm_init);
 module_exit(ntm_exit);
 MODULE_LICENSE("GPL");
+MODULE_VERSION(NTM_VERSION);
 MODULE_DESCRIPTION("NTMobile: encrypted tunnels between nodes that move");
 MODULE_ALIAS_RTNL_LINK(NTM_LINK_KIND);
 MODULE_ALIAS_GENL_FAMILY(NTM_GENL_NAME);

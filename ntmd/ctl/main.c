@@ -9,16 +9,18 @@
 
 #include "common/control.h"
 #include "ctl.h"
+#include "ntmobile/version.h"
 
 #define DEFAULT_SOCKET "/run/ntmd.sock"
-#define VERSION "0.1.0"
 #define TIMEOUT_MS 20000
 #define LIFETIME_TIMEOUT_MS 200000 /* a netcheck that watches mappings for three minutes */
 #define PING_EVERY_US 1000000
 
+enum given { JSON = 1, DROPS = 2, LIFETIME = 4, COUNT = 8 };
+
 struct options {
 	const char *socket;
-	bool json, drops, lifetime;
+	unsigned int given; /* enum given */
 	unsigned long count;
 	char **args; /* the verb's */
 	int arg_count;
@@ -39,8 +41,9 @@ static void usage(FILE *out)
 	      "  --json         for programs; \"schema\" is the version\n"
 	      "  --drops        dropped packets, by cause\n"
 	      "  --lifetime     also how long the NAT keeps a mapping, which takes three minutes\n"
-	      "  -c N           this many pings (4)\n"
-	      "  --version      print the version\n"
+	      "  -c, --count N  this many pings (4)\n"
+	      "  -V, --version  print the version\n"
+	      "  -h, --help     print this\n"
 	      "\n"
 	      "Exit codes: 0 ok, 1 error, 2 usage, 3 ntmd is not running, 4 relayed only, 5 unreachable.\n",
 	      out);
@@ -72,7 +75,10 @@ static int call_for(const struct options *o, json_t *request, json_t **response,
 	json_int_t code;
 	const char *error;
 
-	*response = request ? ntm_control_call(o->socket, request, timeout_ms) : NULL;
+	*response = NULL;
+	if (!request)
+		return usage_error("the argument is not UTF-8");
+	*response = ntm_control_call(o->socket, request, timeout_ms);
 	json_decref(request);
 	if (!*response)
 		return cannot_call(o);
@@ -103,11 +109,11 @@ static int verb_status(const struct options *o)
 	code = call(o, json_pack("{s:s}", "command", "status"), &response);
 	if (code)
 		return code;
-	if (o->json) {
+	if (o->given & JSON) {
 		json_dumpf(response, stdout, JSON_INDENT(2));
 		putchar('\n');
 	} else {
-		code = ctl_status(response, o->drops);
+		code = ctl_status(response, o->given & DROPS);
 	}
 	json_decref(response);
 	return code;
@@ -193,16 +199,17 @@ static int verb_forget(const struct options *o)
 
 static int verb_netcheck(const struct options *o)
 {
+	const bool lifetime = o->given & LIFETIME;
 	json_t *response;
 	int code;
 
 	if (o->arg_count)
 		return usage_error("netcheck takes no argument");
-	code = call_for(o, json_pack("{s:s, s:b}", "command", "netcheck", "lifetime", o->lifetime),
-			&response, o->lifetime ? LIFETIME_TIMEOUT_MS : TIMEOUT_MS);
+	code = call_for(o, json_pack("{s:s, s:b}", "command", "netcheck", "lifetime", lifetime),
+			&response, lifetime ? LIFETIME_TIMEOUT_MS : TIMEOUT_MS);
 	if (code)
 		return code;
-	if (o->json) {
+	if (o->given & JSON) {
 		json_dumpf(response, stdout, JSON_INDENT(2));
 		putchar('\n');
 	} else {
@@ -237,27 +244,28 @@ static int parse(struct options *o, int argc, char **argv)
 	char *end;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "c:h", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "c:Vh", longs, NULL)) != -1) {
 		switch (c) {
 		case 's':
 			o->socket = optarg;
 			break;
 		case 'j':
-			o->json = true;
+			o->given |= JSON;
 			break;
 		case 'd':
-			o->drops = true;
+			o->given |= DROPS;
 			break;
 		case 'c':
+			o->given |= COUNT;
 			o->count = strtoul(optarg, &end, 10);
 			if (*end || !o->count || o->count > 1000000 || optarg[0] == '-')
 				return usage_error("-c takes a number from 1");
 			break;
 		case 'l':
-			o->lifetime = true;
+			o->given |= LIFETIME;
 			break;
 		case 'V':
-			puts("ntmctl " VERSION);
+			puts("ntmctl " NTM_VERSION);
 			return NTM_EXIT_OK;
 		case 'h':
 			return verb_help(o);
@@ -269,26 +277,48 @@ static int parse(struct options *o, int argc, char **argv)
 	return -1;
 }
 
-int main(int argc, char **argv)
+/* The verb, once its options fit */
+static int run(const struct options *o, const char *verb)
 {
 	static const struct {
 		const char *name;
 		int (*run)(const struct options *o);
+		unsigned int takes;
 	} verbs[] = {
-		{ "status", verb_status }, { "join", verb_join },	  { "ping", verb_ping },
-		{ "forget", verb_forget }, { "netcheck", verb_netcheck }, { "help", verb_help },
+		{ "status", verb_status, JSON | DROPS },
+		{ "join", verb_join, 0 },
+		{ "ping", verb_ping, COUNT },
+		{ "forget", verb_forget, 0 },
+		{ "netcheck", verb_netcheck, JSON | LIFETIME },
+		{ "help", verb_help, 0 },
 	};
+
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+		if (strcmp(verb, verbs[i].name) != 0)
+			continue;
+		if (o->given & ~verbs[i].takes)
+			return usage_error("an option that this verb does not take");
+		return verbs[i].run(o);
+	}
+	return usage_error("unknown verb");
+}
+
+static int finish_output(int code)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return code;
+	fputs("ntmctl: cannot write to standard output\n", stderr);
+	return code ? code : NTM_EXIT_ERROR;
+}
+
+int main(int argc, char **argv)
+{
 	struct options o = { .socket = DEFAULT_SOCKET, .count = 4 };
-	const char *verb;
 	int code = parse(&o, argc, argv);
 
 	if (code >= 0)
-		return code;
-	verb = optind < argc ? argv[optind] : "status";
+		return finish_output(code);
 	o.args = argv + optind + (optind < argc);
 	o.arg_count = optind < argc ? argc - optind - 1 : 0;
-	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
-		if (!strcmp(verb, verbs[i].name))
-			return verbs[i].run(&o);
-	return usage_error("unknown verb");
+	return finish_output(run(&o, optind < argc ? argv[optind] : "status"));
 }

@@ -7,13 +7,15 @@
 #include <sys/stat.h>
 #include "common/control.h"
 #include "dc/cli.h"
+#include "dc/cli_line.h"
 #include "dc/cli_zones.h"
 #include "dc/serve.h"
+#include "ntmobile/version.h"
 
 static const char help[] =
 	"usage: ntm-dc [-c FILE] COMMAND\n"
 	"\n"
-	"  serve [-v]          run the coordinator in the foreground; -v: log everything\n"
+	"  serve               run the coordinator in the foreground\n"
 	"  invite NAME         let a node join under NAME: prints the join string for it\n"
 	"  invite --batch FILE the same for each line of FILE (-: standard input)\n"
 	"  invite --relay ...  the same for relay servers\n"
@@ -27,6 +29,9 @@ static const char help[] =
 	"  help                this text\n"
 	"\n"
 	"  -c, --config FILE   configuration, " NTM_DC_CONFIG_FILE " if not given\n"
+	"  -v, --verbose       log everything\n"
+	"  -V, --version       print the version\n"
+	"  -h, --help          this text\n"
 	"\n"
 	"Exit codes: 0 ok, 1 error, 2 wrong usage or configuration, 3 ntm-dc is not running.\n";
 
@@ -35,7 +40,7 @@ struct options {
 	const char *batch;
 	const char *command;
 	const char *name;
-	bool verbose, json, relay, help;
+	bool verbose, json, relay, help, version;
 };
 
 static int usage(const char *reason)
@@ -47,17 +52,14 @@ static int usage(const char *reason)
 static int parse(struct options *o, int argc, char **argv)
 {
 	static const struct option longs[] = {
-		{ "config", required_argument, NULL, 'c' },
-		{ "verbose", no_argument, NULL, 'v' },
-		{ "help", no_argument, NULL, 'h' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "relay", no_argument, NULL, 'r' },
-		{ "batch", required_argument, NULL, 'b' },
-		{ NULL, 0, NULL, 0 },
+		{ "config", required_argument, NULL, 'c' }, { "verbose", no_argument, NULL, 'v' },
+		{ "help", no_argument, NULL, 'h' },	    { "version", no_argument, NULL, 'V' },
+		{ "json", no_argument, NULL, 'j' },	    { "relay", no_argument, NULL, 'r' },
+		{ "batch", required_argument, NULL, 'b' },  { NULL, 0, NULL, 0 },
 	};
 	int opt;
 
-	while ((opt = getopt_long(argc, argv, "c:vh", longs, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "c:vVh", longs, NULL)) != -1) {
 		switch (opt) {
 		case 'c':
 			o->config_file = optarg;
@@ -67,6 +69,9 @@ static int parse(struct options *o, int argc, char **argv)
 			break;
 		case 'h':
 			o->help = true;
+			break;
+		case 'V':
+			o->version = true;
 			break;
 		case 'j':
 			o->json = true;
@@ -159,7 +164,11 @@ int main(int argc, char **argv)
 		return code;
 	if (o.help || (o.command && !strcmp(o.command, "help"))) {
 		fputs(help, stdout);
-		return NTM_EXIT_OK;
+		return ntm_cli_finish(NTM_EXIT_OK);
+	}
+	if (o.version) {
+		puts("ntm-dc " NTM_VERSION);
+		return ntm_cli_finish(NTM_EXIT_OK);
 	}
 	if (!o.command)
 		return usage("a command is missing");

@@ -11,8 +11,7 @@
 #include "common/log.h"
 #include "dnsconf.h"
 #include "node.h"
-
-#define VERSION "0.1.0"
+#include "ntmobile/version.h"
 
 static void usage(FILE *out)
 {
@@ -23,8 +22,8 @@ static void usage(FILE *out)
 	      "      --udp-fd N     a bound UDP socket of the parent's: one of both families, or one of each\n"
 	      "  -v, --verbose      log all there is to say\n"
 	      "      --undo-dns     take back what a killed ntmd did to this host's DNS, and end\n"
-	      "      --version      print the version\n"
-	      "      --help         print this\n"
+	      "  -V, --version      print the version\n"
+	      "  -h, --help         print this\n"
 	      "\n"
 	      "SIGHUP reads the configuration again, SIGTERM and SIGINT end with a goodbye.\n"
 	      "Exit codes: 0 ok, 1 error, 2 bad flags or configuration.\n"
@@ -77,7 +76,7 @@ static struct flags parse_flags(int argc, char **argv)
 	bool good = true;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "c:vh", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "c:vVh", longs, NULL)) != -1) {
 		switch (c) {
 		case 'c':
 			flags.config = optarg;
@@ -96,7 +95,7 @@ static struct flags parse_flags(int argc, char **argv)
 			flags.exit_code = NTM_EXIT_OK;
 			return flags;
 		case 'V':
-			puts("ntmd " VERSION);
+			puts("ntmd " NTM_VERSION);
 			flags.exit_code = NTM_EXIT_OK;
 			return flags;
 		case 'h':

@@ -22,10 +22,13 @@ static json_t *ask(const struct ntm_rs_config *config, json_t *request, int *cod
 	const int err = errno;
 	const char *text;
 
+	if (!request) {
+		*code = complain(NTM_EXIT_USAGE, "the argument is not UTF-8");
+		return NULL;
+	}
 	json_decref(request);
-	if (!request || (!response && err != ECONNREFUSED && err != ENOENT)) {
-		fprintf(stderr, "ntm-rs: %s: %s\n", config->control,
-			request ? strerror(err) : "out of memory");
+	if (!response && err != ECONNREFUSED && err != ENOENT) {
+		fprintf(stderr, "ntm-rs: %s: %s\n", config->control, strerror(err));
 		*code = NTM_EXIT_ERROR;
 		return NULL;
 	}
@@ -44,7 +47,7 @@ static json_t *ask(const struct ntm_rs_config *config, json_t *request, int *cod
 	return NULL;
 }
 
-static int finish_output(int code)
+int ntm_rs_cli_finish(int code)
 {
 	if (fflush(stdout) || ferror(stdout))
 		return complain(NTM_EXIT_ERROR, "cannot write to standard output");
@@ -60,7 +63,7 @@ int ntm_rs_cli_join(const struct ntm_rs_config *config, const char *string)
 	if (response)
 		printf("%s\n", json_string_value(json_object_get(response, "name")));
 	json_decref(response);
-	return finish_output(code);
+	return ntm_rs_cli_finish(code);
 }
 
 int ntm_rs_cli_leave(const struct ntm_rs_config *config, const char *zone)
@@ -192,5 +195,5 @@ int ntm_rs_cli_status(const struct ntm_rs_config *config, bool json, bool drops)
 	else
 		code = drops ? print_drops(response) : print_status(response);
 	json_decref(response);
-	return finish_output(code);
+	return ntm_rs_cli_finish(code);
 }

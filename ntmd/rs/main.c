@@ -7,12 +7,13 @@
 #include <sys/stat.h>
 #include "common/control.h"
 #include "rs/cli.h"
+#include "ntmobile/version.h"
 #include "rs/serve.h"
 
 static const char help[] =
 	"usage: ntm-rs [-c FILE] COMMAND\n"
 	"\n"
-	"  serve [-v]                  run the relay server in the foreground; -v: log everything\n"
+	"  serve                       run the relay server in the foreground\n"
 	"  join STRING                 relay for the DC that this string is of (ntm-dc invite --relay)\n"
 	"  leave ZONE                  not any more for the DC of this zone\n"
 	"  status [--json | --drops]   what it does; packets that were dropped, by cause\n"
@@ -20,6 +21,9 @@ static const char help[] =
 	"  help                        this text\n"
 	"\n"
 	"  -c, --config FILE           configuration, " NTM_RS_CONFIG_FILE " if not given\n"
+	"  -v, --verbose               log everything\n"
+	"  -V, --version               print the version\n"
+	"  -h, --help                  this text\n"
 	"\n"
 	"Exit codes: 0 ok, 1 error, 2 wrong usage or configuration, 3 ntm-rs is not running, 5 the DC does not answer.\n";
 
@@ -27,7 +31,7 @@ struct options {
 	const char *config_file;
 	const char *command;
 	const char *argument;
-	bool verbose, json, drops, help;
+	bool verbose, json, drops, help, version;
 };
 
 static int usage(const char *reason)
@@ -39,13 +43,17 @@ static int usage(const char *reason)
 static int parse(struct options *o, int argc, char **argv)
 {
 	static const struct option longs[] = {
-		{ "config", required_argument, NULL, 'c' }, { "verbose", no_argument, NULL, 'v' },
-		{ "help", no_argument, NULL, 'h' },	    { "json", no_argument, NULL, 'j' },
-		{ "drops", no_argument, NULL, 'd' },	    { NULL, 0, NULL, 0 },
+		{ "config", required_argument, NULL, 'c' },
+		{ "verbose", no_argument, NULL, 'v' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "json", no_argument, NULL, 'j' },
+		{ "drops", no_argument, NULL, 'd' },
+		{ "version", no_argument, NULL, 'V' },
+		{ NULL, 0, NULL, 0 },
 	};
 	int opt;
 
-	while ((opt = getopt_long(argc, argv, "c:vh", longs, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "c:vVh", longs, NULL)) != -1) {
 		switch (opt) {
 		case 'c':
 			o->config_file = optarg;
@@ -55,6 +63,9 @@ static int parse(struct options *o, int argc, char **argv)
 			break;
 		case 'h':
 			o->help = true;
+			break;
+		case 'V':
+			o->version = true;
 			break;
 		case 'j':
 			o->json = true;
@@ -124,7 +135,11 @@ int main(int argc, char **argv)
 		return code;
 	if (o.help || (o.command && is(&o, "help"))) {
 		fputs(help, stdout);
-		return NTM_EXIT_OK;
+		return ntm_rs_cli_finish(NTM_EXIT_OK);
+	}
+	if (o.version) {
+		puts("ntm-rs " NTM_VERSION);
+		return ntm_rs_cli_finish(NTM_EXIT_OK);
 	}
 	if (!o.command)
 		return usage("a command is missing");
