@@ -67,12 +67,17 @@ TSAN := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 TSAN_CFLAGS = $(LANGUAGE) $(WARNINGS) $(PKG_CFLAGS) $(TSAN) -I tests/unit -MMD -MP
 FUZZ_CFLAGS = $(LANGUAGE) $(PKG_CFLAGS) $(SAN) -I tests/unit -fsanitize=fuzzer-no-link -MMD -MP
 
-.PHONY: all userspace module install uninstall test test-long unit units units-tsan tools matrix demo bench-quick bench-tun bench-relay \
-	fuzz fuzz-run fuzz-replay check lint clean help prerequisites
+.PHONY: all userspace module no-module module-of-kdir install uninstall test test-long unit units units-tsan tools matrix demo bench-quick \
+	bench-tun bench-relay fuzz fuzz-run fuzz-replay check lint clean help prerequisites
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
-all: userspace $(if $(wildcard $(KDIR)/Makefile),module)
+# A kernel that somebody asked for has to be there
+ASKED_FOR_KDIR := $(filter-out file default undefined,$(firstword $(origin KDIR)))
+all: userspace $(if $(ASKED_FOR_KDIR)$(wildcard $(KDIR)/Makefile),module,no-module)
+
+no-module:
+	@echo "no kernel headers in $(KDIR): the programs alone were built, without kmod/ntmobile.ko" >&2
 
 userspace: $(PROGRAMS)
 
@@ -239,8 +244,17 @@ MAN_PAGES = $(wildcard docs/*.1 docs/*.5 docs/*.8)
 EXAMPLES = $(wildcard docs/*.conf.example docs/examples/*)
 sections = $(sort $(subst .,,$(suffix $(MAN_PAGES))))
 
-install: userspace
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin
+# What modules_install puts below the kernel of KDIR has to be of that kernel
+module-of-kdir:
+	@test ! -f kmod/ntmobile.ko || { \
+		is=$$(strings -a kmod/ntmobile.ko | sed -n 's/^vermagic=\([^ ]*\).*/\1/p'); \
+		wanted=$$(cat $(KDIR)/include/config/kernel.release 2>/dev/null); \
+		test "$$is" = "$$wanted" || { \
+			echo "kmod/ntmobile.ko is for kernel $$is, and $(KDIR) is $${wanted:-none}: give the KDIR=... that it was built with" >&2; \
+			exit 1; }; }
+
+install: userspace module-of-kdir
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(SYSCONFDIR)/ntmobile
 	install -m 755 $(B)/bin/ntmctl $(DESTDIR)$(PREFIX)/bin/
 	install -m 755 $(B)/bin/ntmd $(B)/bin/ntm-dc $(B)/bin/ntm-rs $(DESTDIR)$(PREFIX)/sbin/
 	@set -e; for f in $(UNIT_FILES); do \
@@ -261,6 +275,7 @@ uninstall:
 	rm -f $(patsubst %.in,%,$(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(UNIT_FILES))))
 	rm -f $(foreach m,$(MAN_PAGES),$(DESTDIR)$(PREFIX)/share/man/man$(subst .,,$(suffix $(m)))/$(notdir $(m)))
 	rm -rf $(DESTDIR)$(PREFIX)/share/doc/ntmobile
+	rmdir --ignore-fail-on-non-empty $(DESTDIR)$(SYSCONFDIR)/ntmobile 2>/dev/null || true
 	@set -e; for f in $(DESTDIR)/lib/modules/*/updates/kmod/ntmobile.ko* $(DESTDIR)/lib/modules/*/extra/kmod/ntmobile.ko*; do \
 		test -f $$f || continue; echo "rm $$f"; rm -f $$f; \
 		test -n "$(DESTDIR)" || depmod -a "$$(echo $$f | cut -d/ -f4)"; done

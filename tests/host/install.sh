@@ -70,14 +70,40 @@ no_headers() {
 	! make -C "$TREE" module KDIR=/nowhere >"$DIR/log" 2>&1 && grep -q 'no kernel headers in /nowhere: give KDIR=' "$DIR/log"
 }
 check "without headers it says what to do" no_headers
+version=$(sed -nE 's/^#define NTM_VERSION "(.*)"$/\1/p' include/ntmobile/version.h)
+version_is() {
+	[ "$(modinfo -F version "$TREE/kmod/ntmobile.ko")" = "$version" ]
+}
+check "it has the programs' version" version_is
+
+# make alone
+headers_missing() {
+	! make -C "$TREE" KDIR=/nowhere >"$DIR/log" 2>&1 && grep -q 'no kernel headers in /nowhere: give KDIR=' "$DIR/log"
+}
+check "make KDIR=... fails if there are no headers" headers_missing
+# As on a machine without headers for the kernel that it runs
+programs_alone() {
+	sed 's,^KDIR ?= .*,KDIR ?= /nowhere,' Makefile >"$TREE/Makefile" &&
+		make -C "$TREE" >"$DIR/log" 2>&1 && grep -q 'no kernel headers in /nowhere: the programs alone' "$DIR/log"
+	local rc=$?
+	cp Makefile "$TREE/"
+	return $rc
+}
+check "make without headers builds the programs, and says so" programs_alone
 
 # Where it goes
 INSTALL=(make -s -C "$TREE" DESTDIR="$DEST" PREFIX=/opt/ntm UNITDIR=/etc/systemd/system KDIR="$kdir")
+other_kernel() {
+	! make -s -C "$TREE" DESTDIR="$DEST" KDIR="$kdir6_1" install >"$DIR/log" 2>&1 &&
+		grep -q 'kmod/ntmobile.ko is for kernel .*: give the KDIR=' "$DIR/log" && [ -z "$(files_in "$DEST" 2>/dev/null)" ]
+}
+check "make install does not put the module below another kernel" other_kernel
 check "make install" "${INSTALL[@]}" install
+check "with a place for the configuration" test -d "$DEST/etc/ntmobile"
 installed() {
 	local page
 	"$DEST/opt/ntm/bin/ntmctl" --version && "$DEST/opt/ntm/sbin/ntmd" --version || return 1
-	"$DEST/opt/ntm/sbin/ntm-dc" help && "$DEST/opt/ntm/sbin/ntm-rs" help || return 1
+	"$DEST/opt/ntm/sbin/ntm-dc" --version && "$DEST/opt/ntm/sbin/ntm-rs" --version || return 1
 	for page in "$TREE"/docs/*.[158]; do
 		cmp "$page" "$DEST/opt/ntm/share/man/man${page##*.}/${page##*/}" || return 1
 	done
@@ -107,6 +133,7 @@ left() {
 	[ "$(files_in "$DEST" | grep -v '/lib/modules/[^/]*/modules\.')" = ./opt/ntm/sbin/other ] || { files_in "$DEST"; return 1; }
 }
 check "leaves what is not ours, and nothing else" left
+check "and no empty place for a configuration" test ! -e "$DEST/etc/ntmobile"
 
 check "make clean" make -s -C "$TREE" clean
 cleaned() {
@@ -122,7 +149,7 @@ helped() {
 	[ ${#targets[@]} -gt 10 ] || return 1
 	for target in "${targets[@]}"; do
 		case $target in
-		all | prerequisites | tools | help) continue ;;
+		all | no-module | module-of-kdir | prerequisites | tools | help) continue ;;
 		esac
 		grep -qx -- "$target" "$DIR/help" || { echo "make help does not tell of $target"; return 1; }
 	done
