@@ -185,7 +185,10 @@ static int open_network(struct serve *s, char *error, size_t size)
 	int err = ntm_udp_open(&s->udp, &s->loop, &c->listen4, &c->listen6, false, on_packet, s);
 
 	if (err) {
-		snprintf(error, size, "cannot listen: %s", strerror(-err));
+		snprintf(error, size, "cannot listen at UDP port %u: %s",
+			 ntohs(c->listen4.sa.sa_family ? c->listen4.v4.sin_port :
+							 c->listen6.v6.sin6_port),
+			 strerror(-err));
 		return err;
 	}
 	s->core.send = on_send;

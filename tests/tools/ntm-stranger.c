@@ -6,7 +6,8 @@
  *
  *   ntm-stranger request TO KEY ID PORT COUNT
  *                         Tunnel Requests as a node makes them, to the node with the public key KEY, for the path ID, each
- *                         with a static key of its own and the psk of no path. Prints how many answers came, and their bytes
+ *                         with a static key of its own and the psk of no path; ID 0: Session Requests, to a coordinator.
+ *                         One each millisecond. Prints how many answers came, and their bytes
  *   ntm-stranger keep IF FILE TYPE TO MIN
  *                         the first UDP datagram over IPv4 that leaves by IF, to TO, of MIN bytes or more, whose first byte
  *                         is TYPE: into FILE, from its IP header on. Exit status 1: none within 15 s
@@ -71,7 +72,7 @@ static void pause_ms(long ms)
 	nanosleep(&(struct timespec){ .tv_nsec = ms * 1000000 }, NULL);
 }
 
-/* Tunnel Requests */
+/* Requests */
 
 static int send_request(int fd, const union ntm_addr *to, const uint8_t key[32], uint32_t id)
 {
@@ -86,8 +87,9 @@ static int send_request(int fd, const union ntm_addr *to, const uint8_t key[32],
 	randombytes_buf(psk, sizeof(psk));
 	NTM_SET(&payload, EPOCH);
 	NTM_SET(&payload, SUITES);
-	len = ntm_hs_request(&hs, NTM_PKT_TUNNEL_REQUEST, &self, key, psk, randombytes_random() | 1,
-			     id, &payload, &jar, now_ms(), packet, sizeof(packet));
+	len = ntm_hs_request(&hs, id ? NTM_PKT_TUNNEL_REQUEST : NTM_PKT_SESSION_REQUEST, &self, key,
+			     id ? psk : NULL, randombytes_random() | 1, id, id ? &payload : NULL,
+			     &jar, now_ms(), packet, sizeof(packet));
 	if (len <= 0 || sendto(fd, packet, (size_t)len, 0, &to->sa, ntm_addr_len(to)) != len)
 		fail("request");
 	return len;

@@ -1,0 +1,46 @@
+# shellcheck shell=bash
+# A coordinator that strangers flood with Session Requests, each of another key: it answers them by cookies, does the costly part of a
+# handshake for few, and nodes register and find each other as ever.
+# on: host
+# on-long: qemu-6.12
+# timeout: 120
+#
+#   dc ---- internet ---- mn, cn, evil
+
+net internet
+host dc mn cn evil
+link dc internet 192.0.2.1/24
+link mn internet 192.0.2.10/24
+link cn internet 192.0.2.20/24
+link evil internet 192.0.2.66/24
+dns dc
+resolver mn 192.0.2.1
+dc dc
+node mn mn dc
+
+counter() {
+	dc_ctl dc status | sed -nE "s/^$1: ([0-9]+)\$/\1/p"
+}
+flooded() {
+	[ "$(counter cookie_replies)" -ge 200 ]
+}
+registered() {
+	ctl "$1" | grep -q 'DC: registered'
+}
+
+handshakes=$(counter handshakes) cookies=$(counter cookie_replies)
+bg evil flood ntm-stranger request 192.0.2.1 "$(dc_ctl dc status | sed -n 's/^key: //p')" 0 5000 12000
+check "a flood gets cookies" eventually 10 flooded
+node cn cn dc
+check "in the midst of it a node has joined" running evil flood
+check "and is found by its name" on mn ping -c 1 -W 3 cn.example.net
+again mn ntmd
+check "one that starts anew is registered" eventually 10 registered mn
+check "all the while the flood went on" running evil flood
+wait_for evil flood 60
+handshakes=$(($(counter handshakes) - handshakes)) cookies=$(($(counter cookie_replies) - cookies))
+say "12000 requests: $cookies cookies, $handshakes handshakes; $(logs evil flood)"
+at_least "most requests got a cookie" "$cookies" 6000
+at_most "hands were shaken with few" "$handshakes" 500
+at_most "and no answer is longer than what it answers" "$(logs evil flood | awk '/ answers, / { print $3 / $1 }')" 140
+like "nothing else came of it" "$(dc_ctl dc nodes | grep -c .)" '^3$'
