@@ -52,7 +52,7 @@ tells() {
 	for option in "$@"; do
 		grep -qE -- "(^|[^a-z-])$option([^a-z-]|\$)" "$file" || { echo "nothing of $option"; rc=1; }
 	done
-	return $rc
+	return "$rc"
 }
 
 VERSION=$(sed -nE 's/^#define NTM_VERSION "(.*)"$/\1/p' include/ntmobile/version.h)
