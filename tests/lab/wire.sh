@@ -73,3 +73,10 @@ unplug a internet
 is "a wire without its plug loses all" "$(echoes 10)" 0
 plug a internet
 check "and with it nothing" eventually 5 on a ping -c 1 -W 1 192.0.2.20
+
+on a ip neigh flush to 192.0.2.20
+mac=$(on b cat "/sys/class/net/$(if_of b internet)/address")
+link_set a internet --delay none --corrupt 100%
+on a ping -q -c 1 -W 1 192.0.2.20 || true
+like "bits are spoilt of IP packets, not of ARP" "$(on a ip neigh show to 192.0.2.20)" "lladdr $mac"
+is "of each one" "$(on a ping -q -c 50 -i 0.01 -W 1 -p 00 192.0.2.20 | sed -nE 's/.* ([0-9]+) received.*/\1/p')" 0

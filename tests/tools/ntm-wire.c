@@ -9,9 +9,9 @@
  *       what the wire does from now on
  *
  * In each direction alike: rate=20mbit (kbit, mbit, gbit), delay=20ms (us, ms, s), jitter=5ms around the delay, loss=1%,
- * duplicate=1%: such frames leave twice, each copy with a delay of its own; corrupt=1%: such frames get one wrong bit behind
- * their Ethernet header; queue=50ms: how long a frame may wait for the rate. What is not named is not done to frames; a queue
- * is 50 ms.
+ * duplicate=1%: such frames leave twice, each copy with a delay of its own; corrupt=1%: such IP packets get one wrong bit
+ * (ARP does not: it has no checksum, and a host would believe it for a minute, from which the checksum of a real Ethernet
+ * keeps it); queue=50ms: how long a frame may wait for the rate. What is not named is not done to frames; a queue is 50 ms.
  *
  * The devices take no offloads, so that the kernel cuts aggregates into frames before they come here. A frame that has
  * come gets the time at which it leaves at once: when the frames before it have passed at the rate, and the delay later.
@@ -43,6 +43,8 @@
 #define BURST_NS (5 * NS / 1000) /* of the rate's time that a late reader may catch up with */
 #define QUEUE_NS (50 * NS / 1000)
 #define ETHERNET 14u /* bytes of header */
+#define TYPE_IP 0x0800u
+#define TYPE_IP6 0x86ddu
 #define ALL (1ull << 32)
 
 /** struct shape - what happens to frames; zeroes: nothing */
@@ -228,11 +230,19 @@ static bool happens(uint64_t part)
 	return (draw() >> 32) < part;
 }
 
+static bool is_ip(const struct frame *frame)
+{
+	const uint8_t *type = frame->data + ETHERNET - 2;
+	const unsigned int number = (unsigned int)type[0] << 8 | type[1];
+
+	return frame->len > ETHERNET && (number == TYPE_IP || number == TYPE_IP6);
+}
+
 static void spoil(struct frame *frame)
 {
 	uint64_t bit;
 
-	if (frame->len <= ETHERNET || !happens(shape.corrupt))
+	if (!is_ip(frame) || !happens(shape.corrupt))
 		return;
 	bit = draw() % ((frame->len - ETHERNET) * 8);
 	frame->data[ETHERNET + bit / 8] ^= (uint8_t)(1u << bit % 8);
