@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # Spoilt copies of genuine data packets, towards nodes of each data path: each is dropped and counted by its cause, none is
 # answered, none reaches an application, none moves the peer. hostile.sh is the same for the module alone.
-# on: qemu-6.12 uml/mixed host
-# on-long: qemu-6.12/mixed
+# on: uml/mixed host
+# on-long: qemu-6.12 qemu-6.12/mixed
 # timeout: 180
 
 . /mnt/lab/src/tests/e2e/lib/pair

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # A node that has only IPv4 and one that has only IPv6: no direct path can be, so a relay server carries it.
-# on: qemu-6.12 uml/mixed host
-# on-long: qemu-6.12/tun qemu-6.12/mixed
+# on: uml/mixed host
+# on-long: qemu-6.12 qemu-6.12/tun qemu-6.12/mixed
 # timeout: 300
 #
 #   mn 192.0.2.10 ---- v4 ---- dc, rs1, rs2 ---- v6 ---- 2001:db8::20 cn
