@@ -19,7 +19,7 @@
 #define DUMP_TRIES 8
 
 /* Send one request on a socket of its own; these are rare */
-/* @what: for the log, NULL where the caller tells people itself */
+/* @what: for the log, NULL where the caller tells people itself; as all do of what the kernel does not know */
 static int netif_call(const char *what, struct nlmsghdr *nlh, ntm_nl_fn *fn, void *ctx)
 {
 	struct ntm_nl nl;
@@ -29,7 +29,7 @@ static int netif_call(const char *what, struct nlmsghdr *nlh, ntm_nl_fn *fn, voi
 	if (err)
 		return err;
 	err = ntm_nl_call(&nl, nlh, fn, ctx);
-	if (err && what && nl.why[0])
+	if (err && err != -EOPNOTSUPP && what && nl.why[0])
 		ntm_warn("%s: %s", what, nl.why);
 	ntm_nl_close(&nl);
 	return err;

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # What README says to do by hand, as it says it: no configuration but the coordinator's, every program as it comes.
-# on: host qemu-6.12
-# on-long: qemu-6.1 qemu-6.12/tun
+# on: host
+# on-long: qemu-6.12 qemu-6.1 qemu-6.12/tun
 # timeout: 180
 #
 #   dc 192.0.2.1, with a DNS server ---- internet ---- mn, cn (IPv4), rs (both)
@@ -75,6 +75,10 @@ check "ntmctl status --json" says '"schema": [0-9]' on mn ntmctl status --json
 check "ntmctl status --drops" says '^data auth 0' on mn ntmctl status --drops
 check "ntmctl ping" says 'direct 192\.0\.2\.20:4330' on mn ntmctl ping cn
 check "ntmctl netcheck" says '^IPv4 ' on mn ntmctl netcheck
+for who in "mn ntmd" "cn ntmd" "dc ntm-dc" "rs ntm-rs"; do
+	# shellcheck disable=SC2086 # host and program
+	unlike "nothing so far was worth a warning to $who" "$(logs $who)" '(warning|error): '
+done
 check "ntm-dc nodes" says '^cn\.example\.net .* online' on dc ntm-dc nodes
 
 # Shut a node out
