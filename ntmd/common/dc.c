@@ -384,6 +384,19 @@ static bool refuses_node(const struct ntm_msg *m)
 	       (m->status == NTM_ST_REVOKED || m->status == NTM_ST_UNKNOWN_NODE);
 }
 
+/* The DC asks whether we are where it hears us */
+static void answer_keep_alive(struct ntm_dc *dc, const struct ntm_msg *request, uint64_t now_ms)
+{
+	struct ntm_msg m = { .type = NTM_MSG_KEEP_ALIVE_RESPONSE,
+			     .request_id = request->request_id,
+			     .timestamp = request->timestamp,
+			     .observed = { .kind = NTM_CAND_HOST, .addr = dc->addr } };
+
+	NTM_SET(&m, TIMESTAMP);
+	NTM_SET(&m, OBSERVED);
+	ntm_dc_send(dc, &m, now_ms);
+}
+
 static int take_message(struct ntm_dc *dc, const struct ntm_msg *m, uint64_t now_ms)
 {
 	bool expected;
@@ -396,6 +409,9 @@ static int take_message(struct ntm_dc *dc, const struct ntm_msg *m, uint64_t now
 	case NTM_MSG_ROUTE_DIRECTION:
 		if (!ntm_requests_answer(&dc->requests, m) && m->role == NTM_ROLE_RESPONDER)
 			return dc->ops->message(dc->ctx, m);
+		return 0;
+	case NTM_MSG_KEEP_ALIVE:
+		answer_keep_alive(dc, m, now_ms);
 		return 0;
 	case NTM_MSG_KEEP_ALIVE_RESPONSE:
 		dc->observed = m->observed.addr;

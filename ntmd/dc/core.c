@@ -24,6 +24,7 @@ const char *const ntm_counter_names[NTM_COUNTERS] = {
 	[NTM_COUNT_COOKIES] = "cookie_replies",
 	[NTM_COUNT_REGISTRATIONS] = "registrations",
 	[NTM_COUNT_KEEP_ALIVES] = "keep_alives",
+	[NTM_COUNT_PROOFS] = "return_checks",
 	[NTM_COUNT_DIRECTIONS] = "directions",
 	[NTM_COUNT_REFUSALS] = "refusals",
 	[NTM_COUNT_RESENT] = "route_directions_resent",

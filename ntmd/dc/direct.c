@@ -4,6 +4,7 @@
 #include <sodium.h>
 #include <string.h>
 #include "dc/inform.h"
+#include "dc/proof.h"
 #include "dc/relaying.h"
 #include "dc/send.h"
 
@@ -56,8 +57,10 @@ void ntm_direct_view(const struct ntm_core *core, const struct ntm_node *node, u
 	out->registered = node->registered;
 	out->revoked = node->state != NTM_NODE_ACTIVE;
 	out->online = ntm_registry_online(node, now_ms);
-	if (node->session)
+	if (node->session) {
 		out->observed = node->session->addr;
+		out->proven = node->session->proven;
+	}
 	out->candidates = node->candidates;
 	out->candidate_count = node->candidate_count;
 	out->rtts = node->rtts;
@@ -205,6 +208,8 @@ void ntm_direct_request(struct ntm_core *core, const struct ntm_peer *peer,
 		goto wipe;
 	}
 	carry_out(core, peer, target, request, &ask, &plan, request_id);
+	if (plan.new_path && target)
+		ntm_proof_ask(core, target, now_ms);
 wipe:
 	sodium_memzero(&fresh, sizeof(fresh));
 	sodium_memzero(&recent_path, sizeof(recent_path));
@@ -244,11 +249,16 @@ void ntm_direct_relay_response(struct ntm_core *core, const struct ntm_peer *pee
 
 static void resend_route(struct ntm_core *core, const struct ntm_direction *d,
 			 const struct ntm_node *responder,
-			 const struct ntm_director_node *initiator)
+			 const struct ntm_director_node *initiator, uint64_t now_ms)
 {
 	struct ntm_director_relays relays;
 	struct ntm_msg msg;
 
+	/* Nobody knows yet whose address it is: it gets no more of what is so much longer than what asked for it */
+	if (!responder->session->proven) {
+		ntm_proof_ask(core, responder, now_ms);
+		return;
+	}
 	if (d->told)
 		relays = *d->told;
 	else
@@ -315,7 +325,7 @@ static void resend(struct ntm_core *core, const struct ntm_direction *d, uint64_
 	}
 	/* Another zone's responder is its own DC's to care for */
 	if (responder && d->waiting & NTM_WAIT_RESPONDER)
-		resend_route(core, d, responder, &initiator_view);
+		resend_route(core, d, responder, &initiator_view, now_ms);
 }
 
 void ntm_direct_resend(struct ntm_core *core, uint64_t now_ms)

@@ -35,7 +35,8 @@ unsigned int ntm_director_candidates(const struct ntm_director_node *node,
 	for (i = 0; i < node->candidate_count; i++)
 		among |= ntm_addr_equal(&node->candidates[i].addr, &node->observed);
 	if (!among) {
-		out[count].kind = NTM_CAND_REFLEXIVE;
+		/* Peers search for ports at one of kind 1: it has to be the node's own */
+		out[count].kind = node->proven ? NTM_CAND_REFLEXIVE : NTM_CAND_HOST;
 		out[count++].addr = node->observed;
 	}
 	for (i = 0; i < node->candidate_count && count < NTM_CANDIDATES_MAX; i++)

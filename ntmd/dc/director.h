@@ -16,6 +16,7 @@
  * @end:	what relays count it by
  * @nat:	enum ntm_nat, as it reported
  * @observed:	where the DC hears it
+ * @proven:	what is sent to @observed reaches it
  * @candidates:	its own addresses, as it registered them, best first
  * @rtts:	to relays, @rtt_count of them
  */
@@ -32,6 +33,7 @@ struct ntm_director_node {
 	bool registered;
 	bool revoked;
 	bool online;
+	bool proven;
 	union ntm_addr observed;
 	const struct ntm_candidate *candidates;
 	unsigned int candidate_count;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "dc/direct.h"
 #include "dc/link.h"
+#include "dc/proof.h"
 #include "dc/register.h"
 #include "dc/send.h"
 
@@ -101,6 +102,9 @@ static void from_node(struct ntm_core *core, struct ntm_peer *peer, const struct
 	case NTM_MSG_KEEP_ALIVE:
 		on_keep_alive(core, peer, msg, now_ms);
 		break;
+	case NTM_MSG_KEEP_ALIVE_RESPONSE:
+		ntm_proof_answer(core, peer, msg);
+		break;
 	case NTM_MSG_DIRECTION_REQUEST:
 		ntm_direct_request(core, peer, msg, now_ms);
 		break;
@@ -143,5 +147,7 @@ void ntm_dispatch_sealed(struct ntm_core *core, const uint8_t *packet, size_t le
 		from_node(core, &peer, &msg, now_ms);
 	else
 		from_outsider(core, &peer, &msg, now_ms);
+	if (peer.node && peer.node->state == NTM_NODE_ACTIVE)
+		ntm_proof_ask(core, peer.node, now_ms);
 	sodium_memzero(msg.token, sizeof(msg.token));
 }

@@ -8,6 +8,7 @@
 #include "dc/candidates.h"
 #include "dc/direct.h"
 #include "dc/link.h"
+#include "dc/proof.h"
 #include "dc/relaying.h"
 #include "dc/send.h"
 
@@ -592,6 +593,8 @@ static void direct(struct ntm_core *core, const struct ntm_peer *peer,
 						       "");
 	} else {
 		carry_out(core, peer, request, target, &plan);
+		if (plan.new_path)
+			ntm_proof_ask(core, target, now_ms);
 		if (q->crossed && plan.new_path)
 			end_crossing(core, q->crossed, &asker_view, &q->path, &q->relays, now_ms);
 	}

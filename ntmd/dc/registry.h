@@ -12,10 +12,19 @@
 
 enum ntm_node_state { NTM_NODE_ACTIVE, NTM_NODE_REVOKED };
 
-/** struct ntm_dc_session - a confirmed session and where its node was heard last */
+/**
+ * struct ntm_dc_session - a confirmed session and where its node was heard last
+ * @addr:	moved by ntm_sessions_open() alone
+ * @proven:	what was sent to @addr has reached the node (dc/proof.h)
+ * @proof:	what was sent there to find out; 0: nothing yet
+ * @asked_ms:	when, the last time
+ */
 struct ntm_dc_session {
 	struct ntm_session keys;
 	union ntm_addr addr;
+	bool proven;
+	uint64_t proof;
+	uint64_t asked_ms;
 };
 
 /**

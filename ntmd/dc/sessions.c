@@ -163,14 +163,15 @@ static void hash_request(const uint8_t *packet, size_t len, uint8_t hash[32])
 	crypto_generichash(hash, 32, packet, len - MACS, NULL, 0);
 }
 
-static bool answer_again(struct ntm_sessions *s, const uint8_t hash[32], uint64_t now_ms,
-			 uint8_t *reply, size_t *reply_len)
+static bool answer_again(struct ntm_sessions *s, const uint8_t hash[32], const union ntm_addr *from,
+			 uint64_t now_ms, uint8_t *reply, size_t *reply_len)
 {
 	uint32_t i = ntm_hash_find(&s->by_request, hash, 32, request_eq, s);
 
 	if (i == NONE)
 		return false;
 	touch_guest(s, i, now_ms);
+	s->guests[i].alone &= ntm_addr_equal(&s->guests[i].addr, from);
 	memcpy(reply, s->guests[i].response, s->guests[i].response_len);
 	*reply_len = s->guests[i].response_len;
 	return true;
@@ -205,7 +206,7 @@ enum ntm_sessions_verdict ntm_sessions_request(struct ntm_sessions *s, const uin
 					       size_t len, const union ntm_addr *from,
 					       uint64_t now_ms, uint8_t *reply, size_t *reply_len)
 {
-	struct ntm_guest guest = { .addr = *from };
+	struct ntm_guest guest = { .addr = *from, .alone = true };
 	enum ntm_sessions_verdict verdict;
 
 	switch (ntm_hs_check(&s->guard, packet, len, from, now_ms, reply, reply_len)) {
@@ -217,7 +218,7 @@ enum ntm_sessions_verdict ntm_sessions_request(struct ntm_sessions *s, const uin
 		return NTM_SESSIONS_BAD;
 	}
 	hash_request(packet, len, guest.request);
-	if (answer_again(s, guest.request, now_ms, reply, reply_len))
+	if (answer_again(s, guest.request, from, now_ms, reply, reply_len))
 		return NTM_SESSIONS_REPLY;
 	if (reserve_guest(s))
 		return NTM_SESSIONS_NO_MEMORY;
@@ -256,12 +257,13 @@ static void point_at_node(struct ntm_peer *peer, struct ntm_node *node)
 /* A guest's session becomes the node's; the old one ends here, and not before. */
 static int adopt_guest(struct ntm_sessions *s, uint32_t i, struct ntm_node *node)
 {
-	struct ntm_dc_session *session = malloc(sizeof(*session));
+	struct ntm_dc_session *session = calloc(1, sizeof(*session));
 
 	if (!session)
 		return -ENOMEM;
 	session->keys = s->guests[i].keys;
 	session->addr = s->guests[i].addr;
+	session->proven = s->guests[i].alone;
 	drop_guest(s, i);
 	ntm_sessions_drop(s, node);
 	node->session = session;
@@ -316,6 +318,20 @@ static int confirm_guest(struct ntm_sessions *s, struct ntm_peer *peer, uint64_t
 	return 0;
 }
 
+/* What was known of another address says nothing of this one. */
+static void move(struct ntm_sessions *s, struct ntm_peer *peer)
+{
+	if (ntm_addr_equal(peer->addr, &peer->from))
+		return;
+	*peer->addr = peer->from;
+	if (peer->guest != NONE) {
+		s->guests[peer->guest].alone = false;
+		return;
+	}
+	peer->node->session->proven = false;
+	peer->node->session->proof = 0;
+}
+
 int ntm_sessions_open(struct ntm_sessions *s, const uint8_t *packet, size_t len,
 		      const union ntm_addr *from, uint64_t now_ms, struct ntm_msg *msg,
 		      struct ntm_peer *peer)
@@ -333,12 +349,13 @@ int ntm_sessions_open(struct ntm_sessions *s, const uint8_t *packet, size_t len,
 		point_at_guest(s, peer, value & ~GUEST);
 	else
 		point_at_node(peer, ntm_registry_get(s->registry, value));
+	peer->from = *from;
 	err = ntm_session_open(peer->keys, packet, len, msg, &newest);
 	if (err && err != -EPROTO)
 		return err;
-	/* Malformed, yet authentic: it still proves where the node is. */
+	/* Malformed, yet authentic: it still says where the node is. */
 	if (newest)
-		*peer->addr = *from;
+		move(s, peer);
 	if (peer->guest != NONE && confirm_guest(s, peer, now_ms))
 		return -ENOMEM;
 	if (peer->node)

@@ -17,9 +17,15 @@
 #define NTM_GUEST_MS 10000
 #define NTM_GUEST_RESPONSE 128
 
+/**
+ * struct ntm_guest
+ * @addr:	where the request came from, then where the newest packet did
+ * @alone:	the response, without which nobody has the keys, went to @addr and nowhere else
+ */
 struct ntm_guest {
 	struct ntm_session keys;
 	union ntm_addr addr;
+	bool alone;
 	uint8_t peer[32];
 	uint8_t request[32]; /* hash of the request, to answer a repeated one alike */
 	uint8_t response[NTM_GUEST_RESPONSE];
@@ -47,6 +53,7 @@ struct ntm_sessions {
  * @node:	NULL: the key is no node's
  * @key:	authenticated static key
  * @keys, @addr: of the session; good until the next call of ntm_sessions_*
+ * @from:	where this packet came from: not @addr if it was late
  * @guest:	index, or NTM_HASH_NONE
  */
 struct ntm_peer {
@@ -54,6 +61,7 @@ struct ntm_peer {
 	const uint8_t *key;
 	struct ntm_session *keys;
 	union ntm_addr *addr;
+	union ntm_addr from;
 	uint32_t guest;
 };
 

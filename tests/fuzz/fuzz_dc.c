@@ -3,7 +3,8 @@
 /*
  * All that comes to a coordinator's port, from a stranger, and from two nodes and a relay server with sessions. The input is a list: a byte
  * that says who sends what, a byte for its length in units of 5, and its bytes; of what is sealed they are the plaintext, in which four bytes
- * of 0xff stand for the Path ID that the coordinator named last.
+ * of 0xff stand for the Path ID that the coordinator named last, and of 0xfe, two times, for the number by which it asked last whether a node is
+ * where it hears it. A sender may feign the address of a bystander: it does not hear what goes there, and nobody must be told that it was seen there.
  */
 #include <errno.h>
 #include <sodium.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include <ntmobile/wire.h>
+#include "common/bytes.h"
 #include "common/log.h"
 #include "dc/admin.h"
 
@@ -21,7 +23,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 enum { RAW, OTHER_KEY, SEALED, SEALED_AGAIN }; /* kind & 3 */
 #define SECOND 4			       /* of the two nodes */
 #define LATER 8
-#define RELAY 16 /* neither of them */
+#define RELAY 16     /* neither of them */
+#define ELSEWHERE 32 /* unless LATER, of which it is a part */
 #define SENDERS 3
 #define UNIT 5
 
@@ -40,6 +43,17 @@ static struct node nodes[SENDERS];
 static uint8_t last[NTM_DATAGRAM_MAX]; /* sent by the coordinator */
 static size_t last_len;
 static uint32_t path_id; /* named last */
+static uint64_t proof;
+static union ntm_addr bystander;
+
+static void check_candidates(const struct ntm_msg *msg)
+{
+	for (unsigned int i = 0; i < msg->candidate_count; i++) {
+		if (msg->candidates[i].kind != NTM_CAND_HOST &&
+		    ntm_addr_equal(&msg->candidates[i].addr, &bystander))
+			abort();
+	}
+}
 
 /* What a sender would learn of a packet to it */
 static void look(const uint8_t *packet, size_t len)
@@ -55,6 +69,9 @@ static void look(const uint8_t *packet, size_t len)
 			abort(); /* what it sends can be read */
 		if (NTM_HAS(&msg, PATH_ID))
 			path_id = msg.path_id;
+		if (msg.type == NTM_MSG_KEEP_ALIVE)
+			proof = msg.timestamp;
+		check_candidates(&msg);
 		if (msg.type == NTM_MSG_RELAY_DIRECTION && i != 2)
 			abort();
 		if (msg.type == NTM_MSG_ROUTE_DIRECTION && i == 2)
@@ -69,7 +86,8 @@ static int keep(void *ctx, const union ntm_addr *to, const uint8_t *packet, size
 		abort();
 	memcpy(last, packet, len);
 	last_len = len;
-	look(packet, len);
+	if (!ntm_addr_equal(to, &bystander))
+		look(packet, len);
 	return 0;
 }
 
@@ -78,10 +96,15 @@ static int64_t wall(void)
 	return 1700000000 + (int64_t)(now / 1000);
 }
 
-static void give(const struct node *node, const uint8_t *packet, size_t len)
+static void give_from(const union ntm_addr *from, const uint8_t *packet, size_t len)
 {
 	last_len = 0;
-	ntm_core_packet(&core, packet, len, &node->addr, now);
+	ntm_core_packet(&core, packet, len, from, now);
+}
+
+static void give(const struct node *node, const uint8_t *packet, size_t len)
+{
+	give_from(&node->addr, packet, len);
 }
 
 static void shake_hands(struct node *node)
@@ -178,7 +201,8 @@ static void start(void)
 	    ntm_addr_parse(&config.advertise[0], "192.0.2.1", 4330) ||
 	    ntm_addr_parse(&nodes[0].addr, "198.51.100.1", 4330) ||
 	    ntm_addr_parse(&nodes[1].addr, "[2001:db8::1]", 4330) ||
-	    ntm_addr_parse(&nodes[2].addr, "192.0.2.9", 4330))
+	    ntm_addr_parse(&nodes[2].addr, "192.0.2.9", 4330) ||
+	    ntm_addr_parse(&bystander, "203.0.113.66", 4330))
 		abort();
 	config.advertise_count = 1;
 	config.lease = 7200;
@@ -217,7 +241,7 @@ static size_t seal(struct node *node, bool again, const uint8_t *data, size_t le
 	return 16 + sealed;
 }
 
-/* The plaintext, with the Path ID put in */
+/* The plaintext, with the numbers put in */
 static size_t fill_in(const uint8_t *data, size_t len, uint8_t out[NTM_DATAGRAM_MAX])
 {
 	const uint32_t id = htonl(path_id);
@@ -228,12 +252,18 @@ static size_t fill_in(const uint8_t *data, size_t len, uint8_t out[NTM_DATAGRAM_
 		if (!memcmp(out + i, "\xff\xff\xff\xff", 4))
 			memcpy(out + i, &id, sizeof(id));
 	}
+	for (size_t i = 0; i + 8 <= len; i += 4) {
+		if (!memcmp(out + i, "\xfe\xfe\xfe\xfe\xfe\xfe\xfe\xfe", 8))
+			ntm_put64(out + i, proof);
+	}
 	return len;
 }
 
 static void one(uint8_t kind, const uint8_t *data, size_t len)
 {
 	struct node *node = &nodes[kind & RELAY ? 2 : !!(kind & SECOND)];
+	const union ntm_addr *from = (kind & (LATER | ELSEWHERE)) == ELSEWHERE ? &bystander :
+										 &node->addr;
 	uint8_t plain[NTM_DATAGRAM_MAX];
 	uint8_t packet[NTM_DATAGRAM_MAX];
 	uint64_t malformed = core.counters[NTM_DROP_MALFORMED];
@@ -259,7 +289,7 @@ static void one(uint8_t kind, const uint8_t *data, size_t len)
 		return;
 	default:
 		len = fill_in(data, len, plain);
-		give(node, packet, seal(node, (kind & 3) == SEALED_AGAIN, plain, len, packet));
+		give_from(from, packet, seal(node, (kind & 3) == SEALED_AGAIN, plain, len, packet));
 		if (core.counters[NTM_DROP_FORGED] != forged)
 			abort(); /* it was authentic */
 		if (core.counters[NTM_DROP_MALFORMED] != malformed && last_len)

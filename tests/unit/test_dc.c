@@ -45,6 +45,7 @@ struct client {
 	uint8_t last_request[NTM_DATAGRAM_MAX];
 	size_t last_request_len;
 	char name[NTM_NAME_MAX + 1];
+	struct ntm_msg check; /* the last Keep Alive that the coordinator sent it */
 };
 
 static int64_t wall = 1700000000;
@@ -185,19 +186,35 @@ static void connect_node(struct client *c)
 	assert_int_equal(shake_hands(c, &c->session), 0);
 }
 
+/* The last message to where this client is that is no Keep Alive; those are kept apart. */
+static bool hear(struct client *c, struct ntm_session *session, struct ntm_msg *msg)
+{
+	bool newest;
+
+	for (unsigned int i = c->w->sent; i-- > 0;) {
+		const struct sent *got = &c->w->inbox[i];
+
+		if (!ntm_addr_equal(&got->to, &c->addr))
+			continue;
+		if (ntm_session_open(session, got->bytes, got->len, msg, &newest))
+			return false;
+		if (msg->type != NTM_MSG_KEEP_ALIVE)
+			return true;
+		c->check = *msg;
+	}
+	return false;
+}
+
 /* Send a message; true and @answer, if there is one. */
 static bool say_on(struct client *c, struct ntm_session *session, const struct ntm_msg *msg,
 		   struct ntm_msg *answer)
 {
 	uint8_t packet[NTM_DATAGRAM_MAX];
 	int len = ntm_session_seal(session, msg, packet, sizeof(packet));
-	struct sent *got;
-	bool newest;
 
 	assert_true(len > 0);
 	give(c, packet, len);
-	got = packet_for(c);
-	return got && !ntm_session_open(session, got->bytes, got->len, answer, &newest);
+	return hear(c, session, answer);
 }
 
 static bool say(struct client *c, const struct ntm_msg *msg, struct ntm_msg *answer)
@@ -316,10 +333,7 @@ static void expect_refusal(struct client *c, const char *name, uint16_t status)
 /* A Route Direction that came to a node which had not asked. */
 static bool told(struct client *c, struct ntm_msg *msg)
 {
-	struct sent *got = packet_for(c);
-	bool newest;
-
-	return got && !ntm_session_open(&c->session, got->bytes, got->len, msg, &newest);
+	return hear(c, &c->session, msg);
 }
 
 static void confirm(struct client *c, const struct ntm_msg *route)
@@ -767,6 +781,160 @@ static void a_node_is_followed_where_it_goes(void **state)
 	give(&b, old, len);
 	assert_int_equal(w->sent, 0);
 	assert_int_equal(count(w, NTM_DROP_REPLAY), 1);
+}
+
+static void go_to(struct client *c, const char *addr)
+{
+	assert_int_equal(ntm_addr_parse(&c->addr, addr, 4330), 0);
+}
+
+static void return_check(struct client *c, uint64_t timestamp)
+{
+	struct ntm_msg msg = { .type = NTM_MSG_KEEP_ALIVE_RESPONSE,
+			       .observed.addr = c->w->config.advertise[0],
+			       .timestamp = timestamp },
+		       answer;
+
+	NTM_SET(&msg, TIMESTAMP);
+	NTM_SET(&msg, OBSERVED);
+	assert_false(say(c, &msg, &answer));
+}
+
+/* As what @asker is told where @c is; the request has not been made before. */
+static int told_kind(struct client *asker, const struct client *c)
+{
+	struct ntm_msg route;
+
+	assert_true(ask_as(asker, c->name, asker->next_id++, &route));
+	assert_int_equal(route.type, NTM_MSG_ROUTE_DIRECTION);
+	for (unsigned int i = 0; i < route.candidate_count; i++) {
+		if (ntm_addr_equal(&route.candidates[i].addr, &c->addr))
+			return route.candidates[i].kind;
+	}
+	return -1;
+}
+
+/* Whoever can feign its source is heard anywhere: only who answers from there is observed there. */
+static void an_address_is_observed_once_it_was_answered_from(void **state)
+{
+	struct world *w = *state;
+	struct client a = joined(w, "a", "198.51.100.7"), b = joined(w, "b", "198.51.100.8");
+	struct ntm_msg answer, first;
+
+	/* The registration has shown it */
+	assert_int_equal(told_kind(&a, &b), NTM_CAND_REFLEXIVE);
+	assert_int_equal(b.check.type, 0);
+	/* What goes to the stranger b does not hear */
+	go_to(&b, "203.0.113.66");
+	assert_true(keep_alive(&b, &answer));
+	first = b.check;
+	assert_int_equal(first.type, NTM_MSG_KEEP_ALIVE);
+	assert_int_equal(told_kind(&a, &b), NTM_CAND_HOST);
+	return_check(&b, first.timestamp + 1);
+	return_check(&b, 0);
+	assert_int_equal(count(w, NTM_DROP_UNEXPECTED), 2);
+	assert_int_equal(told_kind(&a, &b), NTM_CAND_HOST);
+	pass(w, 1000);
+	assert_int_equal(told_kind(&a, &b), NTM_CAND_HOST);
+	/* What was sent elsewhere shows nothing here */
+	go_to(&b, "198.51.100.8:9");
+	return_check(&b, first.timestamp);
+	assert_int_equal(count(w, NTM_DROP_UNEXPECTED), 3);
+	assert_int_equal(told_kind(&a, &b), NTM_CAND_HOST);
+	assert_true(b.check.timestamp != first.timestamp);
+	return_check(&b, b.check.timestamp);
+	assert_int_equal(told_kind(&a, &b), NTM_CAND_REFLEXIVE);
+	assert_int_equal(count(w, NTM_DROP_UNEXPECTED), 3);
+	/* And is nothing to go back by */
+	go_to(&b, "203.0.113.66");
+	return_check(&b, first.timestamp);
+	return_check(&b, b.check.timestamp + 1);
+	assert_int_equal(told_kind(&a, &b), NTM_CAND_HOST);
+}
+
+/* A node is where its newest packet came from, and that one has to bring the answer from there. */
+static void a_late_answer_shows_nothing(void **state)
+{
+	struct world *w = *state;
+	struct client a = joined(w, "a", "198.51.100.7"), b = joined(w, "b", "198.51.100.8");
+	struct ntm_msg answer, late = { .type = NTM_MSG_KEEP_ALIVE_RESPONSE };
+	uint8_t packet[NTM_DATAGRAM_MAX];
+	int len;
+
+	go_to(&b, "203.0.113.66");
+	assert_true(keep_alive(&b, &answer));
+	late.timestamp = b.check.timestamp;
+	late.observed.addr = w->config.advertise[0];
+	NTM_SET(&late, TIMESTAMP);
+	NTM_SET(&late, OBSERVED);
+	len = ntm_session_seal(&b.session, &late, packet, sizeof(packet));
+	assert_true(keep_alive(&b, &answer));
+	go_to(&b, "198.51.100.8");
+	give(&b, packet, len);
+	assert_int_equal(count(w, NTM_DROP_UNEXPECTED), 1);
+	go_to(&b, "203.0.113.66");
+	assert_int_equal(told_kind(&a, &b), NTM_CAND_HOST);
+}
+
+/* The answer that b needs for its keys went to both: it shows that b is at one of them. */
+static void a_handshake_that_went_two_ways_shows_nothing(void **state)
+{
+	static const char *const places[] = { "203.0.113.66", "198.51.100.8" };
+	struct world *w = *state;
+	struct client a = joined(w, "a", "198.51.100.7"), b = joined(w, "b", "198.51.100.8");
+	struct ntm_msg request = registration(7200), lease;
+
+	for (unsigned int i = 0; i < 4; i++) {
+		go_to(&b, places[i % 2]);
+		connect_node(&b);
+		go_to(&b, places[1 - i % 2]);
+		give(&b, b.last_request, b.last_request_len);
+		assert_non_null(packet_for(&b));
+		go_to(&b, places[i / 2]);
+		assert_int_equal(register_on(&b, &request, &lease), NTM_ST_OK);
+		assert_int_equal(told_kind(&a, &b), NTM_CAND_HOST);
+		return_check(&b, b.check.timestamp);
+		assert_int_equal(told_kind(&a, &b), NTM_CAND_REFLEXIVE);
+	}
+	/* To one that comes twice from one place it went once */
+	connect_node(&b);
+	give(&b, b.last_request, b.last_request_len);
+	assert_int_equal(register_on(&b, &request, &lease), NTM_ST_OK);
+	assert_int_equal(told_kind(&a, &b), NTM_CAND_REFLEXIVE);
+	/* Nor does it show anything of the next place */
+	connect_node(&b);
+	go_to(&b, "203.0.113.67");
+	assert_int_equal(register_on(&b, &request, &lease), NTM_ST_OK);
+	assert_int_equal(told_kind(&a, &b), NTM_CAND_HOST);
+}
+
+/* A bystander gets one Route Direction for each request, not four. */
+static void an_address_that_nobody_answers_from_is_told_once(void **state)
+{
+	struct world *w = *state;
+	struct client a = joined(w, "a", "198.51.100.7"), b = joined(w, "b", "198.51.100.8");
+	struct ntm_msg route, answer;
+	uint64_t checks;
+
+	go_to(&b, "203.0.113.66");
+	assert_true(keep_alive(&b, &answer));
+	assert_true(ask_as(&a, "b", 1, &route));
+	assert_true(told(&b, &answer));
+	assert_int_equal(answer.type, NTM_MSG_ROUTE_DIRECTION);
+	checks = count(w, NTM_COUNT_PROOFS);
+	pass(w, 1400);
+	assert_false(told(&b, &answer));
+	assert_int_equal(count(w, NTM_COUNT_RESENT), 0);
+	assert_int_equal(count(w, NTM_COUNT_PROOFS), checks + 3);
+	/* As soon as it answers it gets what it missed */
+	assert_true(ask_as(&a, "b", 2, &route));
+	pass(w, 200);
+	assert_false(told(&b, &answer));
+	return_check(&b, b.check.timestamp);
+	pass(w, 400);
+	assert_true(told(&b, &answer));
+	assert_int_equal(answer.path_id, route.path_id);
+	assert_int_equal(count(w, NTM_COUNT_RESENT), 1);
 }
 
 static void a_relay_registers_as_a_relay_and_as_nothing_else(void **state)
@@ -1376,6 +1544,10 @@ int main(void)
 		TEST(a_revoked_node_is_told_and_may_come_back),
 		TEST(the_old_session_serves_until_the_new_one_speaks),
 		TEST(a_node_is_followed_where_it_goes),
+		TEST(an_address_is_observed_once_it_was_answered_from),
+		TEST(a_late_answer_shows_nothing),
+		TEST(a_handshake_that_went_two_ways_shows_nothing),
+		TEST(an_address_that_nobody_answers_from_is_told_once),
 		TEST(hostile_bytes_are_dropped_and_counted),
 		TEST(a_flood_gets_cookies_and_nodes_still_get_in),
 		TEST(guests_are_bounded),

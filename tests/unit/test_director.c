@@ -32,6 +32,7 @@ static struct ntm_director_node node(const char *name, const uint8_t *key, const
 		.suites = 6,
 		.registered = true,
 		.online = true,
+		.proven = true,
 		.observed = addr(observed),
 	};
 }
@@ -434,6 +435,12 @@ static void observed_address_leads_unless_it_is_known(void **state)
 	(void)state;
 	assert_int_equal(ntm_director_candidates(&n, out), 1);
 	assert_int_equal(out[0].kind, NTM_CAND_REFLEXIVE);
+	/* Nobody has answered from there */
+	n.proven = false;
+	assert_int_equal(ntm_director_candidates(&n, out), 1);
+	assert_int_equal(out[0].kind, NTM_CAND_HOST);
+	assert_true(ntm_addr_equal(&out[0].addr, &n.observed));
+	n.proven = true;
 	own[0] = (struct ntm_candidate){ NTM_CAND_HOST, addr("10.0.0.1") };
 	own[1] = (struct ntm_candidate){ NTM_CAND_HOST, addr("192.0.2.1") };
 	n.candidates = own;

@@ -18,7 +18,8 @@ static struct {
 	bool news; /* the DC has something to tell */
 	uint16_t refuse;
 	unsigned int requests4, requests6; /* Session Requests by family */
-	unsigned int sealed, registrations, keepalives, goodbyes, directions;
+	unsigned int sealed, registrations, keepalives, goodbyes, directions, returned;
+	uint64_t last_returned;
 	uint32_t last_direction;
 	bool had_token;
 	unsigned int leases, refusals, told;
@@ -95,6 +96,10 @@ static void dc_message(const struct ntm_msg *request)
 		if (w.news)
 			NTM_SET(&m, LIFETIME);
 		answer(&m);
+		break;
+	case NTM_MSG_KEEP_ALIVE_RESPONSE:
+		w.returned++;
+		w.last_returned = request->timestamp;
 		break;
 	case NTM_MSG_DIRECTION_REQUEST:
 		w.directions++;
@@ -303,6 +308,23 @@ static void test_keep_alive(void **state)
 	assert_int_equal(w.keepalives, 1);
 	live(50000);
 	assert_int_equal(w.keepalives, 3);
+}
+
+static void test_the_dc_asks(void **state)
+{
+	struct ntm_msg m = { .type = NTM_MSG_KEEP_ALIVE, .timestamp = 0xfeedfacecafebeef };
+
+	(void)state;
+	join(false);
+	live(100);
+	NTM_SET(&m, TIMESTAMP);
+	answer(&m);
+	live(1);
+	assert_int_equal(w.returned, 1);
+	assert_true(w.last_returned == m.timestamp);
+	assert_int_equal(w.told, 0);
+	live(30000);
+	assert_int_equal(w.returned, 1);
 }
 
 static void test_news_of_the_dc(void **state)
@@ -573,6 +595,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_registers, world, end),
 		cmocka_unit_test_setup_teardown(test_keep_alive, world, end),
+		cmocka_unit_test_setup_teardown(test_the_dc_asks, world, end),
 		cmocka_unit_test_setup_teardown(test_news_of_the_dc, world, end),
 		cmocka_unit_test_setup_teardown(test_back_off_over_all_addresses, world, end),
 		cmocka_unit_test_setup_teardown(test_no_route_costs_no_time, world, end),
