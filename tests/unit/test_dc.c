@@ -1383,6 +1383,27 @@ static void asking_too_often_is_refused(void **state)
 	assert_true(keep_alive(&a, &answer));
 }
 
+/* A row of the director's table (docs/PROTOCOL.md section 6) that the director does not see: there is no room for what it decided. */
+static void with_too_many_directions_another_one_is_refused(void **state)
+{
+	struct world *w = *state;
+	struct client a = joined(w, "a", "198.51.100.7"), b = joined(w, "b", "198.51.100.8");
+	struct ntm_director_path path = { .path_id = 0 };
+	struct ntm_msg answer;
+
+	/* Of nodes that are gone */
+	for (uint32_t i = 0; i < NTM_DIRECTIONS_MAX; i++) {
+		path.path_id++;
+		assert_non_null(ntm_directions_add(&w->core.directions, &path, 1000 + i,
+						   1000 + NTM_DIRECTIONS_MAX + i, 1, w->now));
+	}
+	expect_refusal(&a, "b", NTM_ST_BUSY);
+	assert_false(told(&b, &answer));
+	pass(w, 200 + 400 + 800 + 5000);
+	assert_true(ask_as(&a, "b", 1, &answer));
+	assert_int_equal(answer.type, NTM_MSG_ROUTE_DIRECTION);
+}
+
 static void an_empty_pool_is_said_and_can_be_enlarged(void **state)
 {
 	struct world *w = *state;
@@ -1552,6 +1573,7 @@ int main(void)
 		TEST(a_flood_gets_cookies_and_nodes_still_get_in),
 		TEST(guests_are_bounded),
 		TEST(asking_too_often_is_refused),
+		TEST(with_too_many_directions_another_one_is_refused),
 		TEST(an_empty_pool_is_said_and_can_be_enlarged),
 		TEST(a_family_that_comes_later_is_given_to_old_nodes),
 		TEST(a_full_disk_is_said_and_others_are_served),
