@@ -127,6 +127,23 @@ refused "dns: an answer of 1233 bytes" '(EINVAL|ERANGE): ' dns reply ntm0 1 "$(p
 refused "miss: no path to it" 'ENOENT: no path' miss done ntm0 10.9.0.77 0
 refused "miss: status 4096" '(EINVAL|ERANGE): integer out of range' miss done ntm0 10.9.0.77 4096
 
+# What is missing, and what does not go together
+ifindex=$(on a ntm-cfg hex-ifindex ntm0)
+path7=0800080007000000 v4=080009000a09004d v6=14000a00fd09$(printf '00%.0s' {1..12})004d status=0800130000000000
+tag=0c000f000100000000000000 packet=10001000$(printf '00%.0s' {1..12}) pass=04001100
+refused "dump: one path of it" 'EINVAL: a dump shows all of a device' raw 5 0x300 "$ifindex$path7"
+refused "dns: no tag" 'EINVAL: DNS_TAG is missing.*missing 15' raw 6 0 "$ifindex$pass"
+refused "dns: an answer and pass" 'EINVAL: exactly one of DNS_PACKET and DNS_PASS' raw 6 0 "$ifindex$tag$packet$pass"
+refused "dns: no IFINDEX" 'EINVAL: IFINDEX is missing' raw 6 0 "$tag$pass"
+refused "miss: no status" 'EINVAL: STATUS is missing.*missing 19' raw 7 0 "$ifindex$v4"
+refused "miss: no address" 'EINVAL: exactly one of VIRTUAL4 and VIRTUAL6' raw 7 0 "$ifindex$status"
+refused "miss: two addresses" 'EINVAL: exactly one of VIRTUAL4 and VIRTUAL6' raw 7 0 "$ifindex$v4$v6$status"
+refused "key: no nest" '(EINVAL|ERANGE): NLA_F_NESTED is missing' raw 3 0 "$ifindex${path7}08000d0000000000"
+refused "key: an attribute that there is not" '(EINVAL|ERANGE): Unknown attribute type' raw 3 0 "$ifindex${path7}0c000d800800090000000000"
+refused "key: an empty nest" 'EINVAL: KEY needs EPOCH, SUITE, TX and RX' raw 3 0 "$ifindex${path7}04000d80"
+refused "path: one byte too short" '(EINVAL|ERANGE): ' raw 3 0 "$ifindex${path7}070009000a090000"
+refused "path: no IFINDEX" 'EINVAL: IFINDEX is missing' raw 3 0 "$path7"
+
 refused "without CAP_NET_ADMIN" 'EPERM' unprivileged dev get ntm0
 
 is "a path is deleted" "$(on a ntm-cfg path del ntm0 7; on a ntm-cfg path dump ntm0)" ""
