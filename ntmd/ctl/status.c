@@ -134,6 +134,8 @@ static void print_own(const json_t *status)
 	if (*text_of(dc, "address"))
 		printf(" (%s)", text_of(dc, "address"));
 	putchar('\n');
+	if (*text_of(status, "datapath"))
+		printf("data path: %s\n", text_of(status, "datapath"));
 	if (*text_of(status, "datapath_error"))
 		printf("no data path: %s\n", text_of(status, "datapath_error"));
 }

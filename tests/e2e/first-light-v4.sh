@@ -47,6 +47,7 @@ is "and nothing else does" "$(packets outside icmp)" 0
 
 like "status shows the peer" "$(ctl mn)" "cn\.example\.net.* up .*direct 192\.0\.2\.20:4330"
 like "and this node" "$(ctl mn)" "^mn\.example\.net $(virtual4 mn) "
+like "and what moves its packets" "$(ctl mn | tr '\n' ' ')" " data path: $(datapath_of mn) "
 like "and the DC" "$(ctl mn)" 'DC: registered \(192\.0\.2\.1:4330\)'
 like "as JSON too" "$(ctl mn status --json)" '"schema": 2'
 like "drops are counted by cause" "$(ctl mn status --drops)" 'data auth 0'
