@@ -15,6 +15,7 @@ int ntm_pins_open(struct ntm_pins *pins, const char *path)
 	snprintf(pins->path, sizeof(pins->path), "%s", path);
 	pins->keys = NULL;
 	pins->refused = json_object();
+	pins->unwritten = false;
 	err = ntm_state_read(path, &pins->keys);
 	if (err == -ENOENT) {
 		pins->keys = json_object();
@@ -47,16 +48,24 @@ bool ntm_pins_check(struct ntm_pins *pins, const char *name, const uint8_t key[3
 	return false;
 }
 
+static int write_all(struct ntm_pins *pins)
+{
+	const int err = ntm_state_write(pins->path, pins->keys);
+
+	pins->unwritten = err;
+	return err;
+}
+
 int ntm_pins_learn(struct ntm_pins *pins, const char *name, const uint8_t key[32])
 {
 	char text[NTM_KEY_STR];
 
 	if (json_object_get(pins->keys, name))
-		return 0;
+		return pins->unwritten ? write_all(pins) : 0;
 	ntm_key_str(key, text);
 	if (json_object_set_new(pins->keys, name, json_string(text)))
 		return -ENOMEM;
-	return ntm_state_write(pins->path, pins->keys);
+	return write_all(pins);
 }
 
 int ntm_pins_forget(struct ntm_pins *pins, const char *name)
@@ -64,7 +73,7 @@ int ntm_pins_forget(struct ntm_pins *pins, const char *name)
 	json_object_del(pins->refused, name);
 	if (json_object_del(pins->keys, name))
 		return -ENOENT;
-	return ntm_state_write(pins->path, pins->keys);
+	return write_all(pins);
 }
 
 json_t *ntm_pins_refused(const struct ntm_pins *pins)

@@ -15,6 +15,7 @@ struct ntm_pins {
 	char path[PATH_MAX];
 	json_t *keys;	 /* name: key */
 	json_t *refused; /* name: the other key that a DC named; not kept in the file */
+	bool unwritten;	 /* @keys has changed, and the file could not be written */
 };
 
 /** ntm_pins_open() - read the file, which may not be there; 0 or a negative errno (-EINVAL: damaged) */

@@ -356,14 +356,44 @@ static void test_pins(void **state)
 	assert_int_equal(ntm_pins_open(&pins, file), -EINVAL);
 }
 
+/* What could not be written, as the disk was full, is written when there is an occasion; else a restart would believe any key */
+static void test_pins_written_later(void **state)
+{
+	const uint8_t good[32] = { 1 }, evil[32] = { 2 };
+	char late[80], path[96];
+	struct ntm_pins pins;
+
+	(void)state;
+	snprintf(late, sizeof(late), "%s/late", dir);
+	snprintf(path, sizeof(path), "%s/pins", late);
+	assert_int_equal(ntm_pins_open(&pins, path), 0);
+	assert_int_equal(ntm_pins_learn(&pins, "cn.example.net", good), -ENOENT);
+	assert_int_equal(ntm_pins_learn(&pins, "cn.example.net", good), -ENOENT);
+	assert_int_equal(mkdir(late, 0700), 0);
+	assert_int_equal(ntm_pins_learn(&pins, "cn.example.net", good), 0);
+	ntm_pins_close(&pins);
+
+	assert_int_equal(ntm_pins_open(&pins, path), 0);
+	assert_false(ntm_pins_check(&pins, "cn.example.net", evil));
+	ntm_pins_close(&pins);
+	unlink(path);
+	rmdir(late);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_defaults),   cmocka_unit_test(test_all_options),
-		cmocka_unit_test(test_words),	   cmocka_unit_test(test_bad_options),
-		cmocka_unit_test(test_dc_file),	   cmocka_unit_test(test_damaged_files),
-		cmocka_unit_test(test_lease_file), cmocka_unit_test(test_pins),
-		cmocka_unit_test(test_no_file),	   cmocka_unit_test(test_fixed),
+		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_all_options),
+		cmocka_unit_test(test_words),
+		cmocka_unit_test(test_bad_options),
+		cmocka_unit_test(test_dc_file),
+		cmocka_unit_test(test_damaged_files),
+		cmocka_unit_test(test_lease_file),
+		cmocka_unit_test(test_pins),
+		cmocka_unit_test(test_no_file),
+		cmocka_unit_test(test_fixed),
+		cmocka_unit_test(test_pins_written_later),
 	};
 
 	if (sodium_init() < 0)
