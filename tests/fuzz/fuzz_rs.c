@@ -3,7 +3,7 @@
 /*
  * All that comes to a relay server's ports: from strangers, from ends that have a key, and from two DCs with sessions. The input is a
  * list: a byte that says who sends what, a byte for its length in units of 5, and its bytes; of what is sealed or has a mac they are
- * what is inside. What leaves is watched: nothing goes to anybody but who asked and the other end, and no answer is longer than its
+ * what is inside; a request ID of 0xffffffff from a DC stands for that of the newest request to it. What leaves is watched: nothing goes to anybody but who asked and the other end, and no answer is longer than its
  * question; and the data plane holds what the table says.
  */
 #include <arpa/inet.h>
@@ -22,6 +22,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 enum { RAW, OTHER_PORT, DC_SAYS, DIRECTED, BIND, RELAYED, PROBE, LATER }; /* kind & 7 */
 /* Of the other DC, or other keys; from which of the addresses; the second end */
 #define SECOND 8
+#define REGISTERS 0x10 /* of a DC: after the relay server has asked for its lease once more */
+#define NEW_SESSION \
+	0x20 /* of a DC: the relay server connects anew, and this is the payload of the response, */
+#define COOKIE 0x40 /* after a Cookie Reply */
 #define WHERE(kind) (((kind) >> 4) & 3)
 #define ROLE(kind) (1 + ((kind) >> 6 & 1))
 #define WRONG 0x80
@@ -33,6 +37,9 @@ static struct ntm_rs_config config;
 static uint64_t now = 1000000;
 static struct ntm_rs_dc *dcs[2];
 static struct ntm_session dc_side[2];
+static struct ntm_noise_keypair dc_key[2];
+static uint8_t hello[NTM_DATAGRAM_MAX]; /* the last Session Request */
+static size_t hello_len;
 static union ntm_addr dc_addr[2], addrs[4];
 static char directory[] = "/tmp/ntm-fuzz-XXXXXX";
 static uint8_t cookie[16];
@@ -67,6 +74,10 @@ static int io_send(void *ctx, const union ntm_addr *to, const uint8_t *packet, s
 	    packet[0] != NTM_PKT_RELAYED) {
 		if (!is_dc(to))
 			abort(); /* a session, with whom nobody joined us to */
+		if (packet[0] == NTM_PKT_SESSION_REQUEST) {
+			memcpy(hello, packet, len);
+			hello_len = len;
+		}
 		return 0;
 	}
 	if (!asker || len > question)
@@ -182,9 +193,9 @@ static void on_joined(void *who, const struct ntm_rs_dc *d, int code, const char
 static void add_dc(unsigned int i)
 {
 	struct ntm_join where = { .addr_count = 1, .addrs = { dc_addr[i] } };
-	uint8_t private[32] = { [1] = (uint8_t)(i + 1) };
 
-	crypto_scalarmult_base(where.dc_key, private);
+	ntm_noise_generate(&dc_key[i]);
+	memcpy(where.dc_key, dc_key[i].public, sizeof(where.dc_key));
 	if (ntm_rs_dcs_join(&core, &where, on_joined, NULL))
 		abort();
 	dcs[i] = core.dcs.first;
@@ -204,6 +215,7 @@ static void share_session(unsigned int i)
 	ntm_requests_cancel_all(&dcs[i]->dc.requests);
 	dcs[i]->dc.has_cur = true;
 	dcs[i]->dc.has_prev = false;
+	memset(&dcs[i]->dc.hs, 0, sizeof(dcs[i]->dc.hs));
 	dcs[i]->dc.state = NTM_DC_REGISTERED;
 	dcs[i]->dc.addr = dc_addr[i];
 	dcs[i]->dc.session_ms = now;
@@ -217,7 +229,7 @@ static void start(void)
 	static const char *const texts[] = { "203.0.113.1", "203.0.113.2:5000", "[2001:db8::7]",
 					     "198.51.100.9" };
 
-	ntm_log_init("fuzz", NTM_LOG_ERROR - 1);
+	ntm_log_init("fuzz", NTM_LOG_ERROR);
 	if (!mkdtemp(directory))
 		abort();
 	strcpy(config.state, directory);
@@ -257,19 +269,58 @@ static void dc_says(unsigned int i, const uint8_t *data, size_t len)
 	const uint32_t id = htonl(dc_side[i].remote_id);
 	uint8_t packet[NTM_DATAGRAM_MAX] = { NTM_PKT_SEALED, NTM_PROTOCOL_VERSION };
 	const uint64_t forged = core.drops[NTM_RS_DROP_AUTH];
+	uint8_t plain[NTM_DATAGRAM_MAX];
 	uint8_t nonce[NTM_WIRE_NONCE_LEN];
 	unsigned long long n;
 
 	if (len > sizeof(packet) - NTM_SEALED_OVERHEAD)
 		len = sizeof(packet) - NTM_SEALED_OVERHEAD;
+	memcpy(plain, data, len);
+	if (len >= 8 && ntm_get32(plain + 4) == UINT32_MAX)
+		ntm_put32(plain + 4, dcs[i]->dc.requests.next_id);
 	ntm_wire_nonce(nonce, dc_side[i].tx_ctr++);
 	memcpy(packet + 4, &id, sizeof(id));
 	memcpy(packet + 8, nonce + 4, 8);
-	crypto_aead_chacha20poly1305_ietf_encrypt(packet + 16, &n, data, len, packet, 16, NULL,
+	crypto_aead_chacha20poly1305_ietf_encrypt(packet + 16, &n, plain, len, packet, 16, NULL,
 						  nonce, dc_side[i].tx_key);
 	give(packet, 16 + n, &dc_addr[i], false);
 	if (core.drops[NTM_RS_DROP_AUTH] != forged)
 		abort(); /* it was authentic */
+}
+
+static void dc_wants_a_cookie(unsigned int i)
+{
+	uint8_t reply[64];
+	struct ntm_hs_guard guard;
+	size_t reply_len = 0;
+
+	ntm_hs_guard_init(&guard, dc_key[i].public, 0, now);
+	if (ntm_hs_check(&guard, hello, hello_len, &dc_addr[i], now, reply, &reply_len) ==
+	    NTM_HS_COOKIE)
+		give(reply, reply_len, &dc_addr[i], false);
+}
+
+static void new_session(unsigned int i, bool under_load, const uint8_t *data, size_t len)
+{
+	struct ntm_msg payload = { .has = 0 };
+	uint8_t out[NTM_DATAGRAM_MAX];
+	struct ntm_hs_keys keys;
+	struct ntm_hs_resp hs;
+	int n;
+
+	hello_len = 0;
+	ntm_dc_reconnect(&dcs[i]->dc, now);
+	if (under_load)
+		dc_wants_a_cookie(i);
+	if (!hello_len || ntm_hs_accept(&hs, &dc_key[i], hello, hello_len))
+		return;
+	if (len && ntm_msg_decode_payload(&payload, data, len))
+		memset(&payload, 0, sizeof(payload));
+	n = ntm_hs_answer(&hs, NULL, 77, &payload, &keys, out, sizeof(out));
+	if (n < 0)
+		return; /* longer than the request */
+	dc_side[i] = keys.session;
+	give(out, (size_t)n, &dc_addr[i], false);
 }
 
 static uint32_t id_of(const uint8_t *data, size_t len)
@@ -366,6 +417,12 @@ static void one(uint8_t kind, const uint8_t *data, size_t len)
 {
 	switch (kind & 7) {
 	case DC_SAYS:
+		if (kind & NEW_SESSION) {
+			new_session(!!(kind & SECOND), kind & COOKIE, data, len);
+			break;
+		}
+		if (kind & REGISTERS)
+			ntm_dc_register(&dcs[!!(kind & SECOND)]->dc, now);
 		dc_says(!!(kind & SECOND), data, len);
 		break;
 	case DIRECTED:

@@ -10,9 +10,16 @@
 
 #define ntm_udp_send test_udp_send
 #define ntm_udp_send_df test_udp_send
+#define ntm_udp_port test_udp_port
 static int test_udp_send(struct ntm_udp *udp, const union ntm_addr *to, const uint8_t *packet,
 			 size_t len);
+static uint16_t test_udp_port(const struct ntm_udp *udp)
+{
+	(void)udp; /* there is none */
+	return 4330;
+}
 #include "node/node.c" /* NOLINT(bugprone-suspicious-include): its entry is not public */
+#undef ntm_udp_port
 
 #include <unistd.h>
 
