@@ -318,11 +318,18 @@ static uint16_t zones_now(const struct ntm_core *core)
 	return all;
 }
 
+static uint8_t prefix_of(const struct ntm_pool *pool)
+{
+	return pool->spec.family ? pool->spec.prefix : 0;
+}
+
 bool ntm_register_news(const struct ntm_core *core, const struct ntm_node *node, uint64_t now_ms)
 {
 	/* That there are less relays than there were is no news: a node sees that for itself when it uses one. */
 	return node->registered &&
 	       (node->keepalive != core->config.keepalive || node->told_zones != zones_now(core) ||
+		node->told_prefix4 != prefix_of(&core->pool4) ||
+		node->told_prefix6 != prefix_of(&core->pool6) ||
 		ntm_relaying_count(core, NTM_RELAYS_MAX, now_ms) > node->told_relays);
 }
 
@@ -373,6 +380,8 @@ static void grant(const struct ntm_core *core, struct ntm_node *node, uint32_t l
 	ntm_relaying_tell(core, node, now_ms, response);
 	node->told_relays = response->relay_count;
 	node->told_zones = zones_now(core);
+	node->told_prefix4 = prefix_of(&core->pool4);
+	node->told_prefix6 = prefix_of(&core->pool6);
 	if (node->has4) {
 		response->virtual4 = node->v4;
 		response->prefix4 = core->pool4.spec.prefix;

@@ -39,6 +39,7 @@ struct ntm_dc_session {
  * @rtts:	to relay servers, of the node's last registration, @rtt_count of them
  * @keepalive:	seconds, as its last lease said
  * @told_relays, @told_zones: what its last lease said of them: how many, and which families of each zone
+ * @told_prefix4, @told_prefix6: lengths of the virtual networks when it was made, 0: none
  * @tokens:	Direction Requests it may send now, in thousandths (token bucket)
  * @tokens_ms:	when @tokens was brought up to date
  * @heard_ms:	monotonic: last authentic packet; 0: none since the DC started
@@ -57,6 +58,7 @@ struct ntm_node {
 	uint8_t nat;
 	uint8_t rtt_count;
 	uint8_t told_relays;
+	uint8_t told_prefix4, told_prefix6;
 	uint16_t told_zones;
 	uint16_t keepalive;
 	struct in_addr v4;

@@ -185,8 +185,11 @@ enum ntm_lease_news ntm_lease_learn(struct ntm_msg *lease, const struct ntm_msg 
 	const bool want6 = NTM_HAS(direction, VIRTUAL6) && !virtual6(lease, &direction->virtual6);
 	struct ntm_zone_info *zone, next;
 
+	/* Our own network can have been enlarged */
 	if (ntm_name_below(direction->name, lease->zone))
-		return NTM_LEASE_KNOWN;
+		return (want4 && NTM_HAS(lease, VIRTUAL4)) || (want6 && NTM_HAS(lease, VIRTUAL6)) ?
+			       NTM_LEASE_STALE :
+			       NTM_LEASE_KNOWN;
 	zone = peer_zone(lease, direction->name);
 	if (!zone)
 		return NTM_LEASE_STALE;

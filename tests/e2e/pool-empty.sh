@@ -53,3 +53,5 @@ reloaded() {
 check "a larger one is taken" eventually 5 reloaded
 check "the same invitation is good now" on late ntmctl join "$string"
 check "and the node is found" on mn ping -c 1 -W 3 late.example.net
+check "also in the part that is new" eventually 5 on mn ping -6 -c 1 -W 1 "$(virtual6 late)"
+like "since the others know of it" "$(on mn ip -6 route)" '^fd00:4e54::/64 dev ntm0'

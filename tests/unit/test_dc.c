@@ -1407,16 +1407,16 @@ static void with_too_many_directions_another_one_is_refused(void **state)
 static void an_empty_pool_is_said_and_can_be_enlarged(void **state)
 {
 	struct world *w = *state;
-	struct client c;
+	struct client a, c;
 	struct ntm_dc_config config = w->config;
 	struct ntm_join join;
-	struct ntm_msg request, lease;
+	struct ntm_msg request, lease, answer;
 	char error[256], name[16];
 	int i;
 
 	for (i = 0; i < 5; i++) {
 		snprintf(name, sizeof(name), "n%d", i);
-		joined(w, name, "198.51.100.7");
+		a = joined(w, name, "198.51.100.7");
 	}
 	join = invite(w, "late");
 	c = client(w, "late", "198.51.100.8");
@@ -1426,11 +1426,21 @@ static void an_empty_pool_is_said_and_can_be_enlarged(void **state)
 	assert_null(ntm_pool_parse(&config.pool4, AF_INET, "100.65.0.0/24"));
 	assert_int_equal(ntm_core_reload(&w->core, &config, error, sizeof(error)), -ERANGE);
 	assert_int_equal(register_on(&c, &request, &lease), NTM_ST_POOL_EMPTY);
+	assert_true(keep_alive(&a, &answer));
+	assert_false(NTM_HAS(&answer, LIFETIME));
 	assert_null(ntm_pool_parse(&config.pool4, AF_INET, "100.64.0.0/24"));
 	assert_int_equal(ntm_core_reload(&w->core, &config, error, sizeof(error)), 0);
 	assert_int_equal(register_on(&c, &request, &lease), NTM_ST_OK);
 	assert_int_equal(lease.prefix4, 24);
 	assert_int_equal(lease.virtual4.s_addr, inet_addr("100.64.0.7"));
+	/* Those that are there have to know where the others may be */
+	assert_true(keep_alive(&a, &answer));
+	assert_true(NTM_HAS(&answer, LIFETIME));
+	request = registration(7200);
+	assert_int_equal(register_on(&a, &request, &lease), NTM_ST_OK);
+	assert_int_equal(lease.prefix4, 24);
+	assert_true(keep_alive(&a, &answer));
+	assert_false(NTM_HAS(&answer, LIFETIME));
 }
 
 /* A node is heard as often as its lease says, whatever the configuration says since; and it is told of that. */

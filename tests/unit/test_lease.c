@@ -143,6 +143,12 @@ static void a_direction_tells_of_a_network(void **state)
 
 	(void)state;
 	assert_int_equal(ntm_lease_learn(&lease, &m), NTM_LEASE_KNOWN);
+	m = direction("x.a.example", "100.127.0.9", 12); /* our network was enlarged */
+	assert_int_equal(ntm_lease_learn(&lease, &m), NTM_LEASE_STALE);
+	lease.has &= ~(
+		1u << NTM_TLV_VIRTUAL4); /* of a family that we do not have nothing is to be known */
+	assert_int_equal(ntm_lease_learn(&lease, &m), NTM_LEASE_KNOWN);
+	lease = lease_of_two_zones();
 	m = direction("x.b.example", "100.65.0.9", 16);
 	assert_int_equal(ntm_lease_learn(&lease, &m), NTM_LEASE_KNOWN);
 	m = direction("x.b.example", "100.75.0.9", 16); /* not where it was */
