@@ -179,17 +179,42 @@ void ntm_lease_keep(struct ntm_msg *lease, const struct ntm_msg *old)
 	}
 }
 
+/* The length that a network had to get so that both addresses are in it, as the DC says; 0: they are not */
+static uint8_t enlarged(const void *own, uint8_t prefix, const void *addr, uint8_t said)
+{
+	return said >= MIN_PREFIX && said < prefix && in_prefix(addr, own, said) ? said : 0;
+}
+
+/* A node of our own zone: its network is ours, and can have been enlarged since we got our lease */
+static enum ntm_lease_news learn_own(struct ntm_msg *lease, const struct ntm_msg *direction,
+				     bool want4, bool want6)
+{
+	uint8_t prefix4 = lease->prefix4, prefix6 = lease->prefix6;
+
+	if (!want4 && !want6)
+		return NTM_LEASE_KNOWN;
+	if (want4)
+		prefix4 = enlarged(&lease->virtual4, prefix4, &direction->virtual4,
+				   direction->prefix4);
+	if (want6)
+		prefix6 = enlarged(&lease->virtual6, prefix6, &direction->virtual6,
+				   direction->prefix6);
+	if ((want4 && !prefix4) || (want6 && !prefix6))
+		return NTM_LEASE_STALE;
+	lease->prefix4 = prefix4;
+	lease->prefix6 = prefix6;
+	return NTM_LEASE_LEARNT;
+}
+
 enum ntm_lease_news ntm_lease_learn(struct ntm_msg *lease, const struct ntm_msg *direction)
 {
 	const bool want4 = NTM_HAS(direction, VIRTUAL4) && !virtual4(lease, &direction->virtual4);
 	const bool want6 = NTM_HAS(direction, VIRTUAL6) && !virtual6(lease, &direction->virtual6);
 	struct ntm_zone_info *zone, next;
 
-	/* Our own network can have been enlarged */
 	if (ntm_name_below(direction->name, lease->zone))
-		return (want4 && NTM_HAS(lease, VIRTUAL4)) || (want6 && NTM_HAS(lease, VIRTUAL6)) ?
-			       NTM_LEASE_STALE :
-			       NTM_LEASE_KNOWN;
+		return learn_own(lease, direction, want4 && NTM_HAS(lease, VIRTUAL4),
+				 want6 && NTM_HAS(lease, VIRTUAL6));
 	zone = peer_zone(lease, direction->name);
 	if (!zone)
 		return NTM_LEASE_STALE;

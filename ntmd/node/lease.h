@@ -26,7 +26,7 @@ void ntm_lease_keep(struct ntm_msg *lease, const struct ntm_msg *old);
 /** enum ntm_lease_news - what a Route Direction says beyond the lease */
 enum ntm_lease_news {
 	NTM_LEASE_KNOWN,
-	NTM_LEASE_LEARNT, /* the network of a zone, which is in the lease now */
+	NTM_LEASE_LEARNT, /* the network of a zone, or more of our own, which is in the lease now */
 	NTM_LEASE_STALE, /* the peer is of a zone, or in a network, that only a new lease can name */
 };
 enum ntm_lease_news ntm_lease_learn(struct ntm_msg *lease, const struct ntm_msg *direction);

@@ -679,7 +679,7 @@ static void dc_lease(void *ctx, const struct ntm_msg *lease)
 	ntm_admin_registered(node);
 }
 
-/* A peer of another zone, of which our lease does not say all */
+/* A peer of another zone, or in a new part of our network, of which our lease does not say all */
 void ntm_node_learn(struct ntm_node *node, const struct ntm_msg *direction)
 {
 	switch (ntm_lease_learn(&node->lease, direction)) {

@@ -143,10 +143,18 @@ static void a_direction_tells_of_a_network(void **state)
 
 	(void)state;
 	assert_int_equal(ntm_lease_learn(&lease, &m), NTM_LEASE_KNOWN);
-	m = direction("x.a.example", "100.127.0.9", 12); /* our network was enlarged */
+	m = direction("x.a.example", "100.127.0.9", 12); /* a network that we are not in */
 	assert_int_equal(ntm_lease_learn(&lease, &m), NTM_LEASE_STALE);
+	m = direction("x.a.example", "100.127.0.9", 7); /* too large a part of the internet */
+	assert_int_equal(ntm_lease_learn(&lease, &m), NTM_LEASE_STALE);
+	assert_int_equal(ntm_lease_datapath(&lease).prefix4, 16);
+	m = direction("x.a.example", "100.127.0.9", 10); /* ours was enlarged */
+	assert_int_equal(ntm_lease_learn(&lease, &m), NTM_LEASE_LEARNT);
+	assert_int_equal(ntm_lease_learn(&lease, &m), NTM_LEASE_KNOWN);
+	assert_int_equal(ntm_lease_datapath(&lease).prefix4, 10);
+	lease = lease_of_two_zones();
 	lease.has &= ~(
-		1u << NTM_TLV_VIRTUAL4); /* of a family that we do not have nothing is to be known */
+		1u << NTM_TLV_VIRTUAL4); /* in a family that we have not there is nothing to know */
 	assert_int_equal(ntm_lease_learn(&lease, &m), NTM_LEASE_KNOWN);
 	lease = lease_of_two_zones();
 	m = direction("x.b.example", "100.65.0.9", 16);
