@@ -79,6 +79,8 @@ static json_t *dc_json(const struct ntm_rs_dc *d, uint64_t now_ms)
 	json_object_set_new(o, "address", addr_json(&dc->addr));
 	json_object_set_new(o, "observed", addr_json(&dc->observed));
 	json_object_set_new(o, "directions", json_integer((json_int_t)d->directions));
+	json_object_set_new(o, "paths", json_integer((json_int_t)d->owner.paths));
+	json_object_set_new(o, "load", json_integer(ntm_rs_dcs_load_of(d)));
 	if (dc->status)
 		json_object_set_new(o, "refusal", json_string(ntm_status_name(dc->status)));
 	if (dc->text[0])
@@ -134,7 +136,8 @@ static void cmd_status(struct ntm_rs *rs, struct ntm_control_reply *reply)
 		      (json_int_t)ntm_rs_paths_count(&core->paths), "bound",
 		      (json_int_t)core->paths.carried, "nodes", (json_int_t)core->paths.nodes.count,
 		      "packets", (json_int_t)packets, "bytes", (json_int_t)bytes);
-	json_object_set_new(o, "load", json_integer(core->dcs.load));
+	json_object_set_new(o, "load",
+			    json_integer(ntm_rs_core_load(core, core->paths.limits.paths)));
 	json_object_set_new(o, "dcs", dcs_json(core, now_ms));
 	json_object_set_new(o, "counters",
 			    numbers_json(ntm_rs_counter_names, core->counters, NTM_RS_COUNTERS));

@@ -146,10 +146,14 @@ static void watch_traffic(struct ntm_rs_core *core)
 			   core->now_ms);
 }
 
+uint32_t ntm_rs_core_load(const struct ntm_rs_core *core, unsigned long room)
+{
+	return ntm_rs_load_of(&core->load, ntm_rs_paths_count(&core->paths), room,
+			      core->config.bandwidth);
+}
+
 static void every_second(struct ntm_rs_core *core)
 {
-	const struct ntm_rs_config *config = &core->config;
-
 	if (core->now_ms < core->second_ms)
 		return;
 	core->second_ms = core->now_ms + SECOND_MS;
@@ -157,8 +161,7 @@ static void every_second(struct ntm_rs_core *core)
 	ntm_rs_paths_expire(&core->paths, core->now_ms);
 	ntm_rs_paths_share(&core->paths);
 	watch_traffic(core);
-	ntm_rs_dcs_load(core, ntm_rs_load_of(&core->load, ntm_rs_paths_count(&core->paths),
-					     config->limits.paths, config->bandwidth));
+	ntm_rs_dcs_load(core);
 }
 
 void ntm_rs_core_tick(struct ntm_rs_core *core, uint64_t now_ms)

@@ -106,6 +106,8 @@ int ntm_rs_core_plane(struct ntm_rs_core *core, const struct ntm_rs_plane_ops *o
 		      struct ntm_rs_plane *plane);
 /** ntm_rs_core_totals() - data packets and bytes sent on so far */
 void ntm_rs_core_totals(const struct ntm_rs_core *core, uint64_t *packets, uint64_t *bytes);
+/** ntm_rs_core_load() - how busy it is, 0 to 1000; @room: paths that there may be */
+uint32_t ntm_rs_core_load(const struct ntm_rs_core *core, unsigned long room);
 /** ntm_rs_core_drain() - goodbye to all DCs, no new paths */
 void ntm_rs_core_drain(struct ntm_rs_core *core, uint64_t now_ms);
 /** ntm_rs_core_drained() - DCs have been told, and nothing passes any more, or for long enough */

@@ -115,7 +115,7 @@ static void op_registration(void *ctx, struct ntm_msg *m)
 
 	m->role = NTM_ROLE_RELAY;
 	m->suites = 1u << NTM_SUITE_CHACHA20_POLY1305 | 1u << NTM_SUITE_AES_256_GCM;
-	m->load = core->dcs.load;
+	m->load = ntm_rs_dcs_load_of(d);
 	m->candidate_count = core->io->candidates(core->io_ctx, m->candidates, NTM_CANDIDATES_MAX);
 	NTM_SET(m, ROLE);
 	NTM_SET(m, SUITES);
@@ -232,12 +232,14 @@ static struct ntm_rs_dc *dc_new(struct ntm_rs_core *core)
 	d->next = core->dcs.first;
 	core->dcs.first = d;
 	core->dcs.count++;
+	ntm_rs_paths_join(&core->paths, &d->owner, d->number);
 	return d;
 }
 
 static void dc_free(struct ntm_rs_dc *d)
 {
 	tell_joined(d, NTM_EXIT_NOT_RUNNING, "ntm-rs is going away");
+	ntm_rs_paths_leave(&d->core->paths, &d->owner);
 	ntm_dc_done(&d->dc);
 	free(d);
 }
@@ -416,12 +418,17 @@ void ntm_rs_dcs_packet(struct ntm_rs_core *core, const uint8_t *packet, size_t l
 
 /* Time */
 
-void ntm_rs_dcs_load(struct ntm_rs_core *core, uint32_t load)
+uint32_t ntm_rs_dcs_load_of(const struct ntm_rs_dc *dc)
+{
+	return ntm_rs_core_load(dc->core, ntm_rs_paths_room(&dc->core->paths, dc->number));
+}
+
+void ntm_rs_dcs_load(struct ntm_rs_core *core)
 {
 	struct ntm_rs_dc *d;
 
-	core->dcs.load = load;
 	for (d = core->dcs.first; d; d = d->next) {
+		const uint32_t load = ntm_rs_dcs_load_of(d);
 		const uint32_t by = load > d->told_load ? load - d->told_load : d->told_load - load;
 
 		if (d->registered && !d->leaving && by >= LOAD_STEP &&

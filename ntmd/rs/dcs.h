@@ -8,6 +8,7 @@
 
 #include "common/dc.h"
 #include "common/log.h"
+#include "rs/paths.h"
 
 struct ntm_rs_core;
 struct ntm_rs_dc;
@@ -19,7 +20,7 @@ typedef void ntm_rs_joined_fn(void *who, const struct ntm_rs_dc *dc, int code, c
 
 /**
  * struct ntm_rs_dc
- * @number:	the owner of its paths
+ * @number:	the owner of its paths; @owner: its share of them
  * @zone:	"" until it is known; kept in the file
  * @told_load, @told_ms: what was said last of our load, and when
  * @leaving:	goodbyes are said, then it is gone
@@ -30,6 +31,7 @@ struct ntm_rs_dc {
 	struct ntm_rs_core *core;
 	struct ntm_dc dc;
 	uint32_t number;
+	struct ntm_rs_owner owner;
 	char zone[NTM_NAME_MAX + 1], name[NTM_NAME_MAX + 1];
 	bool registered; /* the log says so */
 	bool known;	 /* it has had a lease for us */
@@ -45,12 +47,11 @@ struct ntm_rs_dc {
 	uint64_t goodbye_ms;
 };
 
-/** struct ntm_rs_dcs - @load: ours, as last measured */
+/** struct ntm_rs_dcs - @last_number: of the DC that came last */
 struct ntm_rs_dcs {
 	struct ntm_rs_dc *first;
 	unsigned int count;
 	uint32_t last_number;
-	uint32_t load;
 	struct ntm_log_limit limit;
 };
 
@@ -65,8 +66,10 @@ int ntm_rs_dcs_leave(struct ntm_rs_core *core, const char *zone);
 /** ntm_rs_dcs_packet() - a Session Response, Cookie Reply or Sealed packet */
 void ntm_rs_dcs_packet(struct ntm_rs_core *core, const uint8_t *packet, size_t len,
 		       const union ntm_addr *from);
-/** ntm_rs_dcs_load() - our load is this; a DC that was told of another by 50 or more hears of it */
-void ntm_rs_dcs_load(struct ntm_rs_core *core, uint32_t load);
+/** ntm_rs_dcs_load() - a DC that was told of another load by 50 or more hears of it */
+void ntm_rs_dcs_load(struct ntm_rs_core *core);
+/** ntm_rs_dcs_load_of() - our load for this DC: of the paths that it may use */
+uint32_t ntm_rs_dcs_load_of(const struct ntm_rs_dc *dc);
 /** ntm_rs_dcs_register() - our addresses have changed */
 void ntm_rs_dcs_register(struct ntm_rs_core *core);
 /** ntm_rs_dcs_goodbye() - to all; ntm_rs_dcs_gone(): all has been said */

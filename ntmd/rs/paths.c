@@ -19,6 +19,64 @@ void ntm_rs_paths_init(struct ntm_rs_paths *paths, const struct ntm_rs_limits *l
 	ntm_table_init(&paths->nodes);
 }
 
+/* DCs */
+
+static struct ntm_rs_owner *owner_of(const struct ntm_rs_paths *paths, uint32_t dc)
+{
+	struct ntm_rs_owner *owner = paths->owners;
+
+	while (owner && owner->dc != dc)
+		owner = owner->next;
+	return owner;
+}
+
+void ntm_rs_paths_join(struct ntm_rs_paths *paths, struct ntm_rs_owner *owner, uint32_t dc)
+{
+	owner->dc = dc;
+	owner->paths = 0;
+	owner->next = paths->owners;
+	paths->owners = owner;
+}
+
+void ntm_rs_paths_leave(struct ntm_rs_paths *paths, const struct ntm_rs_owner *owner)
+{
+	struct ntm_rs_owner **at = &paths->owners;
+
+	while (*at != owner)
+		at = &(*at)->next;
+	*at = owner->next;
+}
+
+static unsigned long share_of_dc(const struct ntm_rs_paths *paths)
+{
+	const struct ntm_rs_owner *owner;
+	unsigned long owners = 0;
+
+	for (owner = paths->owners; owner; owner = owner->next)
+		owners++;
+	return owners ? paths->limits.paths / 2 / owners : 0;
+}
+
+unsigned long ntm_rs_paths_room(const struct ntm_rs_paths *paths, uint32_t dc)
+{
+	const unsigned long share = share_of_dc(paths);
+	unsigned long room = paths->limits.paths;
+	const struct ntm_rs_owner *owner;
+
+	for (owner = paths->owners; owner; owner = owner->next)
+		if (owner->dc != dc && owner->paths < share)
+			room -= share - owner->paths;
+	return room;
+}
+
+static void count_owned(struct ntm_rs_paths *paths, uint32_t dc, bool more)
+{
+	struct ntm_rs_owner *owner = owner_of(paths, dc);
+
+	if (owner)
+		owner->paths += more ? 1 : -1ul;
+}
+
 /* Nodes: there as long as they have a path */
 
 static uint64_t node_hash(uint32_t dc, const uint8_t id[8])
@@ -264,6 +322,7 @@ static void path_free(struct ntm_rs_path *path)
 static void forget(struct ntm_rs_paths *paths, struct ntm_rs_path *path)
 {
 	ntm_table_remove(&paths->by_id, &path->link);
+	count_owned(paths, path->dc, false);
 	for (unsigned int i = 0; i < 2; i++)
 		end_leave(paths, &path->ends[i]);
 	path_free(path);
@@ -304,7 +363,7 @@ static enum ntm_status direct_again(struct ntm_rs_path *path, uint32_t dc,
 static bool admit(struct ntm_rs_paths *paths, uint32_t dc, const struct ntm_msg *direction,
 		  struct ntm_rs_node *nodes[2])
 {
-	if (ntm_rs_paths_count(paths) >= paths->limits.paths)
+	if (ntm_rs_paths_count(paths) >= ntm_rs_paths_room(paths, dc))
 		return false;
 	for (unsigned int i = 0; i < 2; i++) {
 		nodes[i] = node_get(paths, dc, end_of(direction, (uint8_t)(i + 1))->node);
@@ -330,6 +389,7 @@ static struct ntm_rs_path *path_new(struct ntm_rs_paths *paths, uint32_t dc,
 		end_join(&path->ends[i], path, nodes[i]);
 	}
 	ntm_table_add(&paths->by_id, &path->link, id_hash(path->id), path);
+	count_owned(paths, dc, true);
 	return path;
 }
 

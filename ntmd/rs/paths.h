@@ -5,6 +5,9 @@
  *
  *	directed --first Bind--> carried (in the data plane) --no Bind of either end for 60 s--> directed
  *	   \--no Bind for LIFETIME--> forgotten
+ *
+ * No DC can use up all: half of the paths that there may be are shared out among the DCs, and what one has left of its share is kept
+ * for it. The rest is for whoever comes first.
  */
 #ifndef NTM_RS_PATHS_H
 #define NTM_RS_PATHS_H
@@ -24,6 +27,13 @@ struct ntm_rs_limits {
 };
 
 struct ntm_rs_path;
+
+/** struct ntm_rs_owner - a DC that has a share; memory is the caller's */
+struct ntm_rs_owner {
+	uint32_t dc;
+	unsigned long paths;
+	struct ntm_rs_owner *next;
+};
 
 /** struct ntm_rs_node - a node as a DC tells nodes apart (END): what limits are counted by */
 struct ntm_rs_node {
@@ -81,6 +91,7 @@ struct ntm_rs_paths {
 	const struct ntm_rs_paths_ops *ops;
 	void *ctx;
 	struct ntm_rs_limits limits;
+	struct ntm_rs_owner *owners;
 	struct ntm_table by_id, nodes;
 	struct ntm_rs_path *wheel[NTM_RS_WHEEL];
 	uint64_t wheel_s; /* slots before are done */
@@ -92,6 +103,13 @@ void ntm_rs_paths_init(struct ntm_rs_paths *paths, const struct ntm_rs_limits *l
 		       const struct ntm_rs_paths_ops *ops, void *ctx, uint64_t now_ms);
 /** ntm_rs_paths_done() - forget all; the data plane is not told */
 void ntm_rs_paths_done(struct ntm_rs_paths *paths);
+
+/** ntm_rs_paths_join() - this DC has a share from now on: the same as any other's */
+void ntm_rs_paths_join(struct ntm_rs_paths *paths, struct ntm_rs_owner *owner, uint32_t dc);
+/** ntm_rs_paths_leave() - no more; its paths stay until they end */
+void ntm_rs_paths_leave(struct ntm_rs_paths *paths, const struct ntm_rs_owner *owner);
+/** ntm_rs_paths_room() - how many paths there may be, of all DCs, when this one directs another */
+unsigned long ntm_rs_paths_room(const struct ntm_rs_paths *paths, uint32_t dc);
 
 /**
  * ntm_rs_paths_direct() - a Relay Direction

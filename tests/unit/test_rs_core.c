@@ -29,7 +29,7 @@ struct dc {
 	bool has_session, deaf, not_a_relay;
 	uint16_t refuse;
 	unsigned int registrations, goodbyes;
-	uint32_t load, direction_id;
+	uint32_t load, direction_id, path_id; /* of the last direction */
 	struct ntm_msg last;
 	int response;
 };
@@ -129,7 +129,7 @@ static void dc_message(struct dc *dc, const struct ntm_msg *m)
 {
 	dc->last = *m;
 	if (m->type == NTM_MSG_RELAY_RESPONSE) {
-		assert_int_equal(m->path_id, ID);
+		assert_int_equal(m->path_id, dc->path_id);
 		dc->response = m->request_id == dc->direction_id ? m->status : -2;
 	} else if (m->type == NTM_MSG_KEEP_ALIVE) {
 		dc_alive(dc, m);
@@ -315,6 +315,7 @@ static int begin(void **state)
 	w.dcs[0].addr = test_addr("192.0.2.1");
 	w.dcs[1].addr = test_addr("192.0.2.2");
 	w.dcs[0].response = w.dcs[1].response = -1;
+	w.dcs[0].path_id = w.dcs[1].path_id = ID;
 	for (unsigned int i = 0; i < 2; i++)
 		ntm_noise_generate(&w.dcs[i].key);
 	start();
@@ -390,15 +391,21 @@ static struct ntm_msg direction(uint32_t lifetime, uint8_t key_change)
 	return m;
 }
 
+static int give_direction(struct dc *dc, struct ntm_msg *m)
+{
+	m->request_id = ++dc->direction_id;
+	dc->path_id = m->path_id;
+	dc->response = -1;
+	dc_say(dc, m);
+	arrive();
+	return dc->response;
+}
+
 static int direct_with(struct dc *dc, uint8_t key_change)
 {
 	struct ntm_msg m = direction(60, key_change);
 
-	m.request_id = ++dc->direction_id;
-	dc->response = -1;
-	dc_say(dc, &m);
-	arrive();
-	return dc->response;
+	return give_direction(dc, &m);
 }
 
 static int direct(struct dc *dc)
@@ -1027,6 +1034,27 @@ static void test_load_is_told(void **state)
 	assert_in_range(w.dcs[0].load, 850, 900);
 }
 
+/* One that has used up what it may is told that we are full, and another one is not */
+static void test_load_is_of_the_paths_that_a_dc_may_use(void **state)
+{
+	(void)state;
+	join(&w.dcs[0]);
+	join(&w.dcs[1]);
+	for (uint8_t i = 0; i < 100; i++) {
+		struct ntm_msg m = direction(60, 0);
+
+		m.path_id = 1000u + i;
+		m.ends[0].node[1] = m.ends[1].node[1] = i;
+		assert_int_equal(give_direction(&w.dcs[0], &m), i < 75 ? NTM_ST_OK : NTM_ST_BUSY);
+	}
+	live(5000);
+	assert_int_equal(w.dcs[0].load, 1000);
+	assert_int_equal(w.dcs[1].load, 750);
+	assert_int_equal(ntm_rs_dcs_leave(&w.core, "two.example"), 0);
+	live(5000);
+	assert_int_equal(w.dcs[0].load, 750);
+}
+
 /* The machine's own figures: nothing is above its bound */
 static void test_cpu(void **state)
 {
@@ -1125,6 +1153,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_probes_are_limited, begin, end),
 		cmocka_unit_test_setup_teardown(test_load, begin, end),
 		cmocka_unit_test_setup_teardown(test_load_is_told, begin, end),
+		cmocka_unit_test_setup_teardown(test_load_is_of_the_paths_that_a_dc_may_use, begin,
+						end),
 		cmocka_unit_test_setup_teardown(test_cpu, begin, end),
 		cmocka_unit_test_setup_teardown(test_drain, begin, end),
 		cmocka_unit_test_setup_teardown(test_drain_ends, begin, end),

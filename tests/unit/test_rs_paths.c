@@ -8,7 +8,7 @@
 
 #include "rs/paths.h"
 
-enum { DC = 1, OTHER_DC = 2 };
+enum { DC = 1, OTHER_DC = 2, THIRD_DC = 3 };
 
 /* A data plane that remembers */
 static struct {
@@ -18,6 +18,7 @@ static struct {
 	unsigned int binds, unbinds, dels, rates;
 	uint64_t last_rate;
 	unsigned int last_end;
+	struct ntm_rs_owner one, other, third;
 } w;
 
 static int op_bind(void *ctx, const struct ntm_rs_path *path, unsigned int end,
@@ -293,6 +294,51 @@ static void test_limits(void **state)
 	assert_int_equal(direct(DC, 11, 1, 201), NTM_ST_OK);
 }
 
+/* How many paths this DC can direct, from @id on; each of nodes of its own */
+static uint32_t direct_all(uint32_t dc, uint32_t id)
+{
+	uint32_t n = 0;
+
+	while (direct(dc, id + n, (uint8_t)(2 * n), (uint8_t)(2 * n + 1)) == NTM_ST_OK)
+		n++;
+	return n;
+}
+
+/* Half is shared out, the rest is for whoever comes first */
+static void test_no_dc_uses_up_all(void **state)
+{
+	(void)state;
+	begin_with((struct ntm_rs_limits){ .paths = 100, .node_paths = 100 });
+	ntm_rs_paths_join(&w.paths, &w.one, DC);
+	assert_int_equal(ntm_rs_paths_room(&w.paths, DC), 100); /* alone */
+	ntm_rs_paths_join(&w.paths, &w.other, OTHER_DC);
+	assert_int_equal(direct_all(DC, 1000), 75);
+	assert_int_equal(w.one.paths, 75);
+	assert_int_equal(direct_all(OTHER_DC, 2000), 25);
+	assert_int_equal(ntm_rs_paths_count(&w.paths), 100);
+	/* A third one comes: what becomes free is its own first, as far as its share goes */
+	ntm_rs_paths_join(&w.paths, &w.third, THIRD_DC);
+	assert_int_equal(direct_all(THIRD_DC, 3000), 0);
+	pass(40);
+	for (uint32_t id = 1010; id < 1075; id++)
+		direct(DC, id, (uint8_t)(2 * (id - 1000)), (uint8_t)(2 * (id - 1000) + 1));
+	for (uint32_t id = 2000; id < 2025; id++)
+		direct(OTHER_DC, id, (uint8_t)(2 * (id - 2000)), (uint8_t)(2 * (id - 2000) + 1));
+	pass(25);
+	assert_int_equal(ntm_rs_paths_count(&w.paths), 90);
+	assert_int_equal(w.one.paths, 65);
+	assert_int_equal(direct_all(DC, 4000), 0);
+	assert_int_equal(direct_all(OTHER_DC, 4000), 0);
+	assert_int_equal(direct_all(THIRD_DC, 3000), 10);
+	/* One goes: its paths stay until they end, and its share is the others' */
+	ntm_rs_paths_leave(&w.paths, &w.one);
+	assert_int_equal(ntm_rs_paths_count(&w.paths), 100);
+	pass(62);
+	assert_int_equal(ntm_rs_paths_count(&w.paths), 0);
+	assert_int_equal(w.other.paths + w.third.paths, 0);
+	assert_int_equal(direct_all(OTHER_DC, 5000), 75);
+}
+
 static void test_a_nodes_rate_is_shared(void **state)
 {
 	struct ntm_rs_path *path;
@@ -432,6 +478,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_lifetimes_other_than_60, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_long_sleep, begin, end),
 		cmocka_unit_test_setup_teardown(test_limits, begin, end),
+		cmocka_unit_test_setup_teardown(test_no_dc_uses_up_all, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_nodes_rate_is_shared, begin, end),
 		cmocka_unit_test_setup_teardown(test_rates_are_set_to_within_an_eighth, begin, end),
 		cmocka_unit_test_setup_teardown(test_new_limits, begin, end),
