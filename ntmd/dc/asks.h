@@ -10,6 +10,7 @@
 #include "dc/hash.h"
 
 #define NTM_ASKS_MAX 4096u
+#define NTM_ASKS_EACH 32u    /* that wait, of one node: the others are there for others */
 #define NTM_ASK_WAIT_MS 1800 /* a node hears within 2 s */
 #define NTM_ASK_KEEP_MS 5000
 

@@ -99,8 +99,10 @@ static void complain(struct ntm_core *core, const struct ntm_zone *zone, const c
 static void answer_ask(struct ntm_core *core, struct ntm_ask *ask, struct ntm_msg *m,
 		       uint64_t now_ms)
 {
-	const struct ntm_node *node = ntm_registry_get(&core->registry, ask->asker);
+	struct ntm_node *node = ntm_registry_get(&core->registry, ask->asker);
 
+	if (node)
+		node->asking--;
 	m->request_id = ask->request_id;
 	/* With a session that is newer it has forgotten what it asked */
 	if (node && node->session && node->session->keys.local_id == ask->session)
@@ -389,15 +391,28 @@ static struct ntm_zone *zone_of(const struct ntm_core *core, const struct ntm_ms
 				    request->target);
 }
 
+/* NULL: it may not, or there are too many */
+static struct ntm_ask *admit(struct ntm_core *core, const struct ntm_peer *peer,
+			     const struct ntm_msg *request, uint64_t now_ms)
+{
+	struct ntm_node *node = peer->node;
+	struct ntm_ask *ask;
+
+	if (!node->registered || node->asking >= NTM_ASKS_EACH || !ntm_direct_may_ask(node, now_ms))
+		return NULL;
+	ask = ntm_asks_add(&core->asks, node->id, peer->keys->local_id, request->request_id,
+			   now_ms);
+	if (ask)
+		node->asking++;
+	return ask;
+}
+
 static void new_ask(struct ntm_core *core, struct ntm_zone *zone, const struct ntm_peer *peer,
 		    const struct ntm_msg *request, uint64_t now_ms)
 {
-	struct ntm_ask *ask = NULL;
+	struct ntm_ask *ask = admit(core, peer, request, now_ms);
 	struct ntm_director_node view;
 
-	if (peer->node->registered && ntm_direct_may_ask(peer->node, now_ms))
-		ask = ntm_asks_add(&core->asks, peer->node->id, peer->keys->local_id,
-				   request->request_id, now_ms);
 	if (!ask) {
 		ntm_send_refusal(core, peer, request, NTM_ST_BUSY);
 		return;

@@ -42,6 +42,7 @@ struct ntm_dc_session {
  * @told_prefix4, @told_prefix6: lengths of the virtual networks when it was made, 0: none
  * @tokens:	Direction Requests it may send now, in thousandths (token bucket)
  * @tokens_ms:	when @tokens was brought up to date
+ * @asking:	Direction Requests for nodes of other zones that wait
  * @heard_ms:	monotonic: last authentic packet; 0: none since the DC started
  * @lease_ms:	monotonic: end of the lease
  * @seen:	wall clock, seconds: as the store has it; 0: never
@@ -61,6 +62,7 @@ struct ntm_node {
 	uint8_t told_prefix4, told_prefix6;
 	uint16_t told_zones;
 	uint16_t keepalive;
+	uint16_t asking;
 	struct in_addr v4;
 	struct in6_addr v6;
 	uint8_t key[32];

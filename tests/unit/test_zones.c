@@ -1022,6 +1022,35 @@ static void strangers_cause_no_more_than_a_look_up_in_five_seconds(void **state)
 	m.type = NTM_MSG_INFORMATION_REQUEST;
 }
 
+/* The other coordinator does not answer: a node that asks on and on leaves room for others, and may ask again when it was answered */
+static void a_node_has_its_share_of_the_asks_that_wait(void **state)
+{
+	struct world *w = *state;
+	struct node a, c;
+
+	pass(w, 1000);
+	node_join(&a, &w->dc[0], "a", "198.51.100.1");
+	node_join(&c, &w->dc[0], "c", "198.51.100.3");
+	w->dc[1].alive = false;
+	for (uint32_t i = 0; i < NTM_ASKS_EACH; i++) {
+		node_ask(&a, "b.b.example", 100 + i);
+		assert_int_equal(a.count[NTM_MSG_REFUSAL], 0);
+	}
+	node_ask(&a, "b.b.example", 100); /* repeated, it is none more */
+	assert_int_equal(a.count[NTM_MSG_REFUSAL], 0);
+	node_ask(&a, "b.b.example", 200);
+	assert_refused(&a, NTM_ST_BUSY);
+	node_ask(&c, "b.b.example", 1);
+	assert_int_equal(c.count[NTM_MSG_REFUSAL], 0);
+	pass(w, 2000);
+	assert_refused(&c, NTM_ST_OFFLINE);
+	assert_int_equal(a.count[NTM_MSG_REFUSAL], 1 + NTM_ASKS_EACH);
+	node_ask(&a, "b.b.example", 201);
+	assert_int_equal(a.count[NTM_MSG_REFUSAL], 0);
+	pass(w, 2000);
+	assert_refused(&a, NTM_ST_OFFLINE);
+}
+
 static void asks_are_bounded(void **state)
 {
 	struct world *w = *state;
@@ -1201,6 +1230,7 @@ int main(void)
 		ALONE(a_coordinator_that_asks_too_much_is_slowed_down),
 		RUNNING(what_it_refuses_does_not_make_our_nodes_doubt_themselves),
 		RUNNING(strangers_cause_no_more_than_a_look_up_in_five_seconds),
+		RUNNING(a_node_has_its_share_of_the_asks_that_wait),
 		ALONE(asks_are_bounded),
 		cmocka_unit_test(foreigners_are_bounded_and_expire),
 		cmocka_unit_test(networks_are_believed_within_limits),
