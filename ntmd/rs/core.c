@@ -40,23 +40,23 @@ static int plane_bind(void *ctx, const struct ntm_rs_path *path, unsigned int en
 {
 	struct ntm_rs_core *core = ctx;
 
-	return core->plane ? core->plane_ops->bind(core->plane, path, end, addr) : -ENODEV;
+	if (!core->plane)
+		return addr ? -ENODEV : 0;
+	return core->plane_ops->bind(core->plane, path, end, addr);
 }
 
-static void plane_rate(void *ctx, const struct ntm_rs_path *path)
+static int plane_rate(void *ctx, const struct ntm_rs_path *path)
 {
 	struct ntm_rs_core *core = ctx;
 
-	if (core->plane)
-		core->plane_ops->rate(core->plane, path);
+	return core->plane ? core->plane_ops->rate(core->plane, path) : 0;
 }
 
-static void plane_del(void *ctx, const struct ntm_rs_path *path)
+static int plane_del(void *ctx, const struct ntm_rs_path *path)
 {
 	struct ntm_rs_core *core = ctx;
 
-	if (core->plane)
-		core->plane_ops->del(core->plane, path);
+	return core->plane ? core->plane_ops->del(core->plane, path) : 0;
 }
 
 static const struct ntm_rs_paths_ops paths_ops = { .bind = plane_bind,

@@ -117,9 +117,9 @@ static struct ntm_rs_node *node_get(struct ntm_rs_paths *paths, uint32_t dc, con
 	return node;
 }
 
-static void node_changed(struct ntm_rs_paths *paths, struct ntm_rs_node *node)
+static void node_list(struct ntm_rs_paths *paths, struct ntm_rs_node *node)
 {
-	if (node->changed || !paths->limits.node_rate)
+	if (node->changed)
 		return;
 	node->changed = true;
 	node->next_changed = paths->changed;
@@ -196,23 +196,28 @@ static uint64_t rate_of(const struct ntm_rs_paths *paths, const struct ntm_rs_pa
 /* To within an eighth: or each path that comes would cost a request for each that is there */
 static void set_rate(struct ntm_rs_paths *paths, struct ntm_rs_path *path)
 {
-	const uint64_t rate = rate_of(paths, path), near = path->rate / 8;
+	const uint64_t rate = rate_of(paths, path), before = path->rate, near = before / 8;
 
-	if (!path->carried || rate == path->rate)
+	if (!path->carried || rate == before)
 		return;
-	if (rate && path->rate && rate >= path->rate - near && rate <= path->rate + near)
+	if (rate && before && rate >= before - near && rate <= before + near)
 		return;
 	path->rate = rate;
-	paths->ops->rate(paths->ctx, path);
+	if (!paths->ops->rate(paths->ctx, path))
+		return;
+	path->rate = before;
+	node_list(paths, path->ends[0].node); /* for another try */
 }
 
 void ntm_rs_paths_share(struct ntm_rs_paths *paths)
 {
-	struct ntm_rs_node *node;
+	struct ntm_rs_node *node = paths->changed, *next;
 	struct ntm_rs_end *end;
 
-	while ((node = paths->changed)) {
-		paths->changed = node->next_changed;
+	/* Those that fail stand in the list again, and wait for the next call */
+	paths->changed = NULL;
+	for (; node; node = next) {
+		next = node->next_changed;
 		node->changed = false;
 		for (end = node->ends; end; end = end->next)
 			set_rate(paths, end->path);
@@ -309,7 +314,8 @@ static void count_carried(struct ntm_rs_paths *paths, struct ntm_rs_path *path, 
 	paths->carried += carried ? 1 : -1ul;
 	for (unsigned int i = 0; i < 2; i++) {
 		path->ends[i].node->carried += carried ? 1 : -1u;
-		node_changed(paths, path->ends[i].node);
+		if (paths->limits.node_rate)
+			node_list(paths, path->ends[i].node);
 	}
 }
 
@@ -459,25 +465,27 @@ int ntm_rs_paths_bind(struct ntm_rs_paths *paths, struct ntm_rs_path *path, unsi
 
 /* Time */
 
+static bool is_bound(const struct ntm_rs_end *end, uint64_t now_ms)
+{
+	return end->addr.sa.sa_family && now_ms < end_due(end);
+}
+
+/* What the data plane still forwards is not called unbound: if it fails to let go, the path stands in the next slot of the wheel */
 static void unbind(struct ntm_rs_paths *paths, struct ntm_rs_path *path, uint64_t now_ms)
 {
-	bool bound = false, lapsed[2];
+	const bool gone = !is_bound(&path->ends[0], now_ms) && !is_bound(&path->ends[1], now_ms);
 
+	if (!path->carried || (gone && paths->ops->del(paths->ctx, path)))
+		return;
 	for (unsigned int i = 0; i < 2; i++) {
 		struct ntm_rs_end *end = &path->ends[i];
 
-		lapsed[i] = now_ms >= end_due(end);
-		if (lapsed[i])
+		if (end->addr.sa.sa_family && !is_bound(end, now_ms) &&
+		    (gone || !paths->ops->bind(paths->ctx, path, i, NULL)))
 			memset(&end->addr, 0, sizeof(end->addr));
-		bound = bound || end->addr.sa.sa_family;
 	}
-	for (unsigned int i = 0; i < 2; i++)
-		if (bound && lapsed[i])
-			(void)paths->ops->bind(paths->ctx, path, i, NULL);
-	if (bound || !path->carried)
-		return;
-	paths->ops->del(paths->ctx, path);
-	count_carried(paths, path, false);
+	if (gone)
+		count_carried(paths, path, false);
 }
 
 static void look(struct ntm_rs_paths *paths, struct ntm_rs_path *path, uint64_t now_ms)

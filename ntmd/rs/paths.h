@@ -80,11 +80,14 @@ struct ntm_rs_path {
 
 /** struct ntm_rs_paths_ops - the data plane */
 struct ntm_rs_paths_ops {
-	/* An end is at @addr now, NULL: nowhere; the first one makes the path (with @path->rate). 0 or a negative errno */
+	/*
+	 * All: 0 or a negative errno; then it is as before, and what has to happen all the same is tried again in a second.
+	 * An end is at @addr now, NULL: nowhere; the first one makes the path (with @path->rate).
+	 */
 	int (*bind)(void *ctx, const struct ntm_rs_path *path, unsigned int end,
 		    const union ntm_addr *addr);
-	void (*rate)(void *ctx, const struct ntm_rs_path *path);
-	void (*del)(void *ctx, const struct ntm_rs_path *path);
+	int (*rate)(void *ctx, const struct ntm_rs_path *path);
+	int (*del)(void *ctx, const struct ntm_rs_path *path);
 };
 
 struct ntm_rs_paths {

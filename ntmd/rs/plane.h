@@ -44,7 +44,7 @@ struct ntm_rs_plane_open {
 /**
  * struct ntm_rs_plane_ops
  * @open:	0, or a negative errno with a sentence in @why
- * @bind:	as in struct ntm_rs_paths_ops
+ * @bind, @rate, @del: as in struct ntm_rs_paths_ops; done already is done
  * @totals:	packets and bytes sent on since it was opened; as of some seconds ago, where counting costs
  */
 struct ntm_rs_plane_ops {
@@ -53,8 +53,8 @@ struct ntm_rs_plane_ops {
 		    size_t size);
 	int (*bind)(struct ntm_rs_plane *plane, const struct ntm_rs_path *path, unsigned int end,
 		    const union ntm_addr *addr);
-	void (*rate)(struct ntm_rs_plane *plane, const struct ntm_rs_path *path);
-	void (*del)(struct ntm_rs_plane *plane, const struct ntm_rs_path *path);
+	int (*rate)(struct ntm_rs_plane *plane, const struct ntm_rs_path *path);
+	int (*del)(struct ntm_rs_plane *plane, const struct ntm_rs_path *path);
 	void (*totals)(struct ntm_rs_plane *plane, uint64_t *packets, uint64_t *bytes);
 	int (*drops)(struct ntm_rs_plane *plane, uint64_t drops[NTM_RS_PLANE_DROPS]);
 	void (*close)(struct ntm_rs_plane *plane);

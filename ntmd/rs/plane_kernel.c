@@ -48,6 +48,7 @@ struct sums {
  * @local:	the addresses of our sockets, where they are bound to one
  * @counted:	sums of the entries as of the last dump; @gone: of those that were deleted
  * @counting:	of the dump that is under way
+ * @refusals:	of requests, in the log: each may be one of as many as there are paths
  * @handles:	of libuv, that are not closed yet; the last one frees all this
  */
 struct ntm_rs_plane {
@@ -64,6 +65,7 @@ struct ntm_rs_plane {
 	union ntm_addr local[2];
 	struct sums counted, gone, counting;
 	bool dumping, closing, told_lost;
+	struct ntm_log_limit refusals;
 	uint64_t dump_ms;
 };
 
@@ -92,7 +94,8 @@ static int call(struct ntm_rs_plane *plane, const char *what, struct nlmsghdr *n
 {
 	int err = ntm_nl_call(&plane->req, nlh, fn, ctx);
 
-	if (err && plane->req.why[0] && !plane->told_lost)
+	if (err && plane->req.why[0] && !plane->told_lost &&
+	    ntm_log_allowed(&plane->refusals, uv_now(plane->timer.loop)))
 		ntm_warn("%s: kernel: %s", what, plane->req.why);
 	return err;
 }
@@ -126,14 +129,14 @@ static int kernel_bind(struct ntm_rs_plane *plane, const struct ntm_rs_path *pat
 	return call(plane, "bind an end", nlh, NULL, NULL);
 }
 
-static void kernel_rate(struct ntm_rs_plane *plane, const struct ntm_rs_path *path)
+static int kernel_rate(struct ntm_rs_plane *plane, const struct ntm_rs_path *path)
 {
 	union ntm_nl_buf buf;
 	struct nlmsghdr *nlh = start(plane, &buf, NTM_CMD_RELAY_SET, 0);
 
 	mnl_attr_put_u32(nlh, NTM_A_PATH_ID, path->id);
 	mnl_attr_put_u64(nlh, NTM_A_RATE, path->rate);
-	(void)call(plane, "set a rate", nlh, NULL, NULL);
+	return call(plane, "set a rate", nlh, NULL, NULL);
 }
 
 /* Counters of an entry */
@@ -163,25 +166,38 @@ static int add_entry(const struct ntm_rs_plane *plane, const struct nlmsghdr *nl
 	return 0;
 }
 
-static int gone_answer(void *ctx, const struct nlmsghdr *nlh)
-{
-	struct ntm_rs_plane *plane = ctx;
+struct entry_call {
+	const struct ntm_rs_plane *plane;
+	struct sums sums;
+};
 
-	return add_entry(plane, nlh, &plane->gone);
+static int entry_answer(void *ctx, const struct nlmsghdr *nlh)
+{
+	struct entry_call *ec = ctx;
+
+	return add_entry(ec->plane, nlh, &ec->sums);
 }
 
-/* What it carried stays in the totals */
-static void kernel_del(struct ntm_rs_plane *plane, const struct ntm_rs_path *path)
+/* What it carried stays in the totals, if it can be read: an entry that stayed would go on forwarding */
+static int kernel_del(struct ntm_rs_plane *plane, const struct ntm_rs_path *path)
 {
+	struct entry_call ec = { .plane = plane };
 	union ntm_nl_buf buf;
 	struct nlmsghdr *nlh = start(plane, &buf, NTM_CMD_RELAY_GET, 0);
+	int err;
 
 	mnl_attr_put_u32(nlh, NTM_A_PATH_ID, path->id);
-	if (call(plane, "read an entry", nlh, gone_answer, plane))
-		return;
+	err = call(plane, "read an entry", nlh, entry_answer, &ec);
+	if (err == -ENOENT)
+		return 0;
 	nlh = start(plane, &buf, NTM_CMD_RELAY_DEL, 0);
 	mnl_attr_put_u32(nlh, NTM_A_PATH_ID, path->id);
-	(void)call(plane, "delete an entry", nlh, NULL, NULL);
+	err = call(plane, "delete an entry", nlh, NULL, NULL);
+	if (err)
+		return err;
+	plane->gone.packets += ec.sums.packets;
+	plane->gone.bytes += ec.sums.bytes;
+	return 0;
 }
 
 /* Counters of all: a dump, read from the loop */

@@ -52,7 +52,9 @@ static int user_bind(struct ntm_rs_plane *plane, const struct ntm_rs_path *path,
 	int err;
 
 	if (fresh) {
-		entry = addr ? ntm_relay_add(&plane->relay, path->id) : NULL;
+		if (!addr)
+			return 0;
+		entry = ntm_relay_add(&plane->relay, path->id);
 		if (!entry)
 			return -ENOMEM;
 		ntm_relay_set_rate(entry, path->rate);
@@ -64,22 +66,24 @@ static int user_bind(struct ntm_rs_plane *plane, const struct ntm_rs_path *path,
 	return err;
 }
 
-static void user_rate(struct ntm_rs_plane *plane, const struct ntm_rs_path *path)
+static int user_rate(struct ntm_rs_plane *plane, const struct ntm_rs_path *path)
 {
 	struct ntm_relay_path *entry = ntm_relay_find(&plane->relay, path->id);
 
 	if (entry)
 		ntm_relay_set_rate(entry, path->rate);
+	return 0;
 }
 
-static void user_del(struct ntm_rs_plane *plane, const struct ntm_rs_path *path)
+static int user_del(struct ntm_rs_plane *plane, const struct ntm_rs_path *path)
 {
 	struct ntm_relay_path *entry = ntm_relay_find(&plane->relay, path->id);
 
 	if (!entry)
-		return;
+		return 0;
 	ntm_relay_remove(&plane->relay, entry);
 	collect(plane);
+	return 0;
 }
 
 static void user_totals(struct ntm_rs_plane *plane, uint64_t *packets, uint64_t *bytes)

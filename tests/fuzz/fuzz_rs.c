@@ -131,19 +131,21 @@ static int plane_bind(struct ntm_rs_plane *plane, const struct ntm_rs_path *path
 	return 0;
 }
 
-static void plane_rate(struct ntm_rs_plane *plane, const struct ntm_rs_path *path)
+static int plane_rate(struct ntm_rs_plane *plane, const struct ntm_rs_path *path)
 {
 	(void)plane;
 	if (!path->carried || !path->rate)
 		abort();
+	return 0;
 }
 
-static void plane_del(struct ntm_rs_plane *plane, const struct ntm_rs_path *path)
+static int plane_del(struct ntm_rs_plane *plane, const struct ntm_rs_path *path)
 {
 	(void)plane;
 	if (!*ends_of(path))
 		abort();
 	*ends_of(path) = 0;
+	return 0;
 }
 
 static void plane_totals(struct ntm_rs_plane *plane, uint64_t *packets, uint64_t *bytes)

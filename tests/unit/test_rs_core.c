@@ -228,17 +228,19 @@ static int plane_bind(struct ntm_rs_plane *plane, const struct ntm_rs_path *path
 	return 0;
 }
 
-static void plane_rate(struct ntm_rs_plane *plane, const struct ntm_rs_path *path)
+static int plane_rate(struct ntm_rs_plane *plane, const struct ntm_rs_path *path)
 {
 	(void)plane;
 	(void)path;
+	return 0;
 }
 
-static void plane_del(struct ntm_rs_plane *plane, const struct ntm_rs_path *path)
+static int plane_del(struct ntm_rs_plane *plane, const struct ntm_rs_path *path)
 {
 	(void)plane;
 	(void)path;
 	w.plane_dels++;
+	return 0;
 }
 
 static void plane_totals(struct ntm_rs_plane *plane, uint64_t *packets, uint64_t *bytes)

@@ -36,18 +36,24 @@ static int op_bind(void *ctx, const struct ntm_rs_path *path, unsigned int end,
 	return 0;
 }
 
-static void op_rate(void *ctx, const struct ntm_rs_path *path)
+static int op_rate(void *ctx, const struct ntm_rs_path *path)
 {
 	(void)ctx;
+	if (w.fail)
+		return w.fail;
 	w.rates++;
 	w.last_rate = path->rate;
+	return 0;
 }
 
-static void op_del(void *ctx, const struct ntm_rs_path *path)
+static int op_del(void *ctx, const struct ntm_rs_path *path)
 {
 	(void)ctx;
 	(void)path;
+	if (w.fail)
+		return w.fail;
 	w.dels++;
+	return 0;
 }
 
 static const struct ntm_rs_paths_ops ops = { .bind = op_bind, .rate = op_rate, .del = op_del };
@@ -218,6 +224,56 @@ static void test_bindings_end(void **state)
 	assert_int_equal(w.unbinds, 1);
 	assert_int_equal(w.paths.carried, 0);
 	assert_null(ntm_rs_paths_find(&w.paths, 7));
+}
+
+/* What it goes on forwarding is not called unbound, nor forgotten */
+static void test_what_the_plane_fails_to_let_go_of(void **state)
+{
+	const union ntm_addr a = test_addr("192.0.2.1");
+	struct ntm_rs_path *path;
+
+	(void)state;
+	direct(DC, 7, 1, 2);
+	path = ntm_rs_paths_find(&w.paths, 7);
+	bind_at(7, 0, "192.0.2.1");
+	pass(10);
+	bind_at(7, 1, "192.0.2.2");
+	w.fail = -ENOBUFS;
+	pass(55);
+	assert_int_equal(ntm_rs_path_side(path, &a), 0);
+	w.fail = 0;
+	pass(1);
+	assert_int_equal(w.unbinds, 1);
+	assert_int_equal(ntm_rs_path_side(path, &a), -1);
+	w.fail = -ENOBUFS;
+	pass(300);
+	assert_non_null(ntm_rs_paths_find(&w.paths, 7));
+	assert_int_equal(w.paths.carried, 1);
+	w.fail = 0;
+	pass(1);
+	assert_int_equal(w.dels, 1);
+	assert_int_equal(w.unbinds, 1);
+	assert_int_equal(w.paths.carried, 0);
+	assert_null(ntm_rs_paths_find(&w.paths, 7));
+}
+
+static void test_a_rate_that_could_not_be_set(void **state)
+{
+	const struct ntm_rs_limits lower = { .paths = 100, .node_paths = 100, .path_rate = 77 };
+
+	(void)state;
+	direct(DC, 1, 1, 2);
+	bind_at(1, 0, "192.0.2.1");
+	w.fail = -ENOBUFS;
+	ntm_rs_paths_limit(&w.paths, &lower);
+	pass(3);
+	assert_int_equal(w.rates, 0);
+	w.fail = 0;
+	pass(1);
+	assert_int_equal(w.rates, 1);
+	assert_int_equal(w.last_rate, 77);
+	pass(3);
+	assert_int_equal(w.rates, 1);
 }
 
 static void test_lifetimes_other_than_60(void **state)
@@ -430,6 +486,7 @@ static void test_anything(void **state)
 		const uint32_t id = 1 + randombytes_uniform(300);
 		unsigned long carried = 0, nodes = 0, paths = 0;
 
+		w.fail = randombytes_uniform(20) ? 0 : -ENOMEM;
 		switch (randombytes_uniform(8)) {
 		case 0:
 			pass(1 + randombytes_uniform(3));
@@ -440,11 +497,10 @@ static void test_anything(void **state)
 			       (uint8_t)(id % 7));
 			break;
 		default:
-			w.fail = randombytes_uniform(20) ? 0 : -ENOMEM;
 			if (ntm_rs_paths_find(&w.paths, id))
 				bind_at(id, randombytes_uniform(2), addrs[randombytes_uniform(3)]);
-			w.fail = 0;
 		}
+		w.fail = 0;
 		if (i % 100)
 			continue;
 		for (unsigned int slot = 0; slot < NTM_RS_WHEEL; slot++) {
@@ -475,6 +531,8 @@ int main(void)
 						end),
 		cmocka_unit_test_setup_teardown(test_forgotten_without_a_bind, begin, end),
 		cmocka_unit_test_setup_teardown(test_bindings_end, begin, end),
+		cmocka_unit_test_setup_teardown(test_what_the_plane_fails_to_let_go_of, begin, end),
+		cmocka_unit_test_setup_teardown(test_a_rate_that_could_not_be_set, begin, end),
 		cmocka_unit_test_setup_teardown(test_lifetimes_other_than_60, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_long_sleep, begin, end),
 		cmocka_unit_test_setup_teardown(test_limits, begin, end),
