@@ -140,12 +140,28 @@ static void tick(struct run *r)
 	}
 }
 
-static void run_all(struct run *r, enum ntm_search_side side, uint32_t random)
+static void begin(struct run *r, enum ntm_search_side side, uint32_t random)
 {
 	const union ntm_addr to = at("203.0.113.1:4330");
 
+	memset(r, 0, sizeof(*r));
 	r->now_ms = 1000;
 	ntm_search_start(&r->search, side, &to, random, r->now_ms);
+}
+
+/* An opener, of whose sockets after so many one failed */
+static void begin_with_sockets(struct run *r, unsigned int sockets)
+{
+	struct ntm_search_acts acts;
+
+	begin(r, NTM_SEARCH_OPENS, 0);
+	ntm_search_tick(&r->search, r->now_ms, &acts);
+	ntm_search_full(&r->search, sockets);
+}
+
+static void run_all(struct run *r, enum ntm_search_side side, uint32_t random)
+{
+	begin(r, side, random);
 	while (ntm_search_deadline(&r->search) != UINT64_MAX && r->now_ms < 60000) {
 		if (ntm_search_deadline(&r->search) > r->now_ms)
 			r->now_ms = ntm_search_deadline(&r->search);
@@ -155,7 +171,7 @@ static void run_all(struct run *r, enum ntm_search_side side, uint32_t random)
 
 static void test_many_sockets(void **state)
 {
-	struct run r = { 0 };
+	struct run r;
 
 	(void)state;
 	run_all(&r, NTM_SEARCH_OPENS, 0);
@@ -171,11 +187,10 @@ static void test_many_sockets(void **state)
 /* They are there when the peer is called, and no longer than its probes may come */
 static void test_call_after_sockets(void **state)
 {
-	const union ntm_addr to = at("203.0.113.1:4330");
-	struct run r = { .now_ms = 1000 };
+	struct run r;
 
 	(void)state;
-	ntm_search_start(&r.search, NTM_SEARCH_OPENS, &to, 0, r.now_ms);
+	begin(&r, NTM_SEARCH_OPENS, 0);
 	while (!r.calls) {
 		r.now_ms = ntm_search_deadline(&r.search);
 		tick(&r);
@@ -186,14 +201,10 @@ static void test_call_after_sockets(void **state)
 
 static void test_few_sockets(void **state)
 {
-	const union ntm_addr to = at("203.0.113.1:4330");
-	struct ntm_search_acts acts;
-	struct run r = { .now_ms = 1000 };
+	struct run r;
 
 	(void)state;
-	ntm_search_start(&r.search, NTM_SEARCH_OPENS, &to, 0, r.now_ms);
-	ntm_search_tick(&r.search, r.now_ms, &acts);
-	ntm_search_full(&r.search, 10); /* the eleventh failed */
+	begin_with_sockets(&r, 10);
 	while (r.search.side != NTM_SEARCH_NONE) {
 		r.now_ms = ntm_search_deadline(&r.search);
 		tick(&r);
@@ -205,14 +216,10 @@ static void test_few_sockets(void **state)
 
 static void test_no_socket(void **state)
 {
-	const union ntm_addr to = at("203.0.113.1:4330");
-	struct ntm_search_acts acts;
-	struct run r = { .now_ms = 1000 };
+	struct run r;
 
 	(void)state;
-	ntm_search_start(&r.search, NTM_SEARCH_OPENS, &to, 0, r.now_ms);
-	ntm_search_tick(&r.search, r.now_ms, &acts);
-	ntm_search_full(&r.search, 0);
+	begin_with_sockets(&r, 0);
 	while (r.search.side != NTM_SEARCH_NONE && r.now_ms < 60000) {
 		r.now_ms = ntm_search_deadline(&r.search);
 		tick(&r);
@@ -233,7 +240,7 @@ static void test_many_ports(void **state)
 
 	(void)state;
 	for (size_t n = 0; n < sizeof(randoms) / sizeof(randoms[0]); n++) {
-		struct run r = { 0 };
+		struct run r;
 
 		run_all(&r, NTM_SEARCH_SENDS, randoms[n]);
 		assert_int_equal(r.probes, NTM_SEARCH_PORTS);
@@ -251,7 +258,7 @@ static void test_many_ports(void **state)
 /* Ports that were given out one after the other are found at an early time, wherever they are */
 static void test_neighbours(void **state)
 {
-	struct run r = { 0 };
+	struct run r;
 
 	(void)state;
 	run_all(&r, NTM_SEARCH_SENDS, 4711);
@@ -267,11 +274,10 @@ static void test_neighbours(void **state)
 /* A loop that was busy does not make up for it */
 static void test_late(void **state)
 {
-	const union ntm_addr to = at("203.0.113.1:4330");
-	struct run r = { .now_ms = 1000 };
+	struct run r;
 
 	(void)state;
-	ntm_search_start(&r.search, NTM_SEARCH_SENDS, &to, 0, r.now_ms);
+	begin(&r, NTM_SEARCH_SENDS, 0);
 	tick(&r);
 	r.now_ms += 5000;
 	tick(&r);
@@ -281,11 +287,10 @@ static void test_late(void **state)
 
 static void test_stop(void **state)
 {
-	const union ntm_addr to = at("203.0.113.1:4330");
-	struct run r = { .now_ms = 1000 };
+	struct run r;
 
 	(void)state;
-	ntm_search_start(&r.search, NTM_SEARCH_SENDS, &to, 0, r.now_ms);
+	begin(&r, NTM_SEARCH_SENDS, 0);
 	ntm_search_stop(&r.search);
 	assert_true(ntm_search_deadline(&r.search) == UINT64_MAX);
 	r.now_ms += 1000;

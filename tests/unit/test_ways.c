@@ -534,6 +534,16 @@ static int world(void **state)
 	return 0;
 }
 
+static void cut(struct link *l)
+{
+	l->to_a = l->to_b = false;
+}
+
+static void mend(struct link *l)
+{
+	l->to_a = l->to_b = true;
+}
+
 static struct link *add_link(const char *at_a, const char *at_b, uint32_t delay_us)
 {
 	struct link *l = &w.link[w.links++];
@@ -541,7 +551,7 @@ static struct link *add_link(const char *at_a, const char *at_b, uint32_t delay_
 	l->at_a = test_addr(at_a);
 	l->at_b = test_addr(at_b);
 	l->delay_us = delay_us;
-	l->to_a = l->to_b = true;
+	mend(l);
 	return l;
 }
 
@@ -636,6 +646,32 @@ static bool is_on(const struct end *e, const union ntm_addr *addr)
 		assert_true(is_on(&w.b, &(rs)->addr)); \
 	} while (0)
 
+/* Two relay servers and no other way: packets have passed by the first one for so long */
+static void relayed_for(uint64_t for_ms, uint64_t a_us, uint64_t b_us)
+{
+	add_rs(0, 10000);
+	add_rs(1, 15000);
+	start(true);
+	traffic(a_us, b_us);
+	live(for_ms);
+	both_on_rs(&w.rs[0]);
+	fresh_counts();
+}
+
+/* A direct way and a relay server: packets have passed directly for so long */
+static struct link *direct_for(uint64_t for_ms)
+{
+	struct link *l = add_link("192.0.2.1", "192.0.2.2", 10000);
+
+	add_rs(0, 10000);
+	start(false);
+	traffic(10000, 10000);
+	live(for_ms);
+	both_on_link(l);
+	fresh_counts();
+	return l;
+}
+
 /* Set-up */
 
 static void test_direct(void **state)
@@ -692,7 +728,7 @@ static void test_relay_after_300_ms(void **state)
 	struct rs *rs = add_rs(0, 10000);
 
 	(void)state;
-	l->to_a = l->to_b = false;
+	cut(l);
 	start(false);
 	live(299);
 	assert_int_equal(w.a.binds + w.b.binds, 0);
@@ -701,12 +737,27 @@ static void test_relay_after_300_ms(void **state)
 	assert_in_range(w.a.stands_us - w.a.asked_us, 380000, 390000);
 }
 
+/* The direct way does not let a packet through, and they pass by a relay server */
+static struct link *hidden_for_a_minute(void)
+{
+	struct link *l = add_link("192.0.2.1", "192.0.2.2", 10000);
+	struct rs *rs = add_rs(0, 10000);
+
+	cut(l);
+	start(true);
+	traffic(10000, 10000);
+	live(60000);
+	both_on_rs(rs);
+	fresh_counts();
+	return l;
+}
+
 /* A search finds a way: at one end a named address is reached after all, at the other it is a new one */
 static void found(struct end *e, struct link *l)
 {
 	struct ntm_ways_acts acts = { 0 };
 
-	l->to_a = l->to_b = true;
+	mend(l);
 	ntm_ways_found(&e->ways, w.now_us, e == &w.a ? &l->at_b : &l->at_a, &acts);
 	run(e, &acts);
 }
@@ -717,7 +768,7 @@ static void test_stuck(void **state)
 
 	(void)state;
 	add_rs(0, 10000);
-	l->to_a = l->to_b = false;
+	cut(l);
 	start(true);
 	live(2400);
 	assert_false(ntm_ways_stuck(&w.a.ways, w.now_us)); /* the burst may yet be answered */
@@ -731,7 +782,7 @@ static void test_stuck(void **state)
 	traffic(10000, 10000);
 	live(2000);
 	assert_true(ntm_ways_stuck(&w.a.ways, w.now_us));
-	l->to_a = l->to_b = true;
+	mend(l);
 	live(20000);
 	both_on_link(l);
 	assert_false(ntm_ways_stuck(&w.a.ways, w.now_us));
@@ -739,16 +790,9 @@ static void test_stuck(void **state)
 
 static void test_found_by_initiator(void **state)
 {
-	struct link *l = add_link("192.0.2.1", "192.0.2.2", 10000);
-	struct rs *rs = add_rs(0, 10000);
+	struct link *l = hidden_for_a_minute();
 
 	(void)state;
-	l->to_a = l->to_b = false;
-	start(true);
-	traffic(10000, 10000);
-	live(60000);
-	both_on_rs(rs);
-	fresh_counts();
 	l->at_a = test_addr("192.0.2.1:40001");
 	found(&w.a, l);
 	live(1000);
@@ -761,16 +805,9 @@ static void test_found_by_initiator(void **state)
 /* The responder has opened, and is answered; its peer has heard it, and decides */
 static void test_found_by_responder(void **state)
 {
-	struct link *l = add_link("192.0.2.1", "192.0.2.2", 10000);
-	struct rs *rs = add_rs(0, 10000);
+	struct link *l = hidden_for_a_minute();
 
 	(void)state;
-	l->to_a = l->to_b = false;
-	start(true);
-	traffic(10000, 10000);
-	live(60000);
-	both_on_rs(rs);
-	fresh_counts();
 	l->at_b = test_addr("192.0.2.2:40001");
 	found(&w.b, l);
 	live(1000);
@@ -846,14 +883,14 @@ static void test_moves_to_direct_without_a_loss(void **state)
 	struct rs *rs = add_rs(0, 30000);
 
 	(void)state;
-	l->to_a = l->to_b = false;
+	cut(l);
 	start(false);
 	live(1000);
 	both_on_rs(rs);
 	traffic(1000, 1000);
 	live(10000);
 	both_on_rs(rs);
-	l->to_a = l->to_b = true;
+	mend(l);
 	fresh_counts();
 	live(7000);
 	both_on_link(l);
@@ -877,11 +914,11 @@ static void test_direct_is_looked_for_while_packets_pass(void **state)
 
 	(void)state;
 	add_rs(0, 10000);
-	l->to_a = l->to_b = false;
+	cut(l);
 	start(false);
 	live(3000);
 	both_on_rs(&w.rs[0]);
-	l->to_a = l->to_b = true;
+	mend(l);
 	fresh_counts();
 	live(10000);
 	both_on_rs(&w.rs[0]);
@@ -943,11 +980,11 @@ static void test_a_faster_way(void **state)
 	struct link *fast = add_link("198.51.100.1", "198.51.100.2", 20000);
 
 	(void)state;
-	fast->to_a = fast->to_b = false;
+	cut(fast);
 	start(false);
 	live(200);
 	both_on_link(slow);
-	fast->to_a = fast->to_b = true;
+	mend(fast);
 	traffic(1000, 1000);
 	live(3000);
 	both_on_link(fast);
@@ -1000,7 +1037,7 @@ static void die_in_mid_flow(struct link *l, bool to_a, bool to_b, uint64_t a_us,
 	live(20000);
 	both_on_rs(rs);
 	assert_int_equal(w.a.lost + w.b.lost, 0);
-	l->to_a = l->to_b = true;
+	mend(l);
 	live(70000);
 	both_on_link(l);
 	fresh_counts();
@@ -1072,7 +1109,7 @@ static void test_another_direct_way_is_taken(void **state)
 	live(10000);
 	both_on_link(l);
 	fresh_counts();
-	l->to_a = l->to_b = false;
+	cut(l);
 	live(2000);
 	both_on_link(spare);
 	assert_true(w.a.gap_us <= 1800000);
@@ -1084,13 +1121,7 @@ static void test_rs_dies(void **state)
 {
 	for (int phase = 0; phase < 10; phase++) {
 		world(state);
-		add_rs(0, 10000);
-		add_rs(1, 15000);
-		start(true);
-		traffic(10000, 10000);
-		live(5000 + (uint64_t)phase * 100);
-		both_on_rs(&w.rs[0]);
-		fresh_counts();
+		relayed_for(5000 + (uint64_t)phase * 100, 10000, 10000);
 		w.rs[0].alive = false;
 		live(2000);
 		both_on_rs(&w.rs[1]);
@@ -1142,13 +1173,7 @@ static void test_rs_eats_data(void **state)
 	for (unsigned int i = 0; i < 4; i++) {
 		for (uint64_t phase = 0; phase < 10; phase++) {
 			world(state);
-			add_rs(0, 10000);
-			add_rs(1, 15000);
-			start(true);
-			traffic(flows[i][0], flows[i][1]);
-			live(5000 + phase * 100);
-			both_on_rs(&w.rs[0]);
-			fresh_counts();
+			relayed_for(5000 + phase * 100, flows[i][0], flows[i][1]);
 			w.rs[0].eats = true;
 			live(2500);
 			both_on_rs(&w.rs[1]);
@@ -1188,14 +1213,7 @@ static void test_one_way_is_not_eaten(void **state)
 
 	for (unsigned int i = 0; i < 4; i++) {
 		world(state);
-		add_rs(0, 10000);
-		add_rs(1, 15000);
-		start(true);
-		traffic(every_us[i], 0);
-		live(5000);
-		both_on_rs(&w.rs[0]);
-		fresh_counts();
-		w.a.probes = 0;
+		relayed_for(5000, every_us[i], 0);
 		live(60000);
 		both_on_rs(&w.rs[0]);
 		assert_int_equal(w.a.moves + w.b.moves + w.a.lost, 0);
@@ -1208,11 +1226,7 @@ static void test_one_way_is_not_eaten(void **state)
 static void test_not_told_what_arrives(void **state)
 {
 	(void)state;
-	add_rs(0, 10000);
-	add_rs(1, 15000);
-	start(true);
-	traffic(10000, 10000);
-	live(5000);
+	relayed_for(5000, 10000, 10000);
 	w.a.deaf = w.b.deaf = true;
 	w.rs[0].eats = true;
 	live(5000);
@@ -1224,13 +1238,7 @@ static void test_rs_drains(void **state)
 {
 	for (int phase = 0; phase < 10; phase++) {
 		world(state);
-		add_rs(0, 10000);
-		add_rs(1, 15000);
-		start(true);
-		traffic(10000, phase % 2 ? 10000 : 0);
-		live(5000 + (uint64_t)phase * 100);
-		both_on_rs(&w.rs[0]);
-		fresh_counts();
+		relayed_for(5000 + (uint64_t)phase * 100, 10000, phase % 2 ? 10000 : 0);
 		w.rs[0].drains = true;
 		live(2500);
 		both_on_rs(&w.rs[1]);
@@ -1267,12 +1275,7 @@ static void test_only_rs_drains(void **state)
 static void test_rs_says_that_it_drains(void **state)
 {
 	(void)state;
-	add_rs(0, 10000);
-	add_rs(1, 15000);
-	start(true);
-	traffic(10000, 10000);
-	live(5000);
-	fresh_counts();
+	relayed_for(5000, 10000, 10000);
 	for (int i = 0; i < 20; i++) {
 		w.rs[i % 2].drains = true;
 		w.rs[!(i % 2)].drains = i % 3 == 0;
@@ -1285,22 +1288,17 @@ static void test_rs_says_that_it_drains(void **state)
 
 static void test_all_is_dead(void **state)
 {
-	struct link *l = add_link("192.0.2.1", "192.0.2.2", 10000);
+	struct link *l = direct_for(5000);
 
 	(void)state;
-	add_rs(0, 10000);
-	start(false);
-	traffic(10000, 10000);
-	live(5000);
-	fresh_counts();
-	l->to_a = l->to_b = false;
+	cut(l);
 	w.rs[0].alive = false;
 	live(2000);
 	assert_int_equal(w.a.lost, 1);
 	assert_int_equal(w.b.lost, 1);
 	live(60000);
 	assert_in_range(w.a.lost, 3, 6);
-	l->to_a = l->to_b = true;
+	mend(l);
 	live(3000);
 	both_on_link(l);
 	fresh_counts();
@@ -1311,13 +1309,9 @@ static void test_all_is_dead(void **state)
 /* What was idle for long: the NAT has forgotten it, and the peer does not notice */
 static void test_dead_after_a_rest(void **state)
 {
-	struct link *l = add_link("192.0.2.1", "192.0.2.2", 10000);
+	struct link *l = direct_for(5000);
 
 	(void)state;
-	add_rs(0, 10000);
-	start(false);
-	traffic(10000, 10000);
-	live(5000);
 	traffic(0, 0);
 	live(100000);
 	both_on_link(l);
@@ -1332,17 +1326,12 @@ static void test_dead_after_a_rest(void **state)
 /* A short break is none: nobody moves */
 static void test_a_short_break(void **state)
 {
-	struct link *l = add_link("192.0.2.1", "192.0.2.2", 10000);
+	struct link *l = direct_for(5000);
 
 	(void)state;
-	add_rs(0, 10000);
-	start(false);
-	traffic(10000, 10000);
-	live(5000);
-	fresh_counts();
-	l->to_a = l->to_b = false;
+	cut(l);
 	live(800);
-	l->to_a = l->to_b = true;
+	mend(l);
 	live(5000);
 	both_on_link(l);
 	assert_int_equal(w.a.moves + w.b.moves, 0);
