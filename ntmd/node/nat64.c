@@ -88,12 +88,19 @@ bool ntm_nat64_extract(const struct ntm_nat64 *nat64, const struct in6_addr *v6,
 	return true;
 }
 
+/* Of a link, of many, or below 0::/8, where of all prefixes two are for translation (64:ff9b::/96, and RFC 8215) */
+static bool is_no_network(const struct in6_addr *addr)
+{
+	return IN6_IS_ADDR_MULTICAST(addr) || IN6_IS_ADDR_LINKLOCAL(addr) ||
+	       (!addr->s6_addr[0] && memcmp(addr->s6_addr, well_known, 4) != 0);
+}
+
 /* Where the known address stands in this one; 0: nowhere, or in more than one place (RFC 7050 3) */
 static uint8_t place_in(const struct in6_addr *addr)
 {
 	uint8_t found = 0, v4[4];
 
-	if (IN6_IS_ADDR_V4MAPPED(addr))
+	if (is_no_network(addr))
 		return 0;
 	for (size_t i = 0; i < sizeof(lengths); i++) {
 		get_v4(addr->s6_addr, lengths[i], v4);

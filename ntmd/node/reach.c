@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "carry.h"
 #include "common/log.h"
 #include "dns.h"
 #include "nat64_find.h"
@@ -96,10 +97,16 @@ void ntm_reach_dc(struct ntm_node *node)
 
 int ntm_reach_out(const struct ntm_node *node, const union ntm_addr *to, union ntm_addr *out)
 {
-	if (to->sa.sa_family == AF_INET && node->nat64.len)
-		return ntm_nat64_out(&node->nat64, to, out);
+	int err;
+
 	*out = *to;
-	return 0;
+	if (to->sa.sa_family != AF_INET || !node->nat64.len)
+		return 0;
+	err = ntm_nat64_out(&node->nat64, to, out);
+	if (err)
+		return err;
+	/* The prefix is what an answer of the DNS said: it names no address that others may not name */
+	return ntm_carry_allowed(node, out) ? 0 : -ENETUNREACH;
 }
 
 void ntm_reach_in(const struct ntm_node *node, const union ntm_addr *from, union ntm_addr *out)

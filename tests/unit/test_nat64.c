@@ -131,13 +131,22 @@ static void test_learn(void **state)
 	addrs[1] = addrs[0];
 	addrs[0] = six("2001:db8::1");
 	assert_true(ntm_nat64_learn(addrs, 2, &got));
+	addrs[0] = six("fe80::192.0.0.170");
+	addrs[1] = six("64:ff9b:1:fffe::192.0.0.170");
+	assert_true(ntm_nat64_learn(addrs, 2, &got));
+	assert_int_equal(got.addr.s6_addr[3], 0x9b);
 }
 
 static void test_learn_nothing(void **state)
 {
 	const struct in6_addr addrs[] = {
-		six("2001:db8::192.0.0.169"), six("2001:db8::192.0.0.172"),
-		six("::ffff:192.0.0.170"),	      /* IPv4 in disguise */
+		six("2001:db8::192.0.0.169"),
+		six("2001:db8::192.0.0.172"),
+		six("::ffff:192.0.0.170"), /* IPv4 in disguise */
+		six("::192.0.0.170"),
+		six("1::192.0.0.170"),
+		six("fe80::192.0.0.170"), /* the hosts of this link */
+		six("ff02::192.0.0.170"),
 		six("2001:db8:122:344:1c0:0:aa00:0"), /* as /64, but for the zero byte */
 	};
 	const struct in6_addr twice = six("2001:db8:c000:aa::192.0.0.170"); /* as /32 and as /96 */

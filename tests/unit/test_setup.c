@@ -155,6 +155,28 @@ static void test_addresses_that_get_nothing(void **state)
 	assert_int_equal(sent_count, 2);
 }
 
+/* A NAT64 prefix is what a DNS answer says: whoever forged it names no address that a DC or a peer may not name */
+static void test_a_prefix_that_leads_to_nowhere(void **state)
+{
+	static const char *const bad[] = { "fd00:4e54::", "fe80::", "ff02::" };
+	const union ntm_addr good = test_addr("[2001:db8:64::192.0.2.1]:4330");
+	union ntm_addr to;
+
+	(void)state;
+	inet_pton(AF_INET6, "fd00:4e54::9", &node.lease.virtual6);
+	node.lease.prefix6 = 64;
+	NTM_SET(&node.lease, VIRTUAL6);
+	node.nat64.len = 96;
+	for (unsigned int i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		inet_pton(AF_INET6, bad[i], &node.nat64.addr);
+		assert_int_equal(ntm_reach_out(&node, &from, &to), -ENETUNREACH);
+	}
+	inet_pton(AF_INET6, "2001:db8:64::", &node.nat64.addr);
+	assert_int_equal(ntm_reach_out(&node, &from, &to), 0);
+	assert_true(ntm_addr_equal(&to, &good));
+	memset(&node.nat64, 0, sizeof(node.nat64));
+}
+
 /* Bob's side of the handshake, as it came to this address */
 static struct ntm_session bob_answers_at(const union ntm_addr *where,
 					 uint8_t answer[NTM_TUNNEL_PACKET], size_t *len)
@@ -448,6 +470,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_path_of_another_peer_by_address, begin, end),
 		cmocka_unit_test_setup_teardown(test_path_of_another_peer_unasked, begin, end),
 		cmocka_unit_test_setup_teardown(test_addresses_that_get_nothing, begin, end),
+		cmocka_unit_test_setup_teardown(test_a_prefix_that_leads_to_nowhere, begin, end),
 		cmocka_unit_test_setup_teardown(test_tunnel_by_a_relay, begin, end),
 		cmocka_unit_test_setup_teardown(test_relayed_by_a_stranger, begin, end),
 		cmocka_unit_test_setup_teardown(test_relayed_for_another, begin, end),
