@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include "ntmobile/wire.h"
 
 struct reader {
 	FILE *file;
@@ -268,5 +269,52 @@ const char *ntm_conf_string(const char *value, char *out, size_t size)
 	if (len >= size)
 		return "too long";
 	memcpy(out, value, len + 1);
+	return NULL;
+}
+
+const char *ntm_conf_path(const char *value, char *out, size_t size)
+{
+	return value[0] == '/' ? ntm_conf_string(value, out, size) : "not an absolute path";
+}
+
+const char *ntm_conf_listen(const char *value, int family, union ntm_addr *out)
+{
+	if (!strcmp(value, "none")) {
+		memset(out, 0, sizeof(*out));
+		return NULL;
+	}
+	if (ntm_addr_parse(out, value, NTM_WIRE_PORT) || out->sa.sa_family != family)
+		return family == AF_INET ? "not an IPv4 address (ADDRESS[:PORT], or none)" :
+					   "not an IPv6 address ([ADDRESS][:PORT], or none)";
+	return NULL;
+}
+
+const char *ntm_conf_addresses(const char *value, union ntm_addr *out, unsigned int *count)
+{
+	char list[1024], *item, *rest = list;
+
+	if (snprintf(list, sizeof(list), "%s", value) >= (int)sizeof(list))
+		return "too long";
+	*count = 0;
+	while ((item = strsep(&rest, ",")) != NULL) {
+		item += strspn(item, " \t");
+		item[strcspn(item, " \t")] = '\0';
+		if (*count == NTM_CONF_ADDRESSES)
+			return "more than 8 addresses";
+		if (ntm_addr_parse(&out[*count], item, NTM_WIRE_PORT) ||
+		    !ntm_addr_usable(&out[*count]))
+			return "not a list of addresses (ADDRESS[:PORT],...)";
+		++*count;
+	}
+	return NULL;
+}
+
+const char *ntm_conf_log_level(const char *value, enum ntm_log_level *out)
+{
+	const int level = ntm_log_parse_level(value);
+
+	if (level < 0)
+		return "not one of error, warning, info, debug";
+	*out = (enum ntm_log_level)level;
 	return NULL;
 }

@@ -3,7 +3,10 @@
 #ifndef NTM_CONF_H
 #define NTM_CONF_H
 
-#include <stddef.h>
+#include "common/addr.h"
+#include "common/log.h"
+
+#define NTM_CONF_ADDRESSES 8
 
 /**
  * struct ntm_conf_option - one option of a program
@@ -45,5 +48,12 @@ const char *ntm_conf_uint(const char *value, unsigned long min, unsigned long ma
 			  unsigned long *out);
 const char *ntm_conf_bool(const char *value, int *out);
 const char *ntm_conf_string(const char *value, char *out, size_t size);
+/** ntm_conf_path() - an absolute one */
+const char *ntm_conf_path(const char *value, char *out, size_t size);
+/** ntm_conf_listen() - an address of this family, our port if there is none in it; "none": family 0 */
+const char *ntm_conf_listen(const char *value, int family, union ntm_addr *out);
+/** ntm_conf_addresses() - NTM_CONF_ADDRESSES at most, separated by commas, at which somebody can be reached */
+const char *ntm_conf_addresses(const char *value, union ntm_addr *out, unsigned int *count);
+const char *ntm_conf_log_level(const char *value, enum ntm_log_level *out);
 
 #endif

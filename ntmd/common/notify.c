@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 int ntm_notify(const char *state)
@@ -34,4 +36,15 @@ int ntm_notify(const char *state)
 		err = -errno;
 	close(fd);
 	return err;
+}
+
+int ntm_notify_reloading(void)
+{
+	struct timespec ts;
+	char text[64];
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%lld",
+		 (long long)ts.tv_sec * 1000000 + ts.tv_nsec / 1000);
+	return ntm_notify(text);
 }

@@ -16,26 +16,14 @@ static const char *parse_zone(void *target, const char *value)
 	return ntm_conf_string(value, c->zone, sizeof(c->zone));
 }
 
-static const char *parse_address(union ntm_addr *addr, int family, const char *value)
-{
-	if (!strcmp(value, "none")) {
-		memset(addr, 0, sizeof(*addr));
-		return NULL;
-	}
-	if (ntm_addr_parse(addr, value, NTM_WIRE_PORT) || addr->sa.sa_family != family)
-		return family == AF_INET ? "not an IPv4 address (ADDRESS[:PORT], or none)" :
-					   "not an IPv6 address ([ADDRESS][:PORT], or none)";
-	return NULL;
-}
-
 static const char *parse_listen(void *target, const char *value)
 {
-	return parse_address(&((struct ntm_dc_config *)target)->listen4, AF_INET, value);
+	return ntm_conf_listen(value, AF_INET, &((struct ntm_dc_config *)target)->listen4);
 }
 
 static const char *parse_listen6(void *target, const char *value)
 {
-	return parse_address(&((struct ntm_dc_config *)target)->listen6, AF_INET6, value);
+	return ntm_conf_listen(value, AF_INET6, &((struct ntm_dc_config *)target)->listen6);
 }
 
 static const char *parse_pool4(void *target, const char *value)
@@ -52,42 +40,22 @@ static const char *parse_state(void *target, const char *value)
 {
 	struct ntm_dc_config *c = target;
 
-	if (value[0] != '/')
-		return "not an absolute path";
-	return ntm_conf_string(value, c->state, sizeof(c->state));
+	return ntm_conf_path(value, c->state, sizeof(c->state));
 }
 
 static const char *parse_control(void *target, const char *value)
 {
 	struct ntm_dc_config *c = target;
 
-	if (value[0] != '/')
-		return "not an absolute path";
-	return ntm_conf_string(value, c->control, sizeof(c->control));
+	return ntm_conf_path(value, c->control, sizeof(c->control));
 }
 
 static const char *parse_advertise(void *target, const char *value)
 {
 	struct ntm_dc_config *c = target;
-	char list[1024], *item, *rest = list;
 
-	if (snprintf(list, sizeof(list), "%s", value) >= (int)sizeof(list))
-		return "too long";
-	c->advertise_count = 0;
-	while ((item = strsep(&rest, ",")) != NULL) {
-		union ntm_addr *addr = &c->advertise[c->advertise_count];
-		char *end;
-
-		item += strspn(item, " \t");
-		end = item + strcspn(item, " \t");
-		*end = '\0';
-		if (c->advertise_count == NTM_JOIN_ADDRS)
-			return "more than 8 addresses";
-		if (ntm_addr_parse(addr, item, NTM_WIRE_PORT) || !ntm_addr_usable(addr))
-			return "not a list of addresses (ADDRESS[:PORT],...)";
-		c->advertise_count++;
-	}
-	return NULL;
+	_Static_assert(NTM_JOIN_ADDRS == NTM_CONF_ADDRESSES, "as many addresses");
+	return ntm_conf_addresses(value, c->advertise, &c->advertise_count);
 }
 
 static const char *parse_peer_zones(void *target, const char *value)
@@ -122,9 +90,7 @@ static const char *parse_trust_anchor(void *target, const char *value)
 {
 	struct ntm_dc_config *c = target;
 
-	if (value[0] != '/')
-		return "not an absolute path";
-	return ntm_conf_string(value, c->trust_anchor, sizeof(c->trust_anchor));
+	return ntm_conf_path(value, c->trust_anchor, sizeof(c->trust_anchor));
 }
 
 static const char *parse_lease(void *target, const char *value)
@@ -150,12 +116,7 @@ static const char *parse_invite_lifetime(void *target, const char *value)
 
 static const char *parse_log_level(void *target, const char *value)
 {
-	int level = ntm_log_parse_level(value);
-
-	if (level < 0)
-		return "not one of error, warning, info, debug";
-	((struct ntm_dc_config *)target)->log_level = level;
-	return NULL;
+	return ntm_conf_log_level(value, &((struct ntm_dc_config *)target)->log_level);
 }
 
 static const struct ntm_conf_option options[] = {

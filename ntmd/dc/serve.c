@@ -120,23 +120,12 @@ static void warn_fixed(const struct ntm_dc_config *old, const struct ntm_dc_conf
 			"zone, listen, listen6, state, control, dnssec and trust-anchor change with a restart only");
 }
 
-static void notify_reloading(void)
-{
-	struct timespec ts;
-	char text[64];
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%lld",
-		 (long long)ts.tv_sec * 1000000 + ts.tv_nsec / 1000);
-	ntm_notify(text);
-}
-
 static void reload(struct serve *s)
 {
 	struct ntm_dc_config config;
 	char error[512];
 
-	notify_reloading();
+	ntm_notify_reloading();
 	if (ntm_dc_config_load(&config, s->config_file, error, sizeof(error)) ||
 	    ntm_core_reload(&s->core, &config, error, sizeof(error))) {
 		ntm_err("not reloaded: %s", error);

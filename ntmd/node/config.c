@@ -9,13 +9,6 @@
 #include "common/keyfile.h"
 #include "ntmobile/wire.h"
 
-static const char *parse_path(char *out, size_t size, const char *value)
-{
-	if (value[0] != '/')
-		return "must be an absolute path";
-	return ntm_conf_string(value, out, size);
-}
-
 static const char *parse_number(const char *value, unsigned long min, unsigned long max,
 				unsigned int *out)
 {
@@ -37,14 +30,14 @@ static const char *parse_state(void *target, const char *value)
 {
 	struct ntm_node_config *config = target;
 
-	return parse_path(config->state, sizeof(config->state), value);
+	return ntm_conf_path(value, config->state, sizeof(config->state));
 }
 
 static const char *parse_control(void *target, const char *value)
 {
 	struct ntm_node_config *config = target;
 
-	return parse_path(config->control, sizeof(config->control), value);
+	return ntm_conf_path(value, config->control, sizeof(config->control));
 }
 
 static const char *parse_port(void *target, const char *value)
@@ -120,13 +113,7 @@ static const char *parse_interface(void *target, const char *value)
 
 static const char *parse_log_level(void *target, const char *value)
 {
-	struct ntm_node_config *config = target;
-	int level = ntm_log_parse_level(value);
-
-	if (level < 0)
-		return "must be error, warning, info or debug";
-	config->log_level = (enum ntm_log_level)level;
-	return NULL;
+	return ntm_conf_log_level(value, &((struct ntm_node_config *)target)->log_level);
 }
 
 static const char *parse_idle(void *target, const char *value)

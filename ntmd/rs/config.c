@@ -9,26 +9,14 @@
 
 #define RATE_MAX 1000000000000ul /* bytes a second */
 
-static const char *parse_address(union ntm_addr *addr, int family, const char *value)
-{
-	if (!strcmp(value, "none")) {
-		memset(addr, 0, sizeof(*addr));
-		return NULL;
-	}
-	if (ntm_addr_parse(addr, value, NTM_WIRE_PORT) || addr->sa.sa_family != family)
-		return family == AF_INET ? "not an IPv4 address (ADDRESS[:PORT], or none)" :
-					   "not an IPv6 address ([ADDRESS][:PORT], or none)";
-	return NULL;
-}
-
 static const char *parse_listen(void *target, const char *value)
 {
-	return parse_address(&((struct ntm_rs_config *)target)->listen4, AF_INET, value);
+	return ntm_conf_listen(value, AF_INET, &((struct ntm_rs_config *)target)->listen4);
 }
 
 static const char *parse_listen6(void *target, const char *value)
 {
-	return parse_address(&((struct ntm_rs_config *)target)->listen6, AF_INET6, value);
+	return ntm_conf_listen(value, AF_INET6, &((struct ntm_rs_config *)target)->listen6);
 }
 
 static const char *parse_other_port(void *target, const char *value)
@@ -39,44 +27,23 @@ static const char *parse_other_port(void *target, const char *value)
 static const char *parse_advertise(void *target, const char *value)
 {
 	struct ntm_rs_config *c = target;
-	char list[1024], *item, *rest = list;
 
-	if (snprintf(list, sizeof(list), "%s", value) >= (int)sizeof(list))
-		return "too long";
-	c->advertise_count = 0;
-	while ((item = strsep(&rest, ",")) != NULL) {
-		union ntm_addr *addr = &c->advertise[c->advertise_count];
-
-		item += strspn(item, " \t");
-		item[strcspn(item, " \t")] = '\0';
-		if (c->advertise_count == NTM_RS_ADVERTISE)
-			return "more than 8 addresses";
-		if (ntm_addr_parse(addr, item, NTM_WIRE_PORT) || !ntm_addr_usable(addr))
-			return "not a list of addresses (ADDRESS[:PORT],...)";
-		c->advertise_count++;
-	}
-	return NULL;
-}
-
-static const char *parse_path(char *out, size_t size, const char *value)
-{
-	if (value[0] != '/')
-		return "not an absolute path";
-	return ntm_conf_string(value, out, size);
+	_Static_assert(NTM_RS_ADVERTISE == NTM_CONF_ADDRESSES, "as many addresses");
+	return ntm_conf_addresses(value, c->advertise, &c->advertise_count);
 }
 
 static const char *parse_state(void *target, const char *value)
 {
 	struct ntm_rs_config *c = target;
 
-	return parse_path(c->state, sizeof(c->state), value);
+	return ntm_conf_path(value, c->state, sizeof(c->state));
 }
 
 static const char *parse_control(void *target, const char *value)
 {
 	struct ntm_rs_config *c = target;
 
-	return parse_path(c->control, sizeof(c->control), value);
+	return ntm_conf_path(value, c->control, sizeof(c->control));
 }
 
 static const char *parse_datapath(void *target, const char *value)
@@ -136,12 +103,7 @@ static const char *parse_bandwidth(void *target, const char *value)
 
 static const char *parse_log_level(void *target, const char *value)
 {
-	int level = ntm_log_parse_level(value);
-
-	if (level < 0)
-		return "not one of error, warning, info, debug";
-	((struct ntm_rs_config *)target)->log_level = (enum ntm_log_level)level;
-	return NULL;
+	return ntm_conf_log_level(value, &((struct ntm_rs_config *)target)->log_level);
 }
 
 static const struct ntm_conf_option options[] = {

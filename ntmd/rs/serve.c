@@ -270,17 +270,6 @@ static void warn_fixed(const struct ntm_rs_config *old, const struct ntm_rs_conf
 			 "control change with a restart only");
 }
 
-static void notify_reloading(void)
-{
-	struct timespec ts;
-	char text[64];
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%lld",
-		 (long long)ts.tv_sec * 1000000 + ts.tv_nsec / 1000);
-	(void)ntm_notify(text);
-}
-
 static void take_config(struct ntm_rs *rs, const struct ntm_rs_config *new)
 {
 	struct ntm_rs_config *config = &rs->core.config;
@@ -302,7 +291,7 @@ static void reload(struct ntm_rs *rs)
 	struct ntm_rs_config config;
 	char error[512];
 
-	notify_reloading();
+	(void)ntm_notify_reloading();
 	if (ntm_rs_config_load(&config, rs->config_file, error, sizeof(error))) {
 		ntm_err("not reloaded: %s", error);
 	} else {
