@@ -20,6 +20,7 @@
 #include "common/log.h"
 #include "dc/admin.h"
 #include "dc/link.h"
+#include "dc_files.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -208,16 +209,8 @@ static void meet(void)
 
 static void clean_up(void)
 {
-	static const char *const files[] = { "store.db", "store.db-wal", "store.db-shm", "lock",
-					     "key" };
-	char path[128];
-
 	ntm_core_close(&core, now);
-	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-		snprintf(path, sizeof(path), "%s/%s", directory, files[i]);
-		unlink(path);
-	}
-	rmdir(directory);
+	(void)remove_dc_files(directory);
 }
 
 static void start(void)

@@ -12,31 +12,10 @@ DC=build/bin/ntm-dc
 NODES=${NODES:-400}
 PID=
 RS_PID=
-N=0
-FAILED=0
+WHAT=ntm-dc
+# shellcheck source=tests/host/lib/tap
+. tests/host/lib/tap
 trap '[ -z "${LOOKS:-}" ] || kill "$LOOKS" 2>/dev/null; stop KILL; stop_rs KILL; rm -rf "$DIR"' EXIT
-
-# check TEXT CMD...: one TAP point
-check() {
-	local text=$1
-	shift
-	N=$((N + 1))
-	if "$@" >"$DIR/output" 2>&1; then
-		echo "ok $N - ntm-dc: $text"
-	else
-		echo "not ok $N - ntm-dc: $text"
-		FAILED=1
-		sed 's/^/# /' "$DIR/output"
-	fi
-}
-
-# exits STATUS CMD...
-exits() {
-	local want=$1 got=0
-	shift
-	"$@" || got=$?
-	[ "$got" = "$want" ] || { echo "exit status $got, not $want"; return 1; }
-}
 
 dc() {
 	"$DC" -c "$CONF" "$@"
@@ -110,13 +89,6 @@ eventually() {
 	done
 	cat "$DIR/eventually"
 	return 1
-}
-
-says() {
-	local pattern=$1
-	shift
-	"$@" >"$DIR/said" 2>&1
-	grep -qE -- "$pattern" "$DIR/said" || { cat "$DIR/said"; return 1; }
 }
 
 PORT=$((20000 + RANDOM % 10000))

@@ -10,23 +10,10 @@ make -s userspace || exit 1
 
 DIR=$(mktemp -d)
 TREE=$DIR/tree DEST=$DIR/dest
-N=0
-FAILED=0
+WHAT=install
+# shellcheck source=tests/host/lib/tap
+. tests/host/lib/tap
 trap 'rm -rf "$DIR"' EXIT
-
-# check TEXT CMD...: one TAP point
-check() {
-	local text=$1
-	shift
-	N=$((N + 1))
-	if "$@" >"$DIR/output" 2>&1; then
-		echo "ok $N - install: $text"
-	else
-		echo "not ok $N - install: $text"
-		FAILED=1
-		tail -n 40 "$DIR/output" | sed 's/^/# /'
-	fi
-}
 
 files_in() {
 	(cd "$1" && find . -type f -o -type l) | sort

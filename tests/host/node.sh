@@ -9,38 +9,15 @@ cd "$(dirname "$(readlink -f "$0")")/../.." || exit 1
 unshare -n true 2>/dev/null || { echo "ok 1 - node: # SKIP no network namespaces here"; echo 1..1; exit 0; }
 
 DIR=$(mktemp -d)
-N=0 FAILED=0
+WHAT=node
+# shellcheck source=tests/host/lib/tap
+. tests/host/lib/tap
 declare -A NS PID
 trap 'kill "${PID[@]}" "${NS[@]}" 2>/dev/null; wait 2>/dev/null; rm -rf "$DIR"' EXIT
 
 NTMD=build/${SANITIZER:-san}/bin/ntmd
 make -s build/bin/ntm-dc build/bin/ntmctl build/tests/tools/ntm-stream "$NTMD" >"$DIR/build" 2>&1 || { cat "$DIR/build"; echo "not ok 1 - node: it builds"; exit 1; }
 
-# check TEXT CMD...: one TAP point
-check() {
-	local text=$1
-	shift
-	N=$((N + 1))
-	if "$@" >"$DIR/output" 2>&1; then
-		echo "ok $N - node: $text"
-	else
-		echo "not ok $N - node: $text"
-		FAILED=1
-		sed 's/^/# /' "$DIR/output"
-	fi
-}
-exits() {
-	local want=$1 got=0
-	shift
-	"$@" || got=$?
-	[ "$got" = "$want" ] || { echo "exit status $got, not $want"; return 1; }
-}
-says() {
-	local want=$1
-	shift
-	"$@" >"$DIR/said" 2>&1
-	grep -qE -- "$want" "$DIR/said" || { cat "$DIR/said"; return 1; }
-}
 eventually() {
 	local end=$((SECONDS + $1))
 	shift

@@ -16,6 +16,7 @@
 
 #include "common/relay.h"
 #include "dc/admin.h"
+#include "dc_files.h"
 
 #define INBOX 16
 
@@ -102,18 +103,10 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-	static const char *const files[] = { "store.db", "store.db-wal", "store.db-shm", "lock",
-					     "key" };
 	struct world *w = *state;
-	char path[128];
-	unsigned int i;
 
 	ntm_core_close(&w->core, w->now);
-	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-		snprintf(path, sizeof(path), "%s/%s", w->directory, files[i]);
-		unlink(path);
-	}
-	assert_int_equal(rmdir(w->directory), 0);
+	assert_int_equal(remove_dc_files(w->directory), 0);
 	free(w);
 	return 0;
 }

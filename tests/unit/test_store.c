@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "dc/store.h"
+#include "dc_files.h"
 
 #define NOW 1700000000
 
@@ -49,17 +50,10 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-	static const char *const files[] = { "store.db", "store.db-wal", "store.db-shm", "lock" };
 	struct fixture *f = *state;
-	char path[128];
-	unsigned int i;
 
 	f->store->ops->close(f->store);
-	for (i = 0; i < 4; i++) {
-		snprintf(path, sizeof(path), "%s/%s", f->directory, files[i]);
-		unlink(path);
-	}
-	rmdir(f->directory);
+	assert_int_equal(remove_dc_files(f->directory), 0);
 	free(f);
 	return 0;
 }

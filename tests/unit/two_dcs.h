@@ -13,6 +13,7 @@
 
 #include "dc/admin.h"
 #include "dc/link.h"
+#include "dc_files.h"
 
 #define QUEUE 4096
 #define LOOKUPS 8
@@ -175,18 +176,10 @@ static void start_world(struct world *w)
 
 static void end_world(struct world *w)
 {
-	static const char *const files[] = { "store.db", "store.db-wal", "store.db-shm", "lock",
-					     "key" };
-	char path[128];
-
 	for (unsigned int i = 0; i < 2; i++) {
 		if (w->dc[i].open)
 			dc_stop(&w->dc[i]);
-		for (unsigned int j = 0; j < 5; j++) {
-			snprintf(path, sizeof(path), "%s/%s", w->dc[i].directory, files[j]);
-			unlink(path);
-		}
-		assert_int_equal(rmdir(w->dc[i].directory), 0);
+		assert_int_equal(remove_dc_files(w->dc[i].directory), 0);
 	}
 }
 
