@@ -775,6 +775,11 @@ void ntm_ways_moved(struct ntm_ways *w, uint64_t now_us, const union ntm_addr *a
 
 	if (w->current < 0 || i == w->current)
 		return;
+	/* Data by a relay moves nothing. The data path knows that of NTM_DP_RELAYS addresses, and of no relay that is not bound. */
+	if (i >= 0 && is_relay(&w->way[i])) {
+		act(acts, NTM_WAYS_MOVE, &w->way[w->current].addr);
+		return;
+	}
 	/* Sent before the peer knew that we left this way: the data path goes back to where we are */
 	if (is_held(w, now_us, addr) ||
 	    (i >= 0 && w->way[i].dead && ms(now_us) - w->way[i].died_ms < HOLD_MS)) {

@@ -1117,6 +1117,34 @@ static void test_another_direct_way_is_taken(void **state)
 	both_on_link(spare);
 }
 
+/* Nor by one that is not bound any more, or that the data path was not told of: it has room for two addresses */
+static void test_data_by_a_relay_moves_nothing(void **state)
+{
+	struct link *l = add_link("192.0.2.1", "192.0.2.2", 10000);
+	struct link *spare = add_link("198.51.100.1", "198.51.100.2", 11000);
+	struct ntm_ways_acts acts = { 0 };
+
+	(void)state;
+	add_rs(0, 10000);
+	add_rs(1, 10000);
+	start(false);
+	traffic(10000, 10000);
+	live(10000);
+	both_on_link(l);
+	cut(l);
+	for (int i = 0; i < 2000 && w.a.moves + w.a.followed == 0; i++)
+		live(1);
+	both_on_link(spare);
+	for (int i = 0; i < 2; i++) {
+		ntm_ways_moved(&w.a.ways, w.now_us, &w.rs[i].addr, &acts);
+		assert_int_equal(acts.count, 1);
+		assert_int_equal(acts.act[0].type, NTM_WAYS_MOVE);
+		assert_true(ntm_addr_equal(&acts.act[0].addr, &spare->at_b));
+		acts.count = 0;
+	}
+	assert_true(is_on(&w.a, &spare->at_b));
+}
+
 static void test_rs_dies(void **state)
 {
 	for (int phase = 0; phase < 10; phase++) {
@@ -1536,6 +1564,7 @@ int main(void)
 				       world),
 		cmocka_unit_test_setup(test_half_dead_and_slower_than_the_relay, world),
 		cmocka_unit_test_setup(test_another_direct_way_is_taken, world),
+		cmocka_unit_test_setup(test_data_by_a_relay_moves_nothing, world),
 		cmocka_unit_test_setup(test_rs_dies, world),
 		cmocka_unit_test_setup(test_an_address_of_the_rs_dies, world),
 		cmocka_unit_test_setup(test_rs_eats_data, world),
