@@ -680,24 +680,25 @@ static void dc_lease(void *ctx, const struct ntm_msg *lease)
 }
 
 /* A peer of another zone, or in a new part of our network, of which our lease does not say all */
-void ntm_node_learn(struct ntm_node *node, const struct ntm_msg *direction)
+bool ntm_node_learn(struct ntm_node *node, const struct ntm_msg *direction)
 {
 	switch (ntm_lease_learn(&node->lease, direction)) {
 	case NTM_LEASE_KNOWN:
-		break;
+		return true;
 	case NTM_LEASE_LEARNT:
 		keep_lease(node);
 		if (!dp_give_lease(node))
-			break;
+			return true;
 		/* Peers go with the data path, and one of them is being worked on: from the loop, as when it is lost */
 		ntm_err("no data path: %s", node->dp_why);
 		ntm_node_arm(node, &node->dp_timer, dp_tick, ntm_node_now_ms());
-		break;
+		return true;
 	case NTM_LEASE_STALE:
 		ntm_dc_register(&node->dc, ntm_node_now_ms());
 		ntm_node_arm_dc(node);
-		break;
+		return false;
 	}
+	return true;
 }
 
 static void dc_refused(void *ctx, uint16_t status, const char *text)

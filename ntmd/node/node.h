@@ -145,8 +145,8 @@ void ntm_node_arm_dc(struct ntm_node *node);
 void ntm_node_arm(struct ntm_node *node, uv_timer_t *timer, uv_timer_cb fn, uint64_t at_ms);
 /** ntm_node_path() - a file below the state directory */
 void ntm_node_path(const struct ntm_node *node, const char *name, char out[PATH_MAX]);
-/** ntm_node_learn() - the network of another zone, from a Route Direction of a peer there */
-void ntm_node_learn(struct ntm_node *node, const struct ntm_msg *direction);
+/** ntm_node_learn() - a virtual network, from a Route Direction of a peer there; false: only a new lease can tell, and was asked for */
+bool ntm_node_learn(struct ntm_node *node, const struct ntm_msg *direction);
 /** ntm_node_use_dc() - a DC from a join string, from the state, or from the configuration */
 void ntm_node_use_dc(struct ntm_node *node, const struct ntm_join *where, bool has_token);
 

@@ -444,15 +444,64 @@ static void start_tunnel(struct ntm_node *node, struct ntm_peer *peer,
 		feed_early(node, direction->path_id);
 }
 
-bool ntm_setup_direction(struct ntm_node *node, const struct ntm_msg *direction)
+static bool is_of_peer(const struct ntm_node *node, const union ntm_addr *addr)
+{
+	const struct ntm_msg *lease = &node->lease;
+
+	if (!ntm_lease_virtual(lease, addr))
+		return false;
+	if (addr->sa.sa_family == AF_INET)
+		return !NTM_HAS(lease, VIRTUAL4) ||
+		       addr->v4.sin_addr.s_addr != lease->virtual4.s_addr;
+	return !NTM_HAS(lease, VIRTUAL6) ||
+	       !IN6_ARE_ADDR_EQUAL(&addr->v6.sin6_addr, &lease->virtual6);
+}
+
+/*
+ * A name is answered with what the DC says are the peer's virtual addresses, and what the peer sends may have them as its source. So
+ * none is taken that does not lead into the tunnel: else a DC that lies would read what is meant for the peer.
+ */
+static bool keep_virtual(const struct ntm_node *node, struct ntm_msg *direction)
+{
+	const union ntm_addr v4 = { .v4 = { .sin_family = AF_INET,
+					    .sin_addr = direction->virtual4 } };
+	const union ntm_addr v6 = { .v6 = { .sin6_family = AF_INET6,
+					    .sin6_addr = direction->virtual6 } };
+
+	if (!is_of_peer(node, &v4))
+		direction->has &= ~(1u << NTM_TLV_VIRTUAL4);
+	if (!is_of_peer(node, &v6))
+		direction->has &= ~(1u << NTM_TLV_VIRTUAL6);
+	return NTM_HAS(direction, VIRTUAL4) || NTM_HAS(direction, VIRTUAL6);
+}
+
+/* What is new in @direction: NTM_ST_OK, or why it is refused; @later: it is to come again, after the new lease */
+static uint16_t admit(struct ntm_node *node, struct ntm_msg *direction, bool *later)
+{
+	const bool fresh = ntm_node_learn(node, direction);
+
+	if (keep_virtual(node, direction))
+		return NTM_ST_OK;
+	*later = !fresh;
+	if (ntm_log_allowed(&node->limit, ntm_node_now_ms()))
+		ntm_warn("%s: the DC names a virtual address that is in no network of ours",
+			 direction->name);
+	return NTM_ST_REFUSED;
+}
+
+static bool take_direction(struct ntm_node *node, struct ntm_msg *direction)
 {
 	const struct ntm_slot *known = ntm_peers_by_path(&node->peers, direction->path_id);
 	uint16_t status = objection(node, direction);
 	struct ntm_peer *peer;
+	bool later = false;
 
 	if (!status && known && strcmp(known->peer->name, direction->name) != 0)
 		status = NTM_ST_REFUSED; /* a path has one peer */
-	confirm(node, direction, status);
+	if (!status && !known)
+		status = admit(node, direction, &later);
+	if (!later) /* else the DC says it again in a moment */
+		confirm(node, direction, status);
 	if (status)
 		return false;
 	peer = ntm_peers_get(&node->peers, direction->name);
@@ -466,9 +515,17 @@ bool ntm_setup_direction(struct ntm_node *node, const struct ntm_msg *direction)
 	ntm_debug("%s: Route Direction, path %08x, %s", peer->name, direction->path_id,
 		  direction->role == NTM_ROLE_INITIATOR ? "initiator" : "responder");
 	ntm_peers_address(&node->peers, peer, direction);
-	ntm_node_learn(node, direction);
 	start_tunnel(node, peer, direction);
 	return true;
+}
+
+bool ntm_setup_direction(struct ntm_node *node, const struct ntm_msg *direction)
+{
+	struct ntm_msg own = *direction;
+	const bool taken = take_direction(node, &own);
+
+	sodium_memzero(&own, sizeof(own)); /* the psk */
+	return taken;
 }
 
 /* Packets */

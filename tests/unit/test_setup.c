@@ -17,7 +17,8 @@ struct sent {
 
 static struct sent sent[SENT_MAX];
 static unsigned int sent_count;
-static uint32_t asked; /* request ID of the last Direction Request */
+static uint32_t asked;	       /* request ID of the last Direction Request */
+static unsigned int confirmed; /* Route Direction Confirmations */
 
 static void test_node_sent(const union ntm_addr *to, const uint8_t *packet, size_t len)
 {
@@ -34,9 +35,11 @@ static void test_node_sent(const union ntm_addr *to, const uint8_t *packet, size
 	assert_true(s->len <= sizeof(s->packet));
 	memcpy(s->packet, packet, s->len);
 	len = s->len;
-	if (packet[0] == NTM_PKT_SEALED && !ntm_session_open(&dc_side, packet, len, &m, &newest) &&
-	    m.type == NTM_MSG_DIRECTION_REQUEST)
+	if (packet[0] != NTM_PKT_SEALED || ntm_session_open(&dc_side, packet, len, &m, &newest))
+		return;
+	if (m.type == NTM_MSG_DIRECTION_REQUEST)
 		asked = m.request_id;
+	confirmed += m.type == NTM_MSG_ROUTE_DIRECTION_CONFIRMATION;
 }
 
 static int begin(void **state)
@@ -45,6 +48,7 @@ static int begin(void **state)
 	give_lease();
 	share_session();
 	asked = 0;
+	confirmed = 0;
 	sent_count = 0;
 	memset(sent, 0, sizeof(sent));
 	memset(node.drops, 0, sizeof(node.drops));
@@ -424,6 +428,57 @@ static void test_width_of_a_long_way(void **state)
 }
 
 /*
+ * What a name leads to has to go into the tunnel: a DC that names an address of somebody else's, or our own, for a peer would read
+ * what is meant for it. Nor may a peer send with such a source.
+ */
+static void test_virtual_addresses_of_no_network(void **state)
+{
+	static const char *const bad[] = { "203.0.113.66", "100.65.0.2", "100.64.0.1",
+					   "127.0.0.1" };
+	struct ntm_msg bob = test_direction("bob.example.net", 1, NTM_ROLE_INITIATOR);
+
+	(void)state;
+	for (unsigned int i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_int_equal(inet_pton(AF_INET, bad[i], &bob.virtual4), 1);
+		assert_false(ntm_setup_direction(&node, &bob));
+		bob.role = NTM_ROLE_RESPONDER;
+		give_message(&bob);
+		bob.role = NTM_ROLE_INITIATOR;
+		assert_null(ntm_peers_by_path(&node.peers, 1));
+		assert_null(ntm_peers_by_virtual(&node.peers, AF_INET, &bob.virtual4));
+	}
+	/* One that is good is taken, and the other one is not */
+	bob = test_direction("bob.example.net", 1, NTM_ROLE_INITIATOR);
+	assert_int_equal(inet_pton(AF_INET6, "2001:db8::66", &bob.virtual6), 1);
+	bob.prefix6 = 64;
+	NTM_SET(&bob, VIRTUAL6);
+	assert_true(ntm_setup_direction(&node, &bob));
+	assert_true(ntm_peers_by_path(&node.peers, 1)->peer->has4);
+	assert_false(ntm_peers_by_path(&node.peers, 1)->peer->has6);
+}
+
+/* A zone that our lease does not name yet: a copy of the direction comes after the new lease */
+static void test_direction_from_a_zone_to_come(void **state)
+{
+	struct ntm_zone_info *zone = &node.lease.peer_zones[0];
+	struct ntm_msg dan = test_direction("dan.other.example", 1, NTM_ROLE_RESPONDER);
+
+	(void)state;
+	dan.virtual4.s_addr = htonl(0x0a090002);
+	assert_false(ntm_setup_direction(&node, &dan));
+	assert_null(ntm_peers_by_path(&node.peers, 1));
+	assert_int_equal(confirmed, 0);
+	node.lease.peer_zone_count = 1;
+	strcpy(zone->name, "other.example");
+	zone->virtual4.s_addr = htonl(0x0a090000);
+	zone->prefix4 = 16;
+	zone->prefix6 = NTM_NO_PREFIX;
+	assert_true(ntm_setup_direction(&node, &dan));
+	assert_non_null(ntm_peers_by_path(&node.peers, 1));
+	assert_int_equal(confirmed, 1);
+}
+
+/*
  * The first peer of another zone brings that zone's network, which the data path does not take: its interface has just gone, say. Its
  * end takes all peers along, and must not come before the direction is done with.
  */
@@ -478,6 +533,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_sealed_from_no_place, begin, end),
 		cmocka_unit_test_setup_teardown(test_request_from_no_place, begin, end),
 		cmocka_unit_test_setup_teardown(test_width_of_a_long_way, begin, end),
+		cmocka_unit_test_setup_teardown(test_virtual_addresses_of_no_network, begin, end),
+		cmocka_unit_test_setup_teardown(test_direction_from_a_zone_to_come, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_network_that_the_data_path_refuses, begin,
 						end),
 	};
