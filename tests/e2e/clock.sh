@@ -5,18 +5,11 @@
 # on-long: qemu-6.12 qemu-6.1
 # timeout: 180
 #
-#   dc ---- internet ---- mn, cn, late
+# The network: lib/one-net
 
-net internet
-host dc mn cn late
-link dc internet 192.0.2.1/24
-link mn internet 192.0.2.10/24
-link cn internet 192.0.2.20/24
-link late internet 192.0.2.30/24
-dns dc
-for h in mn cn late; do
-	resolver $h 192.0.2.1
-done
+# shellcheck source=tests/e2e/lib/one-net
+. /mnt/lab/src/tests/e2e/lib/one-net
+one_net late
 dc dc keepalive=2
 node mn mn dc rekey-after=10
 node cn cn dc rekey-after=10
@@ -27,12 +20,6 @@ v4=$(virtual4 mn)
 ZERO=$(($(date +%s) - $(cut -d. -f1 /proc/uptime)))
 clock() {
 	date -s "@$((ZERO + $(cut -d. -f1 /proc/uptime) + $1))" >/dev/null
-}
-epoch() {
-	ctl "$1" status --json | sed -nE 's/.*"epoch": ([0-9]+).*/\1/p' | head -n 1
-}
-registered() {
-	ctl "$1" | grep -q 'DC: registered'
 }
 online() {
 	dc_ctl dc nodes | grep -c " online "

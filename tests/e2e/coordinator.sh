@@ -4,17 +4,11 @@
 # on-long: uml/mixed qemu-6.12 qemu-6.12/mixed
 # timeout: 170
 #
-#   dc 192.0.2.1 ---- internet ---- mn 192.0.2.10, cn 192.0.2.20, new 192.0.2.30
+# The network: lib/one-net
 
-net internet
-host dc mn cn new
-link dc internet 192.0.2.1/24
-link mn internet 192.0.2.10/24
-link cn internet 192.0.2.20/24
-link new internet 192.0.2.30/24
-dns dc www.example.org=192.0.2.80
-resolver mn 192.0.2.1
-resolver cn 192.0.2.1
+# shellcheck source=tests/e2e/lib/one-net
+. /mnt/lab/src/tests/e2e/lib/one-net
+one_net new
 dc dc keepalive=5
 node mn mn dc
 node cn cn dc

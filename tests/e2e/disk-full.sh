@@ -3,18 +3,11 @@
 # on: host
 # timeout: 120
 #
-#   dc ---- internet ---- mn, cn, late
+# The network: lib/one-net
 
-net internet
-host dc mn cn late
-link dc internet 192.0.2.1/24
-link mn internet 192.0.2.10/24
-link cn internet 192.0.2.20/24
-link late internet 192.0.2.30/24
-dns dc
-for h in mn cn late; do
-	resolver $h 192.0.2.1
-done
+# shellcheck source=tests/e2e/lib/one-net
+. /mnt/lab/src/tests/e2e/lib/one-net
+one_net late
 
 # small HOST DIRECTORY: it gets a disk of its own, of 1 MB
 small() {

@@ -4,21 +4,14 @@
 # on: host
 # timeout: 180
 #
-#   dc ---- internet ---- mn, cn
+# The network: lib/one-net
 
-net internet
-host dc mn cn
-link dc internet 192.0.2.1/24
-link mn internet 192.0.2.10/24
-link cn internet 192.0.2.20/24
-dns dc
-resolver cn 192.0.2.1
+# shellcheck source=tests/e2e/lib/one-net
+. /mnt/lab/src/tests/e2e/lib/one-net
+one_net
 dc dc
 node cn cn dc
 
-registered() {
-	ctl mn | grep -q 'DC: registered'
-}
 # lease NAME: its addresses, as the coordinator has them
 lease() {
 	dc_ctl dc nodes | awk -v name="$1.example.net" '$1 == name { print $2, $3 }'
@@ -29,7 +22,7 @@ pause() {
 }
 # joins STRING: until it is registered; what was killed in between may have been first
 joins() {
-	registered || ctl mn join "$1" || registered
+	registered mn || ctl mn join "$1" || registered mn
 }
 
 # The first registration: ntmd is killed in its midst, or the coordinator
@@ -69,13 +62,13 @@ for i in {1..12}; do
 	again mn ntmd
 	pause 400
 done
-check "killed twelve times while it starts, it registers" eventually 20 registered
+check "killed twelve times while it starts, it registers" eventually 20 registered mn
 is "as the same node" "$(virtual4 mn) $(virtual6 mn)" "$v4 $v6"
 for i in {1..6}; do
 	kill9 dc ntm-dc
 	again dc ntm-dc
 	pause 400
 done
-check "so does it with a coordinator that was" eventually 40 registered
+check "so does it with a coordinator that was" eventually 40 registered mn
 is "as the same node, still" "$(virtual4 mn) $(virtual6 mn)" "$v4 $v6"
 check "and is found" eventually 30 on cn ping -c 1 -W 2 n12.example.net

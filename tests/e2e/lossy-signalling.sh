@@ -28,9 +28,6 @@ for h in mn cn six; do
 done
 
 # Registration. join may give up before it is through; the daemon does not.
-registered() {
-	ctl "$1" | grep -q 'DC: registered'
-}
 rs_registered() {
 	rs_ctl rs status | grep -q ' registered '
 }

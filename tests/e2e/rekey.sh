@@ -4,23 +4,16 @@
 # on-long: qemu-6.12 qemu-6.1 qemu-6.12/mixed
 # timeout: 300
 #
-#   dc ---- internet ---- mn, cn
+# The network: lib/one-net
 
-net internet
-host dc mn cn
-link dc internet 192.0.2.1/24
-link mn internet 192.0.2.10/24
-link cn internet 192.0.2.20/24
-dns dc
-resolver mn 192.0.2.1
+# shellcheck source=tests/e2e/lib/one-net
+. /mnt/lab/src/tests/e2e/lib/one-net
+one_net
 dc dc
 node mn mn dc rekey-after=10
 node cn cn dc rekey-after=10
 check "a tunnel stands" on mn ping -c 1 -W 2 cn.example.net
 
-epoch() {
-	ctl "$1" status --json | sed -nE 's/.*"epoch": ([0-9]+).*/\1/p'
-}
 path_id() {
 	ctl "$1" status --json | sed -nE 's/.*"path_id": "([0-9a-f]+)".*/\1/p'
 }

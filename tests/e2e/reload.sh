@@ -5,15 +5,11 @@
 # on-long: qemu-6.12 qemu-6.12/mixed qemu-6.1
 # timeout: 180
 #
-#   dc ---- internet ---- mn, cn
+# The network: lib/one-net
 
-net internet
-host dc mn cn
-link dc internet 192.0.2.1/24
-link mn internet 192.0.2.10/24
-link cn internet 192.0.2.20/24
-dns dc
-resolver mn 192.0.2.1
+# shellcheck source=tests/e2e/lib/one-net
+. /mnt/lab/src/tests/e2e/lib/one-net
+one_net
 dc dc
 node mn mn dc
 node cn cn dc
@@ -37,9 +33,6 @@ tunnels() {
 }
 gone() {
 	[ "$(tunnels mn)$(tunnels cn)" = 00 ]
-}
-epoch() {
-	ctl "$1" status --json | sed -nE 's/.*"epoch": ([0-9]+).*/\1/p'
 }
 
 # A line of the status: name, virtual addresses, state, path, RTT, age of the keys, sent, received

@@ -4,16 +4,11 @@
 # on-long: qemu-6.1 qemu-6.12/mixed
 # timeout: 300
 #
-#   dc, with a DNS server ---- internet ---- mn, cn
+# The network: lib/one-net
 
-net internet
-host dc mn cn
-link dc internet 192.0.2.1/24
-link mn internet 192.0.2.10/24
-link cn internet 192.0.2.20/24
-dns dc www.example.org=192.0.2.80
-resolver mn 192.0.2.1
-resolver cn 192.0.2.1
+# shellcheck source=tests/e2e/lib/one-net
+. /mnt/lab/src/tests/e2e/lib/one-net
+one_net
 dc dc
 node mn mn dc
 node cn cn dc
@@ -25,9 +20,6 @@ is "ntmd killed, DNS works" "$(on mn dig +short www.example.org A)" 192.0.2.80
 like "the zone's names are what the DNS says" "$(on mn dig +tries=1 +time=3 cn.example.net A)" 'NXDOMAIN|REFUSED|SERVFAIL'
 exits "ntmctl says that nobody is there" 3 ctl mn
 again mn ntmd
-registered() {
-	ctl "$1" | grep -q 'DC: registered'
-}
 check "a new ntmd takes over" eventually 10 registered mn
 is "with the same IPv4" "$(virtual4 mn)" "$v4"
 is "and the same IPv6" "$(virtual6 mn)" "$v6"

@@ -135,6 +135,15 @@ has_lease() {
 	ip -n "$1" -o addr show dev ntm0 scope global 2>/dev/null | grep -q .
 }
 
+registered() {
+	ctl "$1" | grep -q 'DC: registered'
+}
+
+# epoch HOST: how often the keys of its first tunnel were replaced
+epoch() {
+	ctl "$1" status --json | sed -nE 's/.*"epoch": ([0-9]+).*/\1/p' | head -n 1
+}
+
 # node HOST NAME DC [KEY=VALUE...]: a node of the DC on host DC, up and registered
 node() {
 	local host=$1 name=$2 dc=$3
