@@ -219,24 +219,27 @@ static bool ntm_merge_new_page(struct ntm_merge *m, unsigned int len)
 
 /*
  * A segment that may follow lies so that its payload is contiguous with the
- * payload before it. In a new page there is nothing to overwrite.
+ * payload before it. In a new page there is nothing to overwrite. What has no
+ * payload does not follow, and gets a head: an empty one, which fits behind the
+ * last byte of any page, would else lie in none.
  */
 u8 *ntm_merge_room(struct ntm_merge *m, unsigned int len)
 {
+	bool follows = m->mergeable && len > m->hdr_len;
 	u8 *base;
 
 	m->hole = 0;
 	m->guess = 0;
 	m->lin = NULL;
 	m->buf = NULL;
-	if (!m->merge || (!m->mergeable && (m->alone || len <= NTM_MERGE_COPY))) {
+	if (!m->merge || (!follows && (m->alone || len <= NTM_MERGE_COPY))) {
 		m->lin = netdev_alloc_skb(m->dev, len);
 		if (m->lin)
 			m->buf = m->lin->data;
 		return m->buf;
 	}
 
-	m->guess = m->mergeable ? m->hdr_len : 0;
+	m->guess = follows ? m->hdr_len : 0;
 	m->hole = m->page_used >= m->guess ? m->guess : 0;
 	if (m->page_len - m->page_used + m->hole < len) {
 		m->hole = 0;

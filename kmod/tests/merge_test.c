@@ -198,11 +198,32 @@ static void ntm_merge_between(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, skb_queue_empty(&t->m.done));
 }
 
+/* A keep-alive between segments of a flow, of which there is no page yet, or one. */
+static void ntm_merge_empty(struct kunit *test)
+{
+	struct ntm_merge_test *t = test->priv;
+	u8 *room;
+	int i;
+
+	ntm_test_begin(t, 3 * 148);
+	for (i = 0; i < 3; i++) {
+		ntm_test_segment(test, IPPROTO_TCP, 1000, 100);
+		room = ntm_merge_room(&t->m, 0);
+		KUNIT_ASSERT_NOT_NULL(test, room);
+		KUNIT_EXPECT_TRUE(test, virt_addr_valid(room));
+		ntm_merge_drop(&t->m);
+	}
+	ntm_test_end(t);
+	ntm_test_packet(test, 3, NTM_TEST_TCP, 0, 300);
+	KUNIT_EXPECT_TRUE(test, skb_queue_empty(&t->m.done));
+}
+
 static struct kunit_case ntm_merge_cases[] = {
 	KUNIT_CASE(ntm_merge_one_flow),
 	KUNIT_CASE(ntm_merge_datagrams),
 	KUNIT_CASE(ntm_merge_flows),
 	KUNIT_CASE(ntm_merge_between),
+	KUNIT_CASE(ntm_merge_empty),
 	{}
 };
 
