@@ -138,7 +138,7 @@ static int await_report(struct ntm_dnsconf *conf, char *why, size_t size)
 
 	if (poll(&fd, 1, WAIT_MS) == 0) {
 		conf->late = true;
-		snprintf(why, size, "still at work");
+		snprintf(why, size, "a manager that is still being told");
 		return 0;
 	}
 	err = receive(conf, &report);
