@@ -1,8 +1,10 @@
 # shellcheck shell=bash
 # on: qemu-6.12
 # on-long: qemu-6.1
+# without: tun mixed: nodes have auto, and so the one or the other by turns
 # timeout: 180
-# datapath = auto: the module where it is loaded, else a TUN device; the log says which and why. And what one leaves to the other.
+# datapath = auto: the module where it is loaded or can be, else a TUN device; the log says which and why. And what one leaves to the
+# other.
 #
 #   dc --- internet --- a, b
 
@@ -55,6 +57,20 @@ load_module
 before=$(logs b ntmd | wc -l)
 again b ntmd
 check "started with the module, b takes it" eventually 10 says b 'data path: kernel module'
+check "they reach each other" eventually 30 reach
+
+# Not loaded, and can be: the kernel asks modprobe for it when the interface is made
+stop b ntmd
+rmmod ntmobile
+extra=/lib/modules/$(uname -r)/extra
+mkdir "$extra"
+cp /mnt/lab/ntmobile.ko "$extra"
+depmod
+before=$(logs b ntmd | wc -l)
+again b ntmd
+check "where the module can be loaded, b takes it" eventually 10 says b 'data path: kernel module'
+rm -r "$extra"
+depmod
 check "they reach each other" eventually 30 reach
 
 kill9 b ntmd
