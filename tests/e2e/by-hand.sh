@@ -2,6 +2,7 @@
 # What README says to do by hand, as it says it: no configuration but the coordinator's, every program as it comes.
 # on: host
 # on-long: qemu-6.12 qemu-6.1 qemu-6.12/tun
+# without: mixed: nodes have auto, and so the module where it is
 # timeout: 180
 #
 #   dc 192.0.2.1, with a DNS server ---- internet ---- mn, cn (IPv4), rs (both)

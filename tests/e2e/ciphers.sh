@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # on: qemu-6.12 qemu-6.1
+# without: tun mixed: the module by itself
 # timeout: 240
 # Each cipher suite of the module, by a driver that is done at once and by one that completes later (cryptd, which has a queue
 # for each processor): what goes in comes out, byte for byte. Fixed keys, no daemon. (Of the order: kmod/tests/order_test.c.)

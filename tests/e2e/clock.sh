@@ -2,7 +2,7 @@
 # The clock jumps, a year on and then years back, under nodes and their coordinator: nobody notices but invitations, which hold
 # until a time of day.
 # on: qemu-6.12/mixed
-# on-long: qemu-6.12 qemu-6.1
+# on-long: qemu-6.12 qemu-6.12/tun qemu-6.1
 # timeout: 180
 #
 # The network: lib/one-net

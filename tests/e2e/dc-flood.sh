@@ -2,7 +2,7 @@
 # A coordinator that strangers flood with Session Requests, each of another key: it answers them by cookies, does the costly part of a
 # handshake for few, and nodes register and find each other as ever.
 # on: host
-# on-long: qemu-6.12
+# on-long: uml/mixed qemu-6.12
 # timeout: 120
 #
 #   dc ---- internet ---- mn, cn, evil

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # The coordinator's disk is full, and then a node's: who needs it is told so, all others go on, and nothing is lost.
 # on: host
+# on-long: uml uml/mixed
 # timeout: 120
 #
 # The network: lib/one-net

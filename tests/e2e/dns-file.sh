@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # /etc/resolv.conf, where nothing looks after it.
 # module: no
+# without: kernel tun mixed: a host's resolver, and no node
 # timeout: 150
 
 . /mnt/lab/src/tests/e2e/lib/managers

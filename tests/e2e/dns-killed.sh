@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# ntmd with a TUN device on hosts that have a manager of DNS: mn NetworkManager, cn resolvconf. Killed, it leaves nothing behind.
-# on-long: qemu-6.12/tun
+# ntmd on hosts that have a manager of DNS: mn NetworkManager, cn resolvconf. Killed, it leaves nothing behind.
+# on-long: qemu-6.12 qemu-6.12/mixed qemu-6.12/tun
 # timeout: 240
 # packages: network-manager libndp0 libnm0 libglib2.0-0 libcurl3-gnutls libpsl5 dbus-daemon dbus-bin dbus-system-bus-common resolvconf util-linux debianutils coreutils dash
 #
@@ -69,10 +69,18 @@ printf 'nameserver 192.0.2.1\noptions timeout:1 attempts:1\n' | on cn resolvconf
 for h in mn cn; do on $h cp /etc/resolv.conf /tmp/before.$h; done
 
 dc dc
-node mn mn dc
-node cn cn dc
-check "NetworkManager is told of the zone" eventually 10 says mn 'NetworkManager'
-check "resolvconf is" eventually 10 says cn 'resolvconf'
+# With a TUN device ntmd finds out whom to tell. On the kernel path, whose hook needs nobody, it must be told; and there
+# NetworkManager has no hand in the interface: resolv.conf is written beside it.
+mn=() cn=() told=/etc/resolv.conf
+case $LAB_DATAPATH in
+kernel) mn=(dns=file) cn=(dns=resolvconf) ;;
+mixed) mn=(dns=file) ;;
+tun) told='NetworkManager (D-Bus)' ;;
+esac
+node mn mn dc "${mn[@]}"
+node cn cn dc "${cn[@]}"
+check "mn's resolver is told of the zone" eventually 10 says mn " $told\$"
+check "resolvconf is" eventually 10 says cn ' resolvconf$'
 for h in mn cn; do
 	check "$h: we come first, the other server next" eventually 10 servers_are $h "100.64.0.1 192.0.2.1"
 	check "$h: others are found" eventually 5 finds $h www.example.org 192.0.2.80

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # NetworkManager, where it writes resolv.conf.
 # module: no
+# without: kernel tun mixed: a host's resolver, and no node
 # timeout: 150
 # packages: network-manager libndp0 libnm0 libglib2.0-0 libcurl3-gnutls libpsl5 dbus-daemon dbus-bin dbus-system-bus-common
 

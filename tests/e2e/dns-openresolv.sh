@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # openresolv, the other resolvconf.
 # module: no
+# without: kernel tun mixed: a host's resolver, and no node
 # timeout: 150
 # packages: openresolv init-system-helpers
 

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # Debian's resolvconf.
 # module: no
+# without: kernel tun mixed: a host's resolver, and no node
 # timeout: 150
 # packages: resolvconf util-linux debianutils coreutils dash
 

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # systemd-resolved, by D-Bus.
 # module: no
+# without: kernel tun mixed: a host's resolver, and no node
 # timeout: 150
 # packages: systemd-resolved libsystemd-shared libip4tc2 dbus-daemon dbus-bin dbus-system-bus-common
 

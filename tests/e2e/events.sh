@@ -1,6 +1,7 @@
 # timeout: 120
 # on: qemu-6.12 qemu-6.1
 # on-long: uml-debug
+# without: tun mixed: the module by itself
 # What the module tells ntmd of a path: its peer moved, its MTU changed, somebody forges. Fixed keys, ntm-cfg in ntmd's place.
 #
 #   a 192.0.2.1 ---- near ---- r ---- far ---- b 198.51.100.2

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # A node that registers the addresses of a victim: what its peers send there is little, and less and less.
 # on: host
-# on-long: qemu-6.12
+# on-long: uml/mixed qemu-6.12
 # timeout: 240
 #
 #   mn 192.0.2.10, victim 192.0.2.66 --- v4 --- dc, rs --- v6 --- 2001:db8::20 liar, with 192.0.2.66 on an interface of its own

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # A node that lets its coordinator hear it at a stranger's address: nobody searches for ports there, as nobody has answered from there.
 # on: host
-# on-long: uml/mixed
+# on-long: uml uml/mixed
 # timeout: 180
 # The liar, behind a symmetric NAT, asks for the other's name once with the stranger's source, and the other is told of the
 # coordinator's observation; and once more, with the same request ID, as itself, by which it gets its half of the path. Then the tunnel

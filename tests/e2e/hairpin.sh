@@ -2,7 +2,7 @@
 # Two nodes behind the same NAT that must not see each other, as guests of one network: with hairpin their way is the NAT's outer
 # address, without it the relay.
 # on: host
-# on-long: uml/mixed
+# on-long: uml uml/mixed
 # timeout: 120
 #
 #   mn 10.0.0.10 --- guest1 --- r (NAT 192.0.2.254) --- internet --- dc 192.0.2.1, rs 192.0.2.2

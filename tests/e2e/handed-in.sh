@@ -1,5 +1,6 @@
 # on: host
 # module: no
+# without: kernel mixed: the path in user space by itself
 # timeout: 150
 # ntmd as Android runs it: without any privilege, on a TUN device and UDP sockets that its parent hands in and configures.
 #

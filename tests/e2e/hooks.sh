@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # on: qemu-6.12
+# without: tun mixed: the module by itself
 # timeout: 60
 # The module has netfilter hooks in a namespace as long as a device of its kind is there, and nowhere else. (Debian's 6.1 cannot
 # list hooks.)

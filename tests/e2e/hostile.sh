@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # on: qemu-6.12 qemu-6.1
 # on-long: uml-debug
+# without: tun mixed: the module by itself
 # timeout: 180
 # Spoilt copies of genuine data packets: each is dropped and counted by its cause, none is answered, none reaches an
 # application, none moves the peer. Fixed keys, no daemon.

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # on: qemu-6.12 qemu-6.1
 # on-long: uml-debug
+# without: tun mixed: the module by itself
 # timeout: 240
 # What the kernel path does with single packets: MTU, fragments, ECN and DSCP, a peer that moves, a loop, offloads switched
 # off, somebody who watches. Fixed keys, no daemon.

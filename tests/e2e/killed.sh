@@ -2,6 +2,7 @@
 # ntmd and ntm-dc killed at any moment, a node's first registration among them: a node that begins again with the same join string
 # is the node it was going to be, and nobody loses a key, a name or an address.
 # on: host
+# on-long: uml qemu-6.12/mixed
 # timeout: 180
 #
 # The network: lib/one-net

@@ -1,5 +1,6 @@
 # on: qemu-6.12
 # on-long: uml-debug qemu-6.1
+# without: tun mixed: the module by itself
 # timeout: 150
 # Packets to addresses without a path, with ntm-cfg in ntmd's place.
 #

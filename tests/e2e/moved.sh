@@ -1,5 +1,6 @@
 # on: qemu-6.12 qemu-6.1
 # on-long: uml-debug
+# without: tun mixed: the module by itself
 # timeout: 150
 # Where the peer is, packets say, but not every authentic one: not one that was held back under the key before, not one
 # that came through the tunnel itself, and not each of two sources by turns. Fixed keys, ntm-cfg in ntmd's place.

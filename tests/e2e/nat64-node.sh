@@ -1,6 +1,6 @@
 # Nodes in IPv6-only networks with NAT64 reach their coordinator by IPv4, and IPv4-only nodes. One could reach it by IPv6 as well.
 # on: host
-# on-long: qemu-6.12/tun qemu-6.12
+# on-long: uml/mixed qemu-6.12/tun qemu-6.12
 # packages: tayga unbound
 #
 #   a --- six --- gw --- internet --- dc, b          prefix of 96 bits

@@ -1,4 +1,4 @@
-# on-long: host qemu-6.12
+# on-long: host uml/mixed qemu-6.12
 # timeout-long: 300
 # timeout: 300
 # `ntmctl netcheck --lifetime` finds out how long a NAT keeps a mapping: 40 s here.

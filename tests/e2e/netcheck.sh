@@ -1,5 +1,5 @@
 # on: host
-# on-long: qemu-6.12 qemu-6.12/tun
+# on-long: uml/mixed qemu-6.12 qemu-6.12/tun
 # timeout: 240
 # `ntmctl netcheck` finds out what each kind of network allows.
 #

@@ -1,5 +1,6 @@
 # timeout: 300
 # on-long: uml-debug
+# without: tun mixed: the module by itself
 # Every allocation of every request fails in turn (the kernel's fault injection): each request then says why, has changed nothing,
 # and leaks nothing. So does each allocation while an interface is made.
 

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # on: qemu-6.12 qemu-6.12/tun qemu-6.1
-# on-long: uml-debug
+# on-long: uml/mixed uml-debug
 # timeout: 120
 # Other zones on a node's data path: queries for names below them are caught, and their networks lie behind the interface. Fixed
 # keys, no daemon.
@@ -54,12 +54,12 @@ check "the other zone as well" on a ping -c 1 -W 2 10.8.0.5
 
 # Names: caught on the kernel path, asked of the stub on the other
 server=()
-[ "$LAB_DATAPATH" != tun ] || server=(@10.9.0.1)
+[ "$(dp_way a)" = kernel ] || server=(@10.9.0.1)
 lookup() { on a dig +short +tries=1 +time=4 "${server[@]}" "$1" A; }
 is "a name of our zone" "$(lookup cn.example.net)" 10.8.0.5
 is "a name of another" "$(lookup cn.b.example.org)" 10.8.0.5
 is "of the last one" "$(lookup cn.E.example.org)" 10.8.0.5
-if [ "$LAB_DATAPATH" != tun ]; then
+if [ "$(dp_way a)" = kernel ]; then
 	like "the module has them all" "$(on a ntm-cfg dev get ntm0)" ' zones=example\.net,b\.example\.org,c\.example\.org,d\.example\.org,e\.example\.org '
 	is "a name of none is not caught" "$(lookup www.example.org)" 192.0.2.80
 	is "none of these went out" "$(logs ns dnsmasq | grep -cE 'query.*(cn\.|example\.net)' || true)" 0
@@ -68,7 +68,7 @@ fi
 order a zones
 is "with the zones go their networks" "$(routes)" ""
 check_not "and the way" on a ping -c 1 -W 1 10.8.0.5
-if [ "$LAB_DATAPATH" != tun ]; then
+if [ "$(dp_way a)" = kernel ]; then
 	lookup cn.b.example.org >/dev/null
 	is "and the names" "$(logs ns dnsmasq | grep -c 'query.*cn\.b\.example\.org')" 1
 	is "ours stay" "$(lookup cn.example.net)" 10.8.0.5

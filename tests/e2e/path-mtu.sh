@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # on: qemu-6.12 qemu-6.12/tun qemu-6.1
-# on-long: uml-debug
+# on-long: uml/mixed uml-debug
 # timeout: 240
 # What a path may carry: what its route has room for, and no more than it was told. How to find out: datagrams with DF that go
 # whatever the kernel has learnt. Fixed keys, no daemon.
@@ -117,7 +117,7 @@ six() { on a ping -6 -c 1 -W 1 -M 'do' -s 1232 fd09::2; }
 order a path peer 2001:db8:2::2
 check_not "over IPv6, 1280 bytes of it get lost" six
 order a path mtu 1208
-if [ "$LAB_DATAPATH" != tun ]; then # a socket cannot be told to cut what fits its route
+if [ "$(dp_way a)" = kernel ]; then # a socket cannot be told to cut what fits its route
 	capture a near cut 'ip6[6] = 44 and greater 1280'
 	check "in fragments they pass" eventually 10 six
 	check "TCP, too" tcp_six

@@ -2,7 +2,7 @@
 # No virtual address is left: the next node is told so, those that are there go on, and nothing is lost: with a larger pool the same
 # invitation is good.
 # on: host
-# on-long: qemu-6.12
+# on-long: uml/mixed qemu-6.12
 # timeout: 90
 #
 #   dc ---- internet ---- mn, cn, late

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # on: qemu-6.12 qemu-6.12/tun qemu-6.1
-# on-long: uml-debug
+# on-long: uml/mixed uml-debug
 # timeout: 120
 # A packet that comes by way of a relay moves no path; any other does, away from a relay too. Fixed keys, no daemon.
 #
@@ -70,7 +70,7 @@ check "none at all" on a ping -c 1 -W 2 10.9.0.2
 is "b has followed again" "$(dp_peer b)" 198.51.100.9:4330
 
 # What the module shows (a daemon keeps it for itself on the other path)
-if [ "$LAB_DATAPATH" != tun ]; then
+if [ "$(dp_way b)" = kernel ]; then
 	order b path relays 198.51.100.9:1 2001:db8::9
 	like "the relays are shown" "$(on b ntm-cfg path get ntm0 7)" ' relay0=198\.51\.100\.9:1 relay1=\[2001:db8::9\]:4330 '
 	on b ntm-cfg path set ntm0 7 relay1 198.51.100.7 2

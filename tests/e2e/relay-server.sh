@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # ntm-rs between two ends of its own kind: bound, unbound, forged, replayed, flooded, limited, drained, killed, without its data plane.
 # on: qemu-6.12 qemu-6.1/tun host
+# without: mixed: one relay server, and no node
 # timeout: 300
 #
 #   a 10.0.0.2 --- home --- n (NAT) --- internet --- dc 192.0.2.1, fake 192.0.2.2, r 192.0.2.9 2001:db8::9,

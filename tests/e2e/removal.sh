@@ -1,5 +1,6 @@
 # on: uml qemu-6.12 qemu-6.1
 # on-long: uml-debug
+# without: tun mixed: the module by itself
 # timeout: 900
 # timeout-long: 3600
 # The interface, the namespace or the module goes while iperf3 runs at full speed, over and over. The lab itself fails

@@ -1,6 +1,7 @@
 # timeout: 180
 # on: qemu-6.12 qemu-6.1
 # on-long: uml-debug
+# without: tun mixed: the module by itself
 # Links of 1280 bytes below the tunnel: what is left inside is less than IPv6 needs. Inner packets of 1280 bytes of IPv6 pass, their
 # outer packets in fragments; IPv4 hears the true value. Fixed keys, no daemon.
 #

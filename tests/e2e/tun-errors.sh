@@ -1,5 +1,6 @@
 # on: host
 # module: no
+# without: kernel mixed: the path in user space by itself
 # timeout: 180
 # What can go wrong below and above the user-space path: each is counted, ends when its cause ends, and never keeps ntmd busy.
 #

@@ -1,5 +1,6 @@
 # on: host
 # module: no
+# without: kernel mixed: the path in user space by itself
 # timeout: 120
 # timeout-long: 1500
 # Packets of all kinds through the user-space path, through many rekeys: neither memory nor descriptors nor threads of ntmd grow.

@@ -3,6 +3,7 @@
 # module: no
 # on: host
 # on-long: qemu-6.12
+# without: kernel mixed: coordinators, and no node
 # timeout: 200
 # packages: nsd unbound ldnsutils
 #
