@@ -667,6 +667,7 @@ static void dc_lease(void *ctx, const struct ntm_msg *lease)
 		node->lease = next;
 		node->has_lease = true;
 		keep_lease(node);
+		ntm_setup_close_strays(node);
 	}
 	if ((changed || !node->dp) && dp_up(node)) {
 		ntm_err("no data path: %s", node->dp_why);

@@ -745,6 +745,26 @@ void ntm_setup_close_peer(struct ntm_node *node, struct ntm_peer *peer, const ch
 	close_slot(node, cur, why);
 }
 
+static bool is_stray(const struct ntm_node *node, const struct ntm_peer *peer)
+{
+	const union ntm_addr v4 = { .v4 = { .sin_family = AF_INET, .sin_addr = peer->virtual4 } };
+	const union ntm_addr v6 = { .v6 = { .sin6_family = AF_INET6,
+					    .sin6_addr = peer->virtual6 } };
+
+	return (peer->has4 && !is_of_peer(node, &v4)) || (peer->has6 && !is_of_peer(node, &v6));
+}
+
+void ntm_setup_close_strays(struct ntm_node *node)
+{
+	struct ntm_peer *peer, *older;
+
+	for (peer = node->peers.newest; peer; peer = older) {
+		older = peer->older;
+		if (is_stray(node, peer))
+			ntm_setup_close_peer(node, peer, "its network is none of ours any more");
+	}
+}
+
 void ntm_setup_close_all(struct ntm_node *node, const char *why)
 {
 	struct ntm_peer *peer, *older;

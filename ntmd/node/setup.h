@@ -37,5 +37,7 @@ void ntm_setup_shake_all(struct ntm_node *node);
 /** ntm_setup_close_peer() / _close_all() - end tunnels; the peers are told */
 void ntm_setup_close_peer(struct ntm_node *node, struct ntm_peer *peer, const char *why);
 void ntm_setup_close_all(struct ntm_node *node, const char *why);
+/** ntm_setup_close_strays() - peers whose virtual addresses are in no network of the lease any more */
+void ntm_setup_close_strays(struct ntm_node *node);
 
 #endif

@@ -457,6 +457,27 @@ static void test_virtual_addresses_of_no_network(void **state)
 	assert_false(ntm_peers_by_path(&node.peers, 1)->peer->has6);
 }
 
+/* The same by another lease: a peer in a network that is gone would be answered for, and no route would lead into its tunnel */
+static void test_network_that_goes(void **state)
+{
+	struct ntm_msg lease, carol = test_direction("carol.example.net", 2, NTM_ROLE_RESPONDER);
+
+	(void)state;
+	direct_bob();
+	carol.virtual4.s_addr = htonl(0x64404003);
+	assert_true(ntm_setup_direction(&node, &carol));
+	lease = node.lease;
+	lease.prefix4 = 10;
+	dc_lease(&node, &lease);
+	assert_non_null(ntm_peers_by_path(&node.peers, 1));
+	assert_non_null(ntm_peers_by_path(&node.peers, 2));
+	lease.prefix4 = 24;
+	dc_lease(&node, &lease);
+	assert_non_null(ntm_peers_by_path(&node.peers, 1));
+	assert_null(ntm_peers_by_path(&node.peers, 2));
+	assert_null(ntm_peers_by_name(&node.peers, "carol.example.net"));
+}
+
 /* A zone that our lease does not name yet: a copy of the direction comes after the new lease */
 static void test_direction_from_a_zone_to_come(void **state)
 {
@@ -535,6 +556,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_width_of_a_long_way, begin, end),
 		cmocka_unit_test_setup_teardown(test_virtual_addresses_of_no_network, begin, end),
 		cmocka_unit_test_setup_teardown(test_direction_from_a_zone_to_come, begin, end),
+		cmocka_unit_test_setup_teardown(test_network_that_goes, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_network_that_the_data_path_refuses, begin,
 						end),
 	};
