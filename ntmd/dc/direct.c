@@ -8,7 +8,7 @@
 #include "dc/relaying.h"
 #include "dc/send.h"
 
-/* Direction Requests of one node: a bucket of 100, refilled with 50 a second. */
+/* Requests of one node, for directions and leases: a bucket of 100, refilled with 50 a second. */
 #define ASK_COST 1000u
 #define ASK_BURST (100 * ASK_COST)
 #define ASK_PER_MS 50u

@@ -14,7 +14,7 @@ void ntm_direct_confirmed(struct ntm_core *core, const struct ntm_peer *peer,
 /** ntm_direct_relay_response() - a relay server's Relay Response */
 void ntm_direct_relay_response(struct ntm_core *core, const struct ntm_peer *peer,
 			       const struct ntm_msg *msg, uint64_t now_ms);
-/** ntm_direct_may_ask() - a node's rate of Direction Requests allows one more */
+/** ntm_direct_may_ask() - a node's rate of Direction and Registration Requests allows one more */
 bool ntm_direct_may_ask(struct ntm_node *node, uint64_t now_ms);
 /** ntm_direct_find() - our node that a Direction or Information Request is for, or NULL */
 struct ntm_node *ntm_direct_find(const struct ntm_core *core, const struct ntm_msg *request);

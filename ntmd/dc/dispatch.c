@@ -97,7 +97,11 @@ static void from_node(struct ntm_core *core, struct ntm_peer *peer, const struct
 {
 	switch (msg->type) {
 	case NTM_MSG_REGISTRATION_REQUEST:
-		on_registration(core, peer, msg, now_ms);
+		/* Its answer is many times as long, and goes wherever the request seems to come from */
+		if (ntm_direct_may_ask(peer->node, now_ms))
+			on_registration(core, peer, msg, now_ms);
+		else
+			ntm_send_refusal(core, peer, msg, NTM_ST_BUSY);
 		break;
 	case NTM_MSG_KEEP_ALIVE:
 		on_keep_alive(core, peer, msg, now_ms);

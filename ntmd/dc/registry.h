@@ -40,7 +40,7 @@ struct ntm_dc_session {
  * @keepalive:	seconds, as its last lease said
  * @told_relays, @told_zones: what its last lease said of them: how many, and which families of each zone
  * @told_prefix4, @told_prefix6: lengths of the virtual networks when it was made, 0: none
- * @tokens:	Direction Requests it may send now, in thousandths (token bucket)
+ * @tokens:	Direction and Registration Requests it may send now, in thousandths (token bucket)
  * @tokens_ms:	when @tokens was brought up to date
  * @asking:	Direction Requests for nodes of other zones that wait
  * @heard_ms:	monotonic: last authentic packet; 0: none since the DC started

@@ -1376,6 +1376,26 @@ static void asking_too_often_is_refused(void **state)
 	assert_true(keep_alive(&a, &answer));
 }
 
+/* A lease is many times as long as what asks for it: nobody gets more of them than of directions. */
+static void registering_too_often_is_refused(void **state)
+{
+	struct world *w = *state;
+	struct client a = joined(w, "a", "198.51.100.7"), b = joined(w, "b", "198.51.100.8");
+	struct ntm_msg request = registration(7200), answer;
+	int i;
+
+	for (i = 0; i < 100; i++)
+		assert_int_equal(register_on(&a, &request, &answer), NTM_ST_OK);
+	assert_true(say(&a, &request, &answer));
+	assert_int_equal(answer.type, NTM_MSG_REFUSAL);
+	assert_int_equal(answer.request_id, request.request_id);
+	assert_int_equal(answer.status, NTM_ST_BUSY);
+	assert_int_equal(register_on(&b, &request, &answer), NTM_ST_OK);
+	pass(w, 20);
+	assert_int_equal(register_on(&a, &request, &answer), NTM_ST_OK);
+	expect_refusal(&a, "b", NTM_ST_BUSY);
+}
+
 /* A row of the director's table (docs/PROTOCOL.md section 6) that the director does not see: there is no room for what it decided. */
 static void with_too_many_directions_another_one_is_refused(void **state)
 {
@@ -1576,6 +1596,7 @@ int main(void)
 		TEST(a_flood_gets_cookies_and_nodes_still_get_in),
 		TEST(guests_are_bounded),
 		TEST(asking_too_often_is_refused),
+		TEST(registering_too_often_is_refused),
 		TEST(with_too_many_directions_another_one_is_refused),
 		TEST(an_empty_pool_is_said_and_can_be_enlarged),
 		TEST(a_family_that_comes_later_is_given_to_old_nodes),
