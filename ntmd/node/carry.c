@@ -175,12 +175,21 @@ void ntm_carry_run(struct ntm_node *node, struct ntm_slot *slot, struct ntm_ways
 	ntm_carry_still(node, slot);
 }
 
+static bool are_same(const union ntm_addr a[NTM_DP_RELAYS], const union ntm_addr b[NTM_DP_RELAYS])
+{
+	unsigned int i = 0;
+
+	while (i < NTM_DP_RELAYS && ntm_addr_equal(&a[i], &b[i]))
+		i++;
+	return i == NTM_DP_RELAYS;
+}
+
 void ntm_carry_still(struct ntm_node *node, struct ntm_slot *slot)
 {
 	union ntm_addr still[NTM_DP_RELAYS];
 
 	ntm_ways_still(&slot->ways, ntm_node_now_us(), still);
-	if (!node->dp || !slot->in_datapath || !memcmp(still, slot->still, sizeof(still)))
+	if (!node->dp || !slot->in_datapath || are_same(still, slot->still))
 		return;
 	memcpy(slot->still, still, sizeof(still));
 	(void)ntm_reach_path_set(node, &(struct ntm_dp_path){ .path_id = slot->tunnel.path_id,

@@ -174,6 +174,7 @@ static bool is_told(const struct ntm_node *node, const struct ntm_dp_lease *leas
 {
 	const struct ntm_dp_lease *told = &node->dns_lease;
 	union ntm_addr now[2], then[2];
+	int count;
 
 	if (!node->dnsconf || strcmp(told->zone, lease->zone) != 0 ||
 	    told->zone_count != lease->zone_count)
@@ -181,8 +182,12 @@ static bool is_told(const struct ntm_node *node, const struct ntm_dp_lease *leas
 	for (unsigned int i = 0; i < lease->zone_count; i++)
 		if (strcmp(told->zones[i].name, lease->zones[i].name) != 0)
 			return false;
-	return stub_addresses(lease, now) == stub_addresses(told, then) &&
-	       !memcmp(now, then, sizeof(now));
+	count = stub_addresses(lease, now);
+	if (stub_addresses(told, then) != count)
+		return false;
+	while (count && ntm_addr_equal(&now[count - 1], &then[count - 1]))
+		count--;
+	return count == 0;
 }
 
 void ntm_dns_up(struct ntm_node *node, const struct ntm_dp_lease *lease)

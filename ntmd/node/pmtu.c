@@ -26,6 +26,11 @@ static int place_of(unsigned int size)
 	return i;
 }
 
+static unsigned int size_at(int place)
+{
+	return sizes[place < 0 ? 0 : place < SIZES ? place : SIZES - 1];
+}
+
 static struct ntm_pmtu_act nothing(void)
 {
 	return (struct ntm_pmtu_act){ .probe = 0 };
@@ -71,8 +76,8 @@ static struct ntm_pmtu_act bisect(struct ntm_pmtu *p, uint64_t now_ms)
 	if (p->high == 0)
 		return begin_anew(p, now_ms);
 	if (p->high - p->low <= 1)
-		return settle(p, sizes[p->low], now_ms);
-	return ask(p, sizes[(p->low + p->high) / 2], now_ms);
+		return settle(p, size_at(p->low), now_ms);
+	return ask(p, size_at((p->low + p->high) / 2), now_ms);
 }
 
 /* Packets are small until it is known how large they may be */

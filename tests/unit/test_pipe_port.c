@@ -108,7 +108,7 @@ static void test_aggregate(void **state)
 	const size_t len = test_build(&t, buf);
 	const struct virtio_net_hdr vnet = test_gso(buf, len, 1000);
 	struct ntm_wire_hdr header;
-	union ntm_addr from;
+	union ntm_addr from = { 0 };
 	socklen_t from_len = sizeof(from);
 	int total = 0, n;
 
