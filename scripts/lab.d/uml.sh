@@ -68,9 +68,14 @@ uml_prepare() {
 	[ -e "$dir/complete" ] || with_lock "$1" uml_prepare_locked "$dir" "$1"
 }
 
-# The guest has the host's libraries
+# The guest has the host's libraries; of the kernel's modules, nearly all of which are built in, it gets the rest
 uml_stage() {
-	:
+	local dir module
+	dir=$(uml_kdir "$LAB_TARGET")
+	mkdir -p "$1/mnt/lab/modules"
+	while read -r module; do
+		cp "$dir/${module%.*}.ko" "$1/mnt/lab/modules/"
+	done <"$dir/modules.order"
 }
 
 # uml_boot TARGET RUNDIR: see qemu_boot
