@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# on: qemu-6.12 qemu-6.1
-# on-long: uml-debug
+# on: qemu-6.12
+# on-long: qemu-6.1 uml-debug
 # without: tun mixed: the module by itself
 # timeout: 240
 # Each cipher suite of the module, by a driver that is done at once and by one that completes later (cryptd, which has a queue

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # The daemon's netlink code and resolver against the real module, without the daemon: ntm-dp plays its part.
-# on: qemu-6.12 qemu-6.1
+# on: qemu-6.12
+# on-long: qemu-6.1
 # without: tun mixed: the module by itself
 # timeout: 120
 #

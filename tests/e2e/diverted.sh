@@ -1,4 +1,5 @@
-# on: qemu-6.12 qemu-6.1
+# on: qemu-6.12
+# on-long: qemu-6.1
 # without: tun mixed: the module by itself
 # timeout: 150
 # Packets that do not come to the device by an ordinary route of it: redirected by tc, with the route of another device or

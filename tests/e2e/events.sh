@@ -1,6 +1,6 @@
 # timeout: 120
-# on: qemu-6.12 qemu-6.1
-# on-long: uml-debug
+# on: qemu-6.12
+# on-long: qemu-6.1 uml-debug
 # without: tun mixed: the module by itself
 # What the module tells ntmd of a path: its peer moved, its MTU changed, somebody forges. Fixed keys, ntm-cfg in ntmd's place.
 #

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # The same on IPv6 alone: two nodes and a DC without any IPv4 address.
-# on: qemu-6.12 qemu-6.1 host
-# on-long: uml/mixed qemu-6.12/mixed
+# on: qemu-6.12 host
+# on-long: qemu-6.1 uml/mixed qemu-6.12/mixed
 # timeout: 300
 #
 #   dc 2001:db8::1, with a DNS server ---- internet ---- 2001:db8::10 mn, 2001:db8::20 cn

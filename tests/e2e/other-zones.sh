@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# on: qemu-6.12 qemu-6.12/tun qemu-6.1
-# on-long: uml/mixed uml-debug
+# on: qemu-6.12 qemu-6.12/tun
+# on-long: qemu-6.1 uml/mixed uml-debug
 # timeout: 120
 # Other zones on a node's data path: queries for names below them are caught, and their networks lie behind the interface. Fixed
 # keys, no daemon.

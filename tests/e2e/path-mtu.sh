@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# on: qemu-6.12 qemu-6.12/tun qemu-6.1
-# on-long: uml/mixed uml-debug
+# on: qemu-6.12 qemu-6.12/tun
+# on-long: qemu-6.1 uml/mixed uml-debug
 # timeout: 240
 # What a path may carry: what its route has room for, and no more than it was told. How to find out: datagrams with DF that go
 # whatever the kernel has learnt. Fixed keys, no daemon.

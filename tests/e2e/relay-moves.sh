@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# on: qemu-6.12 qemu-6.12/tun qemu-6.1
-# on-long: uml/mixed uml-debug
+# on: qemu-6.12 qemu-6.12/tun
+# on-long: qemu-6.1 uml/mixed uml-debug
 # timeout: 120
 # A packet that comes by way of a relay moves no path; any other does, away from a relay too. Fixed keys, no daemon.
 #

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # ntm-rs between two ends of its own kind: bound, unbound, forged, replayed, flooded, limited, drained, killed, without its data plane.
-# on: qemu-6.12 qemu-6.1/tun host
+# on: qemu-6.12 host
+# on-long: qemu-6.1/tun
 # without: mixed: one relay server, and no node
 # timeout: 300
 #

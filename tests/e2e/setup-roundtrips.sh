@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # Set-up in round trips, from the DNS query to its answer with the tunnel up, at 20 ms of one-way delay between any two hosts: directly,
 # punched through two NATs, and by way of a relay server.
-# on: uml uml/mixed host
+# on: uml host
+# on-long: uml/mixed
 # timeout: 180
 #
 #   dc, rs (both families), mn, d1..3                 each 10 ms from the middle, so 20 ms from each other; a round trip is 40 ms

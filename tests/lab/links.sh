@@ -1,7 +1,7 @@
 # What a link does to packets: delay, rate, loss, MTU, and what can be done to it while it is used.
 # module: no
-# on: uml host
-# on-long: qemu-6.12
+# on: host
+# on-long: uml qemu-6.12
 
 net internet
 host a b

@@ -1,7 +1,7 @@
 # NATs of each kind: how they map a UDP endpoint, and whom they let in; hairpin, two layers, timeouts.
 # module: no
-# on: uml host
-# on-long: qemu-6.12
+# on: host
+# on-long: uml qemu-6.12
 #
 #   a 10.0.0.2, b 10.0.0.3 --- home --- gw --- internet --- s
 #   c 10.1.0.2 --- inner --- gw2 10.0.0.4 --- home
