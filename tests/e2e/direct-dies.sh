@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # The direct way dies under traffic, in both directions or in one: the relay within 2 s, and back when it answers again.
-# on: uml/mixed host
-# on-long: qemu-6.12 qemu-6.12/tun qemu-6.12/mixed
+# on: uml/mixed
+# on-long: host qemu-6.12 qemu-6.12/tun qemu-6.12/mixed
 # timeout: 300
 #
 # The network: lib/two-sides

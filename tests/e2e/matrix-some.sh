@@ -1,7 +1,7 @@
 # Some of the pairs of networks that `make matrix` measures all of.
 # timeout: 300
-# on: uml/mixed host
-# on-long: uml qemu-6.12/mixed
+# on: host
+# on-long: uml uml/mixed qemu-6.12/mixed
 # packages: tayga unbound
 . /mnt/lab/src/tests/e2e/lib/networks
 

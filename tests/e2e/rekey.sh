@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Keys are replaced every 10 s under load, and no packet is lost by it.
-# on: uml/mixed host
-# on-long: qemu-6.12 qemu-6.1 qemu-6.12/mixed
+# on: uml/mixed
+# on-long: host qemu-6.12 qemu-6.1 qemu-6.12/mixed
 # timeout: 300
 #
 # The network: lib/one-net
