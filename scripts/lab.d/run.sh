@@ -130,7 +130,7 @@ boot_and_follow() {
 	wait "$LAB_VM" 2>/dev/null || true
 	kill "$LAB_DOG" 2>/dev/null || true
 	wait "$LAB_DOG" 2>/dev/null || true
-	LAB_VM=''
+	LAB_VM='' LAB_DOG=''
 }
 
 # Ends the guest when its time is over; ends itself soon after the guest, also when this shell is no more
@@ -228,9 +228,12 @@ run_all() {
 		boot_once "$LAB_RUN" "${left[@]}"
 		keep_results "$LAB_RUN"
 		[ -z "$LAB_KEEP" ] || return 0
-		grep -q '^# lab: end' "$LAB_RUN/tap" && break
-		dead=$(unfinished "$LAB_RUN")
 		begun=$(grep -c '^# scenario: ' "$LAB_RUN/tap" || true)
+		if grep -q '^# lab: end' "$LAB_RUN/tap"; then
+			[ "$begun" = ${#left[@]} ] || echo "not ok - only $begun of ${#left[@]} scenarios began" | number
+			break
+		fi
+		dead=$(unfinished "$LAB_RUN")
 		if [ "$again" != "$dead" ] && stale_code "$LAB_RUN"; then
 			echo "# the guest stumbled over QEMU in ${dead:-its start} (int3), which begins again in another one"
 			again=$dead

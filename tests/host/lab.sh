@@ -28,7 +28,7 @@ says_not() {
 }
 
 fails=tests/lab/fail
-scripts/lab run "$fails"/{nothing,mistake,assigned,slow,splat,checks,dies,stale,after}.sh >"$out" 2>&1
+scripts/lab run "$fails"/{nothing,mistake,assigned,unset,syntax,reads,slow,splat,checks,dies,stale,after}.sh >"$out" 2>&1
 status=$?
 echo "exit status $status" >>"$out"
 
@@ -37,7 +37,11 @@ says "a scenario that checks nothing fails" '^not ok [0-9]+ - nothing: checks an
 says "a mistake fails with its line" '^not ok [0-9]+ - mistake: line 5:'
 says "a mistake is explained" "there is no network 'nowhere'"
 says "so does one within an assignment" '^not ok [0-9]+ - assigned: line 4:'
+says "a variable that is not set fails" '^not ok [0-9]+ - unset: runs to its end'
+says "and is named" '#.*nobody_sets_this: unbound variable'
+says "a mistake in the syntax fails" '^not ok [0-9]+ - syntax: runs to its end'
 says_not "nothing runs after a mistake" 'it is not reached'
+says "a scenario has nothing to read, not even the list of those after it" '^ok [0-9]+ - reads: it is given nothing to read'
 says "a scenario that takes too long fails" '^not ok [0-9]+ - slow: takes less than 3 s'
 says "a complaint of the kernel fails" '^not ok [0-9]+ - splat: the kernel does not complain'
 says "and is shown" '#.*WARNING: this is only a test'

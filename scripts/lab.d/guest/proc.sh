@@ -116,7 +116,7 @@ now_ms() {
 # took CMD...: run it, print the milliseconds it took
 took() {
 	local t0=${EPOCHREALTIME/./} t1
-	"$@" >/dev/null
+	"$@" >/dev/null || { lab_die "took: '$*' failed (exit status $?)"; return; }
 	t1=${EPOCHREALTIME/./}
 	echo $(((t1 - t0) / 1000))
 }
