@@ -32,12 +32,12 @@ machine() {
 	ip -o link show | sed 's/ mtu .*//'
 	ip -o addr show | sed 's/valid_lft.*//'
 	ip netns list
-	ip route show table all
+	ip route show table all | sed 's/ expires [0-9]*sec//'
 	nft list ruleset
 	cat /proc/sys/kernel/core_pattern /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding
 	hostname
 	sha256sum /etc/hosts /etc/resolv.conf /etc/hostname
-	ls -l /etc /run/netns /var/lib /usr/local/bin 2>&1
+	ls -A /etc /run/netns /var/lib /usr/local/bin 2>&1
 }
 
 # processes MARK: those that have it in their command line

@@ -7,23 +7,10 @@ cd "$(dirname "$(readlink -f "$0")")/../.." || exit 1
 make -s userspace || exit 1
 
 DIR=$(mktemp -d)
-N=0
-FAILED=0
+WHAT=usage
 trap 'rm -rf "$DIR"' EXIT
-
-# check TEXT CMD...: one TAP point
-check() {
-	local text=$1
-	shift
-	N=$((N + 1))
-	if "$@" >"$DIR/output" 2>&1; then
-		echo "ok $N - usage: $text"
-	else
-		echo "not ok $N - usage: $text"
-		FAILED=1
-		sed 's/^/# /' "$DIR/output"
-	fi
-}
+# shellcheck source=tests/host/lib/tap
+. tests/host/lib/tap
 
 # ends STATUS STDOUT STDERR CMD...: with this status; both outputs match, in an empty one nothing does
 ends() {
