@@ -141,9 +141,18 @@ bool ntm_dc_by_ipv4(struct ntm_dc *dc, uint64_t now_ms)
 	return false;
 }
 
-void ntm_dc_set(struct ntm_dc *dc, const struct ntm_join *where, bool has_token, uint64_t now_ms)
+/* What one DC was asked is none of another's business, tokens least of all. The same at other addresses still answers. */
+static void leave_dc(struct ntm_dc *dc, const struct ntm_join *next)
 {
 	drop_sessions(dc);
+	dc->state = NTM_DC_OFF; /* who is told so asks nothing anew */
+	if (memcmp(dc->where.dc_key, next->dc_key, sizeof(next->dc_key)) != 0)
+		ntm_requests_cancel_all(&dc->requests);
+}
+
+void ntm_dc_set(struct ntm_dc *dc, const struct ntm_join *where, bool has_token, uint64_t now_ms)
+{
+	leave_dc(dc, where);
 	memset(&dc->jar, 0, sizeof(dc->jar));
 	dc->where = *where;
 	dc->has_token = has_token;
@@ -242,8 +251,9 @@ void ntm_dc_register(struct ntm_dc *dc, uint64_t now_ms)
 	if (!dc->has_cur || dc->leaving)
 		return;
 	m = registration(dc, LIFETIME_S);
-	dc->registration =
-		ntm_requests_add(&dc->requests, &m, now_ms, REGISTER_FOR_MS, registration_done, dc);
+	/* The DC takes what comes last for the newest: an older one must not be sent again after this one */
+	dc->registration = ntm_requests_replace(&dc->requests, dc->registration, &m, now_ms,
+						REGISTER_FOR_MS, registration_done, dc);
 	dc->asked_ms = now_ms;
 	dc->renew_ms = now_ms + REGISTER_FOR_MS;
 	sodium_memzero(&m, sizeof(m));

@@ -96,7 +96,7 @@ struct ntm_dc {
 void ntm_dc_init(struct ntm_dc *dc, const struct ntm_dc_ops *ops, void *ctx,
 		 const struct ntm_noise_keypair *self);
 void ntm_dc_done(struct ntm_dc *dc);
-/** ntm_dc_set() - this is the DC from now on; connects at once */
+/** ntm_dc_set() - this is the DC from now on; connects at once. If it is another one, requests that wait are cancelled */
 void ntm_dc_set(struct ntm_dc *dc, const struct ntm_join *where, bool has_token, uint64_t now_ms);
 /** ntm_dc_register() - register again now: the node's addresses changed */
 void ntm_dc_register(struct ntm_dc *dc, uint64_t now_ms);

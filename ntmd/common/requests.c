@@ -72,15 +72,40 @@ static void finish(struct ntm_requests *list, struct ntm_request **at,
 	free(r);
 }
 
+static struct ntm_request **find(struct ntm_requests *list, uint32_t id)
+{
+	struct ntm_request **at = &list->first;
+
+	while (*at && (*at)->msg.request_id != id)
+		at = &(*at)->next;
+	return at;
+}
+
 bool ntm_requests_answer(struct ntm_requests *list, const struct ntm_msg *response)
 {
-	for (struct ntm_request **at = &list->first; *at; at = &(*at)->next) {
-		if ((*at)->msg.request_id == response->request_id) {
-			finish(list, at, response);
-			return true;
-		}
+	struct ntm_request **at = find(list, response->request_id);
+
+	if (!*at)
+		return false;
+	finish(list, at, response);
+	return true;
+}
+
+uint32_t ntm_requests_replace(struct ntm_requests *list, uint32_t old, const struct ntm_msg *m,
+			      uint64_t now_ms, uint32_t for_ms, ntm_request_fn *done, void *ctx)
+{
+	struct ntm_request **at = find(list, old);
+	uint64_t sent_ms = 0;
+	uint32_t id;
+
+	if (*at) {
+		sent_ms = (*at)->sent_ms;
+		finish(list, at, NULL);
 	}
-	return false;
+	id = ntm_requests_add(list, m, now_ms, for_ms, done, ctx);
+	if (id)
+		(*find(list, id))->sent_ms = sent_ms;
+	return id;
 }
 
 static struct ntm_request **find_ended(struct ntm_requests *list, uint64_t now_ms)

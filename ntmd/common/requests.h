@@ -33,6 +33,13 @@ void ntm_requests_init(struct ntm_requests *list);
  */
 uint32_t ntm_requests_add(struct ntm_requests *list, const struct ntm_msg *m, uint64_t now_ms,
 			  uint32_t for_ms, ntm_request_fn *done, void *ctx);
+/**
+ * ntm_requests_replace() - the same for what takes the place of request @old, which is sent no more, if it waits still
+ *
+ * The wait goes on: for ntm_requests_sent_since() the new one was sent when @old was.
+ */
+uint32_t ntm_requests_replace(struct ntm_requests *list, uint32_t old, const struct ntm_msg *m,
+			      uint64_t now_ms, uint32_t for_ms, ntm_request_fn *done, void *ctx);
 /** ntm_requests_answer() - hand a response over; false: nobody waits for it */
 bool ntm_requests_answer(struct ntm_requests *list, const struct ntm_msg *response);
 /** ntm_requests_expire() - end those whose time is over */

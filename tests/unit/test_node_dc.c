@@ -14,6 +14,7 @@ static struct {
 	uint32_t next_id;
 	bool deaf;	/* the DC does not hear */
 	bool forgetful; /* it has lost its sessions */
+	bool mute;	/* it makes sessions, and takes nothing by them */
 	bool no_route4;
 	bool news; /* the DC has something to tell */
 	uint16_t refuse;
@@ -22,6 +23,8 @@ static struct {
 	uint64_t last_returned;
 	uint32_t last_direction;
 	bool had_token;
+	unsigned int tokens;			 /* registrations with one */
+	union ntm_addr candidate, registered_at; /* the node's, now and as the DC was told last */
 	unsigned int leases, refusals, told;
 	struct ntm_session session;
 	bool has_session;
@@ -55,6 +58,8 @@ static void register_node(const struct ntm_msg *request)
 			     .status = w.refuse };
 
 	w.had_token = NTM_HAS(request, TOKEN);
+	w.tokens += w.had_token;
+	w.registered_at = request->candidates[0].addr;
 	if (request->lifetime)
 		w.registrations++;
 	else
@@ -145,7 +150,7 @@ static int op_send(void *ctx, const union ntm_addr *to, const uint8_t *packet, s
 		return 0;
 	if (packet[0] == NTM_PKT_SESSION_REQUEST)
 		dc_handshake(packet, len);
-	else if (w.has_session && !w.forgetful &&
+	else if (w.has_session && !w.forgetful && !w.mute &&
 		 !ntm_session_open(&w.session, packet, len, &m, &newest))
 		dc_message(&m);
 	return 0;
@@ -155,7 +160,7 @@ static void op_registration(void *ctx, struct ntm_msg *m)
 {
 	(void)ctx;
 	m->suites = 2;
-	m->candidates[0] = (struct ntm_candidate){ .addr = test_addr("192.0.2.10:4330") };
+	m->candidates[0] = (struct ntm_candidate){ .addr = w.candidate };
 	m->candidate_count = 1;
 	NTM_SET(m, SUITES);
 	NTM_SET(m, CANDIDATE);
@@ -244,6 +249,7 @@ static int world(void **state)
 	memset(&w, 0, sizeof(w));
 	w.now_ms = 1000000;
 	dc_addr = test_addr("192.0.2.1:4330");
+	w.candidate = test_addr("192.0.2.10:4330");
 	ntm_noise_generate(&w.node);
 	ntm_noise_generate(&w.dc_key);
 	ntm_dc_init(&w.dc, &ops, NULL, &w.node);
@@ -481,6 +487,75 @@ static void test_dc_restarts(void **state)
 	assert_int_equal(w.registrations, 2);
 }
 
+/* It says where the node was, and the DC takes what comes last for the newest */
+static void test_an_old_registration_is_not_sent_again(void **state)
+{
+	(void)state;
+	join(false);
+	live(100);
+	w.no_route4 = true;
+	ntm_dc_register(&w.dc, w.now_ms);
+	live(200);
+	w.no_route4 = false;
+	w.candidate = test_addr("203.0.113.5:4330");
+	ntm_dc_register(&w.dc, w.now_ms);
+	live(20000);
+	assert_true(ntm_addr_equal(&w.registered_at, &w.candidate));
+	assert_int_equal(w.registrations, 2);
+	assert_int_equal(w.leases, 2);
+}
+
+/* However often the node has something new to say: the DC does not hear it */
+static void test_a_newer_registration_is_no_answer(void **state)
+{
+	(void)state;
+	join(false);
+	live(100);
+	w.forgetful = true;
+	for (unsigned int i = 0; i < 4; i++) {
+		ntm_dc_register(&w.dc, w.now_ms);
+		live(400);
+	}
+	assert_int_equal(w.requests4 + w.requests6, 2);
+	assert_int_equal(w.leases, 2 + 1); /* the last one of these is answered, too */
+}
+
+static void test_another_dc_is_not_asked_the_same(void **state)
+{
+	int result = 0;
+
+	(void)state;
+	w.mute = true;
+	join(true);
+	live(100);
+	assert_int_equal(w.dc.state, NTM_DC_REGISTERING);
+	assert_int_not_equal(ask(&result, 5000), 0);
+	w.mute = false;
+	ntm_noise_generate(&w.dc_key);
+	join(false);
+	assert_int_equal(result, -1);
+	live(10000);
+	assert_int_equal(w.dc.state, NTM_DC_REGISTERED);
+	assert_int_equal(w.tokens, 0);
+	assert_int_equal(w.directions, 0);
+}
+
+static void test_the_same_dc_elsewhere_is(void **state)
+{
+	int result = 0;
+
+	(void)state;
+	join(false);
+	live(100);
+	w.deaf = true;
+	assert_int_not_equal(ask(&result, 5000), 0);
+	live(100);
+	w.deaf = false;
+	join(false);
+	live(100);
+	assert_int_equal(result, NTM_ST_UNKNOWN_NAME);
+}
+
 static void test_session_is_renewed(void **state)
 {
 	(void)state;
@@ -604,6 +679,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_request, world, end),
 		cmocka_unit_test_setup_teardown(test_many_requests, world, end),
 		cmocka_unit_test_setup_teardown(test_dc_restarts, world, end),
+		cmocka_unit_test_setup_teardown(test_an_old_registration_is_not_sent_again, world,
+						end),
+		cmocka_unit_test_setup_teardown(test_a_newer_registration_is_no_answer, world, end),
+		cmocka_unit_test_setup_teardown(test_another_dc_is_not_asked_the_same, world, end),
+		cmocka_unit_test_setup_teardown(test_the_same_dc_elsewhere_is, world, end),
 		cmocka_unit_test_setup_teardown(test_session_is_renewed, world, end),
 		cmocka_unit_test_setup_teardown(test_refused, world, end),
 		cmocka_unit_test_setup_teardown(test_busy, world, end),
