@@ -2,6 +2,8 @@
 #include "dc/register.h"
 
 #include <errno.h>
+#include <sodium.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -307,15 +309,38 @@ static void renew(struct ntm_core *core, struct ntm_node *node, const struct ntm
 	node->keepalive = (uint16_t)core->config.keepalive;
 }
 
-/* Two bits for each of the other zones */
-static uint16_t zones_now(const struct ntm_core *core)
+/* What leases say of another zone; bytes that say nothing are 0 */
+static void describe(const struct ntm_zone *zone, struct ntm_zone_info *info)
 {
-	uint16_t all = 0;
+	memset(info, 0, sizeof(*info));
+	snprintf(info->name, sizeof(info->name), "%s", zone->name);
+	info->prefix4 = NTM_NO_PREFIX;
+	info->prefix6 = NTM_NO_PREFIX;
+	if (zone->use4) {
+		info->virtual4 = zone->networks.virtual4;
+		info->prefix4 = zone->networks.prefix4;
+	}
+	if (zone->use6) {
+		info->virtual6 = zone->networks.virtual6;
+		info->prefix6 = zone->networks.prefix6;
+	}
+}
 
-	for (unsigned int i = 0; i < core->zones.count; i++)
-		all = (uint16_t)(all << 2) | core->zones.all[i]->use4 |
-		      core->zones.all[i]->use6 << 1;
-	return all;
+/* A hash of it all */
+static uint64_t zones_now(const struct ntm_core *core)
+{
+	uint8_t key[crypto_shorthash_KEYBYTES] = { 0 }; /* begins with the hash of those before */
+	uint64_t hash = 0;
+
+	for (unsigned int i = 0; i < core->zones.count; i++) {
+		struct ntm_zone_info info;
+
+		describe(core->zones.all[i], &info);
+		memcpy(key, &hash, sizeof(hash));
+		crypto_shorthash((uint8_t *)&hash, (const uint8_t *)&info,
+				 offsetof(struct ntm_zone_info, name) + strlen(info.name), key);
+	}
+	return hash;
 }
 
 static uint8_t prefix_of(const struct ntm_pool *pool)
@@ -327,7 +352,8 @@ bool ntm_register_news(const struct ntm_core *core, const struct ntm_node *node,
 {
 	/* That there are less relays than there were is no news: a node sees that for itself when it uses one. */
 	return node->registered &&
-	       (node->keepalive != core->config.keepalive || node->told_zones != zones_now(core) ||
+	       (now_ms >= node->lease_ms || node->keepalive != core->config.keepalive ||
+		node->told_zones != zones_now(core) ||
 		node->told_prefix4 != prefix_of(&core->pool4) ||
 		node->told_prefix6 != prefix_of(&core->pool6) ||
 		ntm_relaying_count(core, NTM_RELAYS_MAX, now_ms) > node->told_relays);
@@ -342,15 +368,7 @@ static void put_zones(const struct ntm_core *core, struct ntm_msg *response)
 	uint8_t room[NTM_DATAGRAM_MAX - NTM_SEALED_OVERHEAD];
 
 	for (unsigned int i = 0; i < core->zones.count; i++) {
-		struct ntm_zone_info *info = &response->peer_zones[response->peer_zone_count++];
-		const struct ntm_zone *zone = core->zones.all[i];
-
-		*info = zone->networks;
-		snprintf(info->name, sizeof(info->name), "%s", zone->name);
-		if (!zone->use4)
-			info->prefix4 = NTM_NO_PREFIX;
-		if (!zone->use6)
-			info->prefix6 = NTM_NO_PREFIX;
+		describe(core->zones.all[i], &response->peer_zones[response->peer_zone_count++]);
 		NTM_SET(response, PEER_ZONE);
 	}
 	while (response->peer_zone_count && ntm_msg_encode(response, room, sizeof(room)) < 0)

@@ -14,7 +14,7 @@
  */
 void ntm_register(struct ntm_core *core, struct ntm_peer *peer, const struct ntm_msg *request,
 		  struct ntm_msg *response, uint64_t now_ms);
-/** ntm_register_news() - would a lease tell this node more now than its last one did: relays, or other zones? */
+/** ntm_register_news() - has this node's lease run out, or would one tell it more now than the last one did: relays, or other zones? */
 bool ntm_register_news(const struct ntm_core *core, const struct ntm_node *node, uint64_t now_ms);
 
 #endif

@@ -38,7 +38,7 @@ struct ntm_dc_session {
  * @nat:	enum ntm_nat, of the node's last registration
  * @rtts:	to relay servers, of the node's last registration, @rtt_count of them
  * @keepalive:	seconds, as its last lease said
- * @told_relays, @told_zones: what its last lease said of them: how many, and which families of each zone
+ * @told_relays, @told_zones: what its last lease said of them: how many, and a hash of names and networks
  * @told_prefix4, @told_prefix6: lengths of the virtual networks when it was made, 0: none
  * @tokens:	Direction and Registration Requests it may send now, in thousandths (token bucket)
  * @tokens_ms:	when @tokens was brought up to date
@@ -60,7 +60,6 @@ struct ntm_node {
 	uint8_t rtt_count;
 	uint8_t told_relays;
 	uint8_t told_prefix4, told_prefix6;
-	uint16_t told_zones;
 	uint16_t keepalive;
 	uint16_t asking;
 	struct in_addr v4;
@@ -69,6 +68,7 @@ struct ntm_node {
 	uint32_t suites;
 	uint32_t tokens;
 	uint64_t tokens_ms;
+	uint64_t told_zones;
 	uint64_t heard_ms;
 	uint64_t lease_ms;
 	int64_t seen;

@@ -673,6 +673,28 @@ static void offline_after_silence_goodbye_and_the_leases_end(void **state)
 	expect_refusal(&a, "b", NTM_ST_OFFLINE);
 }
 
+/* As of a machine that slept: what has gone by it does not know, and its Keep Alives go on */
+static void a_node_whose_lease_ran_out_is_told(void **state)
+{
+	struct world *w = *state;
+	struct client a = joined(w, "a", "198.51.100.7"), b = joined(w, "b", "198.51.100.8");
+	struct ntm_msg answer, request = registration(7200);
+
+	pass(w, 7199999);
+	assert_true(keep_alive(&b, &answer));
+	assert_false(NTM_HAS(&answer, LIFETIME));
+	pass(w, 1);
+	assert_true(keep_alive(&b, &answer));
+	assert_true(NTM_HAS(&answer, LIFETIME));
+	assert_int_equal(answer.lifetime, 0);
+	assert_int_equal(register_on(&b, &request, &answer), NTM_ST_OK);
+	assert_true(keep_alive(&b, &answer));
+	assert_false(NTM_HAS(&answer, LIFETIME));
+	assert_int_equal(register_on(&a, &request, &answer), NTM_ST_OK);
+	assert_true(ask(&a, "b", &answer));
+	assert_int_equal(answer.type, NTM_MSG_ROUTE_DIRECTION);
+}
+
 static void a_revoked_node_is_told_and_may_come_back(void **state)
 {
 	struct world *w = *state;
@@ -1585,6 +1607,7 @@ int main(void)
 		TEST(candidates_are_looked_at),
 		TEST(offline_after_silence_goodbye_and_the_leases_end),
 		TEST(another_keepalive_leaves_nodes_online),
+		TEST(a_node_whose_lease_ran_out_is_told),
 		TEST(a_revoked_node_is_told_and_may_come_back),
 		TEST(the_old_session_serves_until_the_new_one_speaks),
 		TEST(a_node_is_followed_where_it_goes),

@@ -141,6 +141,29 @@ static void a_lease_names_a_zone_whose_networks_nobody_knows_yet(void **state)
 	assert_false(NTM_HAS(&a.got[NTM_MSG_KEEP_ALIVE_RESPONSE], LIFETIME));
 }
 
+static void other_networks_of_a_zone_are_told(void **state)
+{
+	struct world *w = *state;
+	struct node a;
+
+	pass(w, 1000);
+	node_join(&a, &w->dc[0], "a", "198.51.100.1");
+	node_keep_alive(&a);
+	assert_false(NTM_HAS(&a.got[NTM_MSG_KEEP_ALIVE_RESPONSE], LIFETIME));
+	dc_stop(&w->dc[1]);
+	assert_null(ntm_pool_parse(&w->dc[1].config.pool4, AF_INET, "100.66.0.0/16"));
+	dc_start(&w->dc[1]);
+	pass(w, 300 * 1000);
+	assert_string_equal(state_of(&w->dc[0]), "ready");
+	node_keep_alive(&a);
+	assert_true(NTM_HAS(&a.got[NTM_MSG_KEEP_ALIVE_RESPONSE], LIFETIME));
+	node_register(&a, NULL);
+	assert_int_equal(a.got[NTM_MSG_REGISTRATION_RESPONSE].peer_zones[0].virtual4.s_addr,
+			 inet_addr("100.66.0.0"));
+	node_keep_alive(&a);
+	assert_false(NTM_HAS(&a.got[NTM_MSG_KEEP_ALIVE_RESPONSE], LIFETIME));
+}
+
 static void nodes_of_two_zones_are_directed(void **state)
 {
 	struct world *w = *state;
@@ -1202,6 +1225,7 @@ int main(void)
 		RUNNING(two_coordinators_meet),
 		RUNNING(they_stay_met_for_a_day),
 		ALONE(a_lease_names_a_zone_whose_networks_nobody_knows_yet),
+		RUNNING(other_networks_of_a_zone_are_told),
 		RUNNING(nodes_of_two_zones_are_directed),
 		RUNNING(the_responder_is_told_until_it_confirms),
 		RUNNING(a_repeated_request_gets_the_same_path),
