@@ -6,7 +6,8 @@
 #include <string.h>
 #include "common/relay.h"
 
-#define EVENTS_MAX 1024u
+/* Of each share */
+#define EVENTS_MAX 512u
 #define BYTES_MAX (4u << 20)
 
 void ntm_pipe_queue_init(struct ntm_pipe_queue *queue, ntm_pipe_wake_fn *wake, void *ctx)
@@ -27,16 +28,27 @@ void ntm_pipe_queue_done(struct ntm_pipe_queue *queue)
 	pthread_mutex_destroy(&queue->lock);
 }
 
-/* What the daemon must know is never crowded out by what strangers send: they get half of the room */
+/* None is crowded out by another: not the host's name queries by strangers, nor by either of them what the owner must know */
+static struct ntm_pipe_share *share_of(struct ntm_pipe_queue *queue, enum ntm_pipe_event_type type)
+{
+	switch (type) {
+	case NTM_PIPE_SIGNAL:
+		return &queue->strangers;
+	case NTM_PIPE_MISS:
+	case NTM_PIPE_STUB:
+		return &queue->host;
+	default:
+		return &queue->own;
+	}
+}
+
 static bool has_room(struct ntm_pipe_queue *queue, enum ntm_pipe_event_type type, size_t len)
 {
-	const bool stranger = type == NTM_PIPE_SIGNAL || type == NTM_PIPE_MISS ||
-			      type == NTM_PIPE_STUB;
+	const struct ntm_pipe_share *share = share_of(queue, type);
 	bool room;
 
 	pthread_mutex_lock(&queue->lock);
-	room = queue->count < (stranger ? EVENTS_MAX / 2 : EVENTS_MAX) &&
-	       queue->bytes + len <= BYTES_MAX;
+	room = share->count < EVENTS_MAX && share->bytes + len <= BYTES_MAX;
 	pthread_mutex_unlock(&queue->lock);
 	return room;
 }
@@ -61,14 +73,15 @@ struct ntm_pipe_event *ntm_pipe_event(struct ntm_pipe_queue *queue, enum ntm_pip
 
 void ntm_pipe_post(struct ntm_pipe_queue *queue, struct ntm_pipe_event *event)
 {
+	struct ntm_pipe_share *share = share_of(queue, event->type);
 	bool wake;
 
 	pthread_mutex_lock(&queue->lock);
 	wake = !queue->first;
 	*queue->last = event;
 	queue->last = &event->next;
-	queue->count++;
-	queue->bytes += event->len;
+	share->count++;
+	share->bytes += event->len;
 	pthread_mutex_unlock(&queue->lock);
 	if (wake)
 		queue->wake(queue->ctx);
@@ -111,6 +124,7 @@ bool ntm_pipe_signal(struct ntm_pipe_queue *queue, const union ntm_addr *from, u
 
 struct ntm_pipe_event *ntm_pipe_take(struct ntm_pipe_queue *queue)
 {
+	struct ntm_pipe_share *share;
 	struct ntm_pipe_event *event;
 
 	pthread_mutex_lock(&queue->lock);
@@ -119,8 +133,9 @@ struct ntm_pipe_event *ntm_pipe_take(struct ntm_pipe_queue *queue)
 		queue->first = event->next;
 		if (!queue->first)
 			queue->last = &queue->first;
-		queue->count--;
-		queue->bytes -= event->len;
+		share = share_of(queue, event->type);
+		share->count--;
+		share->bytes -= event->len;
 	}
 	pthread_mutex_unlock(&queue->lock);
 	return event;

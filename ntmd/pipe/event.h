@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What the pipe's threads tell its owner: a bounded queue. Nothing of it happens for an ordinary packet. Events are hints, as on
- * the kernel path: one that finds the queue full is lost, and timers make up for it.
+ * the kernel path: one that finds its share of the queue full is lost, and timers make up for it.
  */
 #ifndef NTM_PIPE_EVENT_H
 #define NTM_PIPE_EVENT_H
@@ -42,17 +42,28 @@ struct ntm_pipe_event {
 /** typedef ntm_pipe_wake_fn - any thread: there are events (and there were none) */
 typedef void ntm_pipe_wake_fn(void *ctx);
 
+/** struct ntm_pipe_share - of the queue's room, for events of one origin */
+struct ntm_pipe_share {
+	size_t count, bytes;
+};
+
+/**
+ * struct ntm_pipe_queue
+ * @strangers:	signalling: whoever sends some
+ * @host:	what this host's own programs send, and the pipe has no answer to
+ * @own:	all else: what the owner must know
+ */
 struct ntm_pipe_queue {
 	pthread_mutex_t lock;
 	struct ntm_pipe_event *first, **last;
-	size_t count, bytes;
+	struct ntm_pipe_share strangers, host, own;
 	ntm_pipe_wake_fn *wake;
 	void *ctx;
 };
 
 void ntm_pipe_queue_init(struct ntm_pipe_queue *queue, ntm_pipe_wake_fn *wake, void *ctx);
 void ntm_pipe_queue_done(struct ntm_pipe_queue *queue);
-/** ntm_pipe_event() - a new one with room for @len bytes; NULL: no memory, or the queue is full */
+/** ntm_pipe_event() - a new one with room for @len bytes; NULL: no memory, or its share of the queue is full */
 struct ntm_pipe_event *ntm_pipe_event(struct ntm_pipe_queue *queue, enum ntm_pipe_event_type type,
 				      uint32_t path_id, const void *data, size_t len);
 void ntm_pipe_post(struct ntm_pipe_queue *queue, struct ntm_pipe_event *event);
@@ -63,7 +74,7 @@ void ntm_pipe_note(struct ntm_pipe_queue *queue, const char *text);
 /**
  * ntm_pipe_signal() - a datagram of signalling, which came to @port (0: none of a path's)
  *
- * False: it is lost, since the queue is full or it is longer than any message.
+ * False: it is lost, since their share of the queue is full or it is longer than any message.
  */
 bool ntm_pipe_signal(struct ntm_pipe_queue *queue, const union ntm_addr *from, uint32_t port,
 		     const uint8_t *packet, size_t len);

@@ -707,7 +707,7 @@ static void taken_up(uint64_t n)
 		size_t queued;
 
 		pthread_mutex_lock(&w.pipe.events.lock);
-		queued = w.pipe.events.count;
+		queued = w.pipe.events.strangers.count;
 		pthread_mutex_unlock(&w.pipe.events.lock);
 		if (queued + atomic_load(&w.pipe.drops[NTM_PIPE_DROP_NO_MEM]) >= n)
 			return;
