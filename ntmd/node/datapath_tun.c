@@ -646,13 +646,14 @@ static int open_pipe(struct ntm_datapath *dp, const struct ntm_dp_open *how, cha
 static int tun_open(struct ntm_datapath **out, const struct ntm_dp_open *how, char *why,
 		    size_t size)
 {
-	struct ntm_datapath *dp = calloc(1, sizeof(*dp));
+	struct ntm_datapath *dp = aligned_alloc(_Alignof(struct ntm_datapath), sizeof(*dp));
 	int err = -ENOMEM;
 
 	*out = NULL;
 	snprintf(why, size, "out of memory");
 	if (!dp)
 		return err;
+	memset(dp, 0, sizeof(*dp));
 	dp->udp = how->udp;
 	dp->events = how->events;
 	dp->ctx = how->ctx;
