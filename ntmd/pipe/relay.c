@@ -219,15 +219,31 @@ static bool shorten(struct ntm_relay *relay, struct run *run, uint64_t now)
 	return pass;
 }
 
+/* Each is either counted as relayed or as a drop */
+static void send_all(struct ntm_relay *relay, const struct ntm_sock_out *outs,
+		     const struct run *const *runs, unsigned int n, uint64_t now)
+{
+	unsigned int done = 0, good, next;
+	int err;
+
+	while (done < n) {
+		next = done + ntm_sock_send_some(&relay->sock, outs + done, n - done, &err);
+		good = err ? next - 1 : next;
+		for (; done < good; done++)
+			count(relay, runs[done], now);
+		for (; done < next; done++)
+			drop(relay, NTM_RELAY_DROP_SEND, runs[done]->count);
+	}
+}
+
 static void drain(void *ctx, void *v, unsigned int thread)
 {
 	struct ntm_relay *relay = ctx;
 	struct vec *vec = v;
 	struct ntm_sock_out outs[RUNS];
-	const struct run *sent[RUNS];
+	const struct run *runs[RUNS];
 	const uint64_t now = now_ms();
-	unsigned int runs = 0, done = 0;
-	int err;
+	unsigned int n = 0;
 
 	(void)thread;
 	for (unsigned int i = 0; i < vec->run_count; i++) {
@@ -235,20 +251,15 @@ static void drain(void *ctx, void *v, unsigned int thread)
 
 		if (!shorten(relay, run, now))
 			continue;
-		sent[runs] = run;
-		outs[runs++] = (struct ntm_sock_out){ .to = &run->to->addr,
-						      .data = run->data,
-						      .len = run->len,
-						      .size = run->size,
-						      .tos = run->tos,
-						      .patient = true };
-		count(relay, run, now);
+		runs[n] = run;
+		outs[n++] = (struct ntm_sock_out){ .to = &run->to->addr,
+						   .data = run->data,
+						   .len = run->len,
+						   .size = run->size,
+						   .tos = run->tos,
+						   .patient = true };
 	}
-	while (done < runs) {
-		done += ntm_sock_send_some(&relay->sock, outs + done, runs - done, &err);
-		if (err)
-			drop(relay, NTM_RELAY_DROP_SEND, sent[done - 1]->count);
-	}
+	send_all(relay, outs, runs, n, now);
 }
 
 static void wait_udp(void *ctx)
