@@ -193,14 +193,24 @@ static uint64_t rate_of(const struct ntm_rs_paths *paths, const struct ntm_rs_pa
 	return less_of(rate, share_of(paths, path->ends[1].node));
 }
 
-/* To within an eighth: or each path that comes would cost a request for each that is there */
+/*
+ * A share is set to within an eighth: or each path that comes would cost a request for each that is there. What a path may carry by
+ * itself is no share.
+ */
+static bool near_enough(const struct ntm_rs_paths *paths, uint64_t rate, uint64_t before)
+{
+	const uint64_t most = paths->limits.path_rate, eighth = before / 8;
+
+	if (!rate || !before || rate == most || (most && before > most))
+		return false;
+	return rate >= before - eighth && rate <= before + eighth;
+}
+
 static void set_rate(struct ntm_rs_paths *paths, struct ntm_rs_path *path)
 {
-	const uint64_t rate = rate_of(paths, path), before = path->rate, near = before / 8;
+	const uint64_t rate = rate_of(paths, path), before = path->rate;
 
-	if (!path->carried || rate == before)
-		return;
-	if (rate && before && rate >= before - near && rate <= before + near)
+	if (!path->carried || rate == before || near_enough(paths, rate, before))
 		return;
 	path->rate = rate;
 	if (!paths->ops->rate(paths->ctx, path))

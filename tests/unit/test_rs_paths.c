@@ -446,6 +446,37 @@ static void test_rates_are_set_to_within_an_eighth(void **state)
 	assert_in_range(w.rates, 0, 5); /* those that were near the eighth before */
 }
 
+/* The eighth is for shares: what the configuration says of a path is what it gets, less or more by however little */
+static void test_a_paths_own_rate_is_exact(void **state)
+{
+	struct ntm_rs_limits limits = {
+		.paths = 100, .node_paths = 100, .path_rate = 1000, .node_rate = 2050
+	};
+	struct ntm_rs_path *path;
+
+	(void)state;
+	begin_with(limits);
+	direct(DC, 1, 1, 2);
+	bind_at(1, 0, "192.0.2.1");
+	direct(DC, 2, 1, 3);
+	bind_at(2, 0, "192.0.2.1");
+	pass(1);
+	path = ntm_rs_paths_find(&w.paths, 1);
+	assert_int_equal(path->rate, 1000);
+	limits.path_rate = 990;
+	ntm_rs_paths_limit(&w.paths, &limits);
+	assert_int_equal(path->rate, 990);
+	limits.path_rate = 995;
+	ntm_rs_paths_limit(&w.paths, &limits);
+	assert_int_equal(path->rate, 995);
+	limits.node_rate = 1980; /* near the 990 of before */
+	ntm_rs_paths_limit(&w.paths, &limits);
+	assert_int_equal(path->rate, 995);
+	limits.path_rate = 992; /* above its share, and yet no path may carry more */
+	ntm_rs_paths_limit(&w.paths, &limits);
+	assert_int_equal(path->rate, 990);
+}
+
 static void test_new_limits(void **state)
 {
 	const struct ntm_rs_limits lower = { .paths = 1, .node_paths = 1, .path_rate = 77 };
@@ -539,6 +570,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_no_dc_uses_up_all, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_nodes_rate_is_shared, begin, end),
 		cmocka_unit_test_setup_teardown(test_rates_are_set_to_within_an_eighth, begin, end),
+		cmocka_unit_test_setup_teardown(test_a_paths_own_rate_is_exact, begin, end),
 		cmocka_unit_test_setup_teardown(test_new_limits, begin, end),
 		cmocka_unit_test_setup_teardown(test_refill, begin, end),
 		cmocka_unit_test_setup_teardown(test_anything, begin, end),
