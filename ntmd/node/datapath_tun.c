@@ -513,6 +513,7 @@ static void links_changed(void *ctx)
 	struct ntm_datapath *dp = ctx;
 	char name[IFNAMSIZ];
 
+	ntm_sock_links_changed(&dp->pipe.sock);
 	if (dp->ifindex && !if_indextoname(dp->ifindex, name))
 		tell_lost(dp, -ENODEV);
 	else if (dp->ifindex)

@@ -420,15 +420,13 @@ static void drain(void *ctx, void *v, unsigned int thread)
 {
 	struct ntm_pipe *pipe = ctx;
 	const struct ntm_out_vec *vec = v;
+	const char *news;
 
 	(void)thread;
 	send_all(pipe, vec);
-	if (!pipe->told_gso && !atomic_load_explicit(&pipe->sock.gso, memory_order_relaxed)) {
-		pipe->told_gso = true;
-		ntm_pipe_note(
-			&pipe->events,
-			"neither kernel nor network device cuts UDP packets: sending them one by one");
-	}
+	news = ntm_sock_news(&pipe->sock);
+	if (news)
+		ntm_pipe_note(&pipe->events, news);
 }
 
 static void wait_tun(void *ctx)

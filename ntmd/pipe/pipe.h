@@ -85,7 +85,6 @@ struct ntm_pipe {
 	bool running;
 	void *vecs[2][NTM_LANE_MAX];
 	void *own;	 /* the owner's, for what it sends itself */
-	bool told_gso;	 /* the out-lane's drain */
 	bool told_plain; /* the out-lane's reader, as is */
 	unsigned int unreadable;
 	struct ntm_sock_ready ready; /* the in-lane's reader, as is */

@@ -244,6 +244,7 @@ static void drain(void *ctx, void *v, unsigned int thread)
 	const struct run *runs[RUNS];
 	const uint64_t now = now_ms();
 	unsigned int n = 0;
+	const char *news;
 
 	(void)thread;
 	for (unsigned int i = 0; i < vec->run_count; i++) {
@@ -260,6 +261,9 @@ static void drain(void *ctx, void *v, unsigned int thread)
 						   .patient = true };
 	}
 	send_all(relay, outs, runs, n, now);
+	news = ntm_sock_news(&relay->sock);
+	if (news)
+		ntm_pipe_note(&relay->events, news);
 }
 
 static void wait_udp(void *ctx)

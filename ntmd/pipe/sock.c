@@ -7,6 +7,7 @@
 #include <netinet/udp.h>
 #include <poll.h>
 #include <string.h>
+#include <time.h>
 #include "ntmobile/wire.h"
 #include "pipe/headers.h"
 #include "pipe/port.h"
@@ -22,6 +23,9 @@
 #define BATCH 16u
 #define FULL_MS 20 /* to wait for room in a socket's buffer */
 #define ERRORS 64  /* to take from a queue of errors at once */
+/* Until cutting is tried again; doubled from the first to the last while it goes on failing */
+#define GSO_FIRST_MS 30000u
+#define GSO_LAST_MS 600000u
 
 /* Options */
 
@@ -85,6 +89,9 @@ void ntm_sock_init(struct ntm_sock *sock, int fd4, int fd6)
 		if ((i ? fd6 : fd4) >= 0)
 			set_int(i ? fd6 : fd4, SOL_UDP, UDP_GRO, 1);
 	atomic_store(&sock->gso, knows_gso(fd4) && knows_gso(fd6));
+	atomic_store(&sock->gso_again_ms, atomic_load(&sock->gso));
+	atomic_store(&sock->gso_wait_ms, 0);
+	sock->gso_told = false;
 }
 
 /* Reading */
@@ -407,6 +414,43 @@ static bool cannot_cut(int err, int err_each, bool fits)
 	return err == -EIO || (err == -EINVAL && !err_each && fits);
 }
 
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* Another destination may be another device, which can: so it is off for a time, and not for good */
+static bool may_cut(struct ntm_sock *sock)
+{
+	uint64_t again;
+
+	if (atomic_load_explicit(&sock->gso, memory_order_relaxed))
+		return true;
+	again = atomic_load_explicit(&sock->gso_again_ms, memory_order_relaxed);
+	return again && now_ms() >= again;
+}
+
+/* What worked for long since it was tried last starts from the first again */
+static void leave_cutting(struct ntm_sock *sock)
+{
+	const uint64_t now = now_ms(), before = atomic_load(&sock->gso_again_ms);
+	const bool worked = atomic_load(&sock->gso);
+	uint64_t wait = 2 * atomic_load(&sock->gso_wait_ms);
+
+	if (!wait || (worked && now - before > GSO_LAST_MS))
+		wait = GSO_FIRST_MS;
+	if (wait > GSO_LAST_MS)
+		wait = GSO_LAST_MS;
+	if (before <= now) { /* or another thread has just seen the same */
+		atomic_store(&sock->gso_wait_ms, wait);
+		atomic_store(&sock->gso_again_ms, now + wait);
+	}
+	atomic_store(&sock->gso, false);
+}
+
 int ntm_sock_send(struct ntm_sock *sock, const struct ntm_sock_out *out)
 {
 	bool fits = true;
@@ -414,16 +458,35 @@ int ntm_sock_send(struct ntm_sock *sock, const struct ntm_sock_out *out)
 
 	if (out->len <= out->size)
 		return send_once(sock, out, &fits);
-	if (out->cut || !atomic_load_explicit(&sock->gso, memory_order_relaxed))
+	if (out->cut || !may_cut(sock))
 		return send_each(sock, out, &fits);
 	err = send_once(sock, out, &fits);
+	if (!err && !atomic_load_explicit(&sock->gso, memory_order_relaxed))
+		atomic_store(&sock->gso, true);
 	if (err != -EIO && err != -EINVAL && err != -EMSGSIZE)
 		return err;
 	fits = true;
 	err_each = send_each(sock, out, &fits);
 	if (cannot_cut(err, err_each, fits))
-		atomic_store(&sock->gso, false);
+		leave_cutting(sock);
 	return err_each;
+}
+
+void ntm_sock_links_changed(struct ntm_sock *sock)
+{
+	if (atomic_load(&sock->gso_again_ms))
+		atomic_store(&sock->gso_again_ms, 1);
+}
+
+const char *ntm_sock_news(struct ntm_sock *sock)
+{
+	const bool off = !atomic_load_explicit(&sock->gso, memory_order_relaxed);
+
+	if (off == sock->gso_told)
+		return NULL;
+	sock->gso_told = off;
+	return off ? "neither kernel nor network device cuts UDP packets: sending them one by one" :
+		     "UDP packets are cut by kernel or network device again";
 }
 
 /* How many of the first ones, to one socket, went at once */

@@ -22,11 +22,16 @@ struct pollfd;
  * struct ntm_sock - the sockets
  * @fd4, @fd6:	-1: none; @fd6 also serves IPv4 where @mapped
  * @gso:	the kernel cuts datagrams; switched off when it turns out not to
+ * @gso_again_ms: when that is tried again, or was last; 0: never
+ * @gso_wait_ms: how long it was left alone before
+ * @gso_told:	ntm_sock_news() said that it is off
  */
 struct ntm_sock {
 	int fd4, fd6;
 	bool mapped;
 	atomic_bool gso;
+	_Atomic uint64_t gso_again_ms, gso_wait_ms;
+	bool gso_told;
 };
 
 /** struct ntm_sock_in - a batch as it was read; @size: of a datagram in an aggregate */
@@ -109,5 +114,9 @@ int ntm_sock_send(struct ntm_sock *sock, const struct ntm_sock_out *out);
  */
 unsigned int ntm_sock_send_some(struct ntm_sock *sock, const struct ntm_sock_out *outs,
 				unsigned int count, int *err);
+/** ntm_sock_links_changed() - any thread: what could not cut may be another device's matter now */
+void ntm_sock_links_changed(struct ntm_sock *sock);
+/** ntm_sock_news() - one thread alone: what the log is to say of cutting that it does not yet; NULL: nothing */
+const char *ntm_sock_news(struct ntm_sock *sock);
 
 #endif

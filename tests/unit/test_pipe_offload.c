@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // with: ntmd/pipe/*.c
-/* wrap: readv writev sendmsg sendmmsg getsockopt */
+/* wrap: readv writev sendmsg sendmmsg getsockopt clock_gettime */
 /*
  * Kernels that offer an offload and then refuse it: said once, and the plain way goes on. No packet is lost, but for those that the
  * kernel itself throws away.
@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <time.h>
 
 #define FLOWS 6u
 #define RUN 8u /* segments of a flow, one after the other */
@@ -19,6 +20,7 @@ static atomic_int refuse_send;		     /* errno of all sending */
 static atomic_uint asked;		     /* how often it was tried meanwhile */
 static atomic_int refuse_merged, refuse_all; /* errno of a write of a GSO packet, of any write */
 static atomic_uint refuse_reads;	     /* so many packets cannot be read */
+static atomic_int later_s;		     /* by so much the coarse clock is fast */
 
 ssize_t __real_readv(int fd, const struct iovec *iov, int n);
 ssize_t __wrap_readv(int fd, const struct iovec *iov, int n);
@@ -30,6 +32,17 @@ int __real_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
 int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
 int __real_sendmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags);
 int __wrap_sendmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags);
+int __real_clock_gettime(clockid_t clock, struct timespec *now);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *now);
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *now)
+{
+	const int err = __real_clock_gettime(clock, now);
+
+	if (!err && clock == CLOCK_MONOTONIC_COARSE)
+		now->tv_sec += later_s;
+	return err;
+}
 
 static bool is_gso(const struct iovec *iov)
 {
@@ -277,6 +290,56 @@ static void test_cutting_too_large(void **state)
 	assert_int_equal(notes(), 0);
 }
 
+/* Whether it is on or off once the host has sent, and how many notes that made */
+static void cutting_is(bool on, unsigned int noted)
+{
+	unsigned int n = 0;
+
+	host_gso(0);
+	for (unsigned int ms = 0; ms < 3000 && (n += notes()) < noted; ms++)
+		usleep(1000);
+	assert_int_equal(n, noted);
+	assert_int_equal(atomic_load(&w.pipe.sock.gso), on);
+}
+
+/* What one device refuses another may do: it is tried again, each time later, and said when it turned out otherwise */
+static void test_cutting_again(void **state)
+{
+	(void)state;
+	atomic_store(&refuse_gso, EIO);
+	cutting_is(false, 1);
+	atomic_store(&refuse_gso, 0);
+	later_s += 28;
+	cutting_is(false, 0);
+	later_s += 3;
+	cutting_is(true, 1);
+	atomic_store(&refuse_gso, EIO);
+	cutting_is(false, 1);
+	later_s += 31;
+	atomic_store(&refuse_gso, 0);
+	cutting_is(false, 0);
+	later_s += 30;
+	cutting_is(true, 1);
+	atomic_store(&refuse_gso, EIO);
+	cutting_is(false, 1);
+	for (unsigned int i = 0; i < 10; i++) {
+		later_s += 601;
+		cutting_is(false, 0);
+	}
+	atomic_store(&refuse_gso, 0);
+	later_s += 590;
+	cutting_is(false, 0);
+	ntm_sock_links_changed(&w.pipe.sock);
+	cutting_is(true, 1);
+	/* It worked for long: what fails now is no more of the same */
+	later_s += 3600;
+	atomic_store(&refuse_gso, EIO);
+	cutting_is(false, 1);
+	atomic_store(&refuse_gso, 0);
+	later_s += 31;
+	cutting_is(true, 1);
+}
+
 /* Before Linux 4.18: asked before it is used, since the kernel would not refuse it but send one datagram */
 static void test_cutting_unknown(void **state)
 {
@@ -287,6 +350,9 @@ static void test_cutting_unknown(void **state)
 	atomic_store(&refuse_gso, -1);
 	setup(&crew);
 	cutting_refused();
+	later_s += 3600;
+	ntm_sock_links_changed(&w.pipe.sock);
+	cutting_is(false, 0);
 }
 
 static void host_singles(unsigned int n)
@@ -373,6 +439,7 @@ static int reset(void **state)
 	atomic_store(&refuse_all, 0);
 	atomic_store(&refuse_gso, 0);
 	atomic_store(&refuse_large, false);
+	atomic_store(&later_s, 0);
 	return setup(state);
 }
 
@@ -384,7 +451,7 @@ int main(void)
 		TEST(test_merging_einval),    TEST(test_merging_eio),	  TEST(test_merging_udp),
 		TEST(test_device_down),	      TEST(test_cutting_eio),	  TEST(test_cutting_einval),
 		TEST(test_cutting_too_large), TEST(test_cutting_unknown), TEST(test_reading_einval),
-		TEST(test_reading_never),     TEST(test_send_errors),
+		TEST(test_reading_never),     TEST(test_send_errors),	  TEST(test_cutting_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -203,6 +203,22 @@ static void test_failed_sends(void **state)
 	wait_for_count(&w->relay.bytes, 300);
 }
 
+static void test_says_that_nobody_cuts(void **state)
+{
+	struct world *w = *state;
+	struct ntm_pipe_event *event = NULL;
+
+	directed(w);
+	atomic_store(&w->relay.sock.gso, false);
+	send_data(w->a, &w->rs_addr4, PATH, 1, 200);
+	assert_int_equal(receive(w->b, 200, WAIT_MS), 1);
+	for (int i = 0; i < WAIT_MS && !(event = ntm_pipe_take(&w->relay.events)); i++)
+		usleep(1000);
+	assert_non_null(event);
+	assert_int_equal(event->type, NTM_PIPE_NOTE);
+	free(event);
+}
+
 /* An end that moves: the old address is nobody's at once; and what was replaced is freed while packets flow */
 static void test_moves_and_removal(void **state)
 {
@@ -320,6 +336,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_drops, alone, end),
 		cmocka_unit_test_setup_teardown(test_failed_sends, alone, end),
 		cmocka_unit_test_setup_teardown(test_failed_sends, with_crew, end),
+		cmocka_unit_test_setup_teardown(test_says_that_nobody_cuts, alone, end),
 		cmocka_unit_test_setup_teardown(test_moves_and_removal, alone, end),
 		cmocka_unit_test_setup_teardown(test_moves_and_removal, with_crew, end),
 		cmocka_unit_test_setup_teardown(test_signalling_goes_to_the_owner, alone, end),

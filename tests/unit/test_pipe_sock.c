@@ -109,6 +109,7 @@ static void test_aggregates(void **state)
 	(void)state;
 	for (int gso = 1; gso >= 0; gso--) {
 		atomic_store(&a.gso, gso);
+		atomic_store(&a.gso_again_ms, gso);
 		for (int v6 = 0; v6 < 2; v6++) {
 			const union ntm_addr *to = v6 ? &addr_b6 : &addr_b4;
 			const int fd = v6 ? b.fd6 : b.fd4;
