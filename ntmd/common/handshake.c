@@ -17,6 +17,9 @@
 #define COOKIE_REPLY_LEN 64
 #define COOKIE_MS 120000
 #define LOAD_WINDOW_MS 1000
+/* Of one source under load: so many a second, or as many as make the load if that is more; and what ten seconds allow at once */
+#define SOURCE_RATE 100u
+#define SOURCE_OWED_NS 10000000000u
 
 static void put_first(uint8_t *out, uint8_t type)
 {
@@ -221,6 +224,7 @@ void ntm_hs_guard_init(struct ntm_hs_guard *g, const uint8_t self_public[32], un
 	label_key(g->mac1_key, "ntm mac1", self_public);
 	label_key(g->cookie_key, "ntm cookie", self_public);
 	randombytes_buf(g->secret, sizeof(g->secret));
+	randombytes_buf(g->source_key, sizeof(g->source_key));
 	g->secret_ms = now_ms;
 	g->window_ms = now_ms;
 	g->rate = rate;
@@ -245,6 +249,7 @@ static void rotate_secret(struct ntm_hs_guard *g, uint64_t now_ms)
 	else
 		randombytes_buf(g->secret[1], sizeof(g->secret[1]));
 	randombytes_buf(g->secret[0], sizeof(g->secret[0]));
+	randombytes_buf(g->source_key, sizeof(g->source_key));
 	g->secret_ms = now_ms;
 }
 
@@ -284,6 +289,38 @@ static bool mac2_good(const struct ntm_hs_guard *g, const uint8_t *packet, size_
 	return false;
 }
 
+/*
+ * Sources share buckets where their hashes meet: the table needs no memory for a new one, and nobody can push another's out. Who
+ * shares one with a flood does so until the secret changes.
+ */
+static uint64_t *bucket_of(struct ntm_hs_guard *g, const union ntm_addr *from)
+{
+	const size_t network = from->sa.sa_family == AF_INET6 ? 8 : 16;
+	uint8_t source[18];
+	uint64_t hash;
+
+	_Static_assert(sizeof(g->source_key) == crypto_shorthash_KEYBYTES, "key");
+	_Static_assert(sizeof(hash) == crypto_shorthash_BYTES, "hash");
+	ntm_addr_map(from, source);
+	crypto_shorthash((uint8_t *)&hash, source, network, g->source_key);
+	return &g->paid_ns[hash % NTM_HS_SOURCES];
+}
+
+/* A cookie proves a source; it does not buy as much work as that can ask for */
+static bool source_may(struct ntm_hs_guard *g, const union ntm_addr *from, uint64_t now_ms)
+{
+	const uint64_t cost = 1000000000u / (g->rate > SOURCE_RATE ? g->rate : SOURCE_RATE);
+	const uint64_t now = now_ms * 1000000;
+	uint64_t *paid = bucket_of(g, from);
+
+	if (*paid < now)
+		*paid = now;
+	if (*paid + cost - now > SOURCE_OWED_NS)
+		return false;
+	*paid += cost;
+	return true;
+}
+
 static void put_cookie_reply(const struct ntm_hs_guard *g, const uint8_t *request, size_t len,
 			     const union ntm_addr *from, uint8_t *reply)
 {
@@ -311,8 +348,10 @@ enum ntm_hs_verdict ntm_hs_check(struct ntm_hs_guard *g, const uint8_t *packet, 
 	if (sodium_memcmp(expected, packet + len - REQ_MACS, 16) != 0)
 		return NTM_HS_DROP;
 	rotate_secret(g, now_ms);
-	if (!under_load(g, now_ms) || mac2_good(g, packet, len, from))
+	if (!under_load(g, now_ms))
 		return NTM_HS_GO;
+	if (mac2_good(g, packet, len, from))
+		return source_may(g, from, now_ms) ? NTM_HS_GO : NTM_HS_BUSY;
 	put_cookie_reply(g, packet, len, from, reply);
 	*reply_len = COOKIE_REPLY_LEN;
 	return NTM_HS_COOKIE;

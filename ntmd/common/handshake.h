@@ -76,7 +76,13 @@ int ntm_hs_cookie_reply(struct ntm_hs_cookie_jar *jar, const uint8_t responder[3
 /** ntm_hs_reply_id() - initiator's session ID in a Session/Tunnel Response or Cookie Reply; 0 if malformed */
 uint32_t ntm_hs_reply_id(const uint8_t *packet, size_t len);
 
-/** struct ntm_hs_guard - a responder's cookie secrets and load; initialise by ntm_hs_guard_init() */
+#define NTM_HS_SOURCES 4096u
+
+/**
+ * struct ntm_hs_guard - a responder's cookie secrets and load; initialise by ntm_hs_guard_init()
+ * @source_key:	of the hash that finds a source's bucket; as old as @secret[0]
+ * @paid_ns:	buckets: what came through until now is paid for at this time
+ */
 struct ntm_hs_guard {
 	uint8_t mac1_key[32];
 	uint8_t cookie_key[32];
@@ -86,14 +92,18 @@ struct ntm_hs_guard {
 	unsigned int in_window;
 	unsigned int rate; /* requests per second from which it is under load */
 	uint64_t loaded_until_ms;
+	uint8_t source_key[16];
+	uint64_t paid_ns[NTM_HS_SOURCES];
 };
 void ntm_hs_guard_init(struct ntm_hs_guard *g, const uint8_t self_public[32], unsigned int rate,
 		       uint64_t now_ms);
 
-enum ntm_hs_verdict { NTM_HS_DROP, NTM_HS_COOKIE, NTM_HS_GO };
+enum ntm_hs_verdict { NTM_HS_DROP, NTM_HS_COOKIE, NTM_HS_BUSY, NTM_HS_GO };
 /**
  * ntm_hs_check() - all that can be said of a request before any Diffie-Hellman
  * @reply, @reply_len: for NTM_HS_COOKIE: the Cookie Reply to send (64 bytes of room)
+ *
+ * NTM_HS_BUSY: nothing is wrong with it, but its source sends too many.
  */
 enum ntm_hs_verdict ntm_hs_check(struct ntm_hs_guard *g, const uint8_t *packet, size_t len,
 				 const union ntm_addr *from, uint64_t now_ms, uint8_t *reply,

@@ -36,6 +36,7 @@ const char *const ntm_counter_names[NTM_COUNTERS] = {
 	[NTM_COUNT_RELAY_SILENT] = "relay_directions_unanswered",
 	[NTM_DROP_TYPE] = "drop_type",
 	[NTM_DROP_HANDSHAKE] = "drop_handshake",
+	[NTM_DROP_RATE] = "drop_rate",
 	[NTM_DROP_SESSION] = "drop_unknown_session",
 	[NTM_DROP_FORGED] = "drop_not_authentic",
 	[NTM_DROP_REPLAY] = "drop_replay",

@@ -34,6 +34,7 @@ enum ntm_counter {
 	NTM_COUNT_RELAY_SILENT,
 	NTM_DROP_TYPE,
 	NTM_DROP_HANDSHAKE,
+	NTM_DROP_RATE, /* handshakes of a source that asks for too many */
 	NTM_DROP_SESSION,
 	NTM_DROP_FORGED,
 	NTM_DROP_REPLAY,

@@ -32,6 +32,9 @@ void ntm_dispatch_handshake(struct ntm_core *core, const uint8_t *packet, size_t
 	case NTM_SESSIONS_BAD:
 		core->counters[NTM_DROP_HANDSHAKE]++;
 		break;
+	case NTM_SESSIONS_BUSY:
+		core->counters[NTM_DROP_RATE]++;
+		break;
 	}
 }
 
@@ -42,6 +45,17 @@ static void on_registration(struct ntm_core *core, struct ntm_peer *peer,
 
 	ntm_register(core, peer, request, &response, now_ms);
 	ntm_send_answer(core, peer, request, &response);
+}
+
+/* Its answer is many times as long, and goes wherever the request seems to come from; a stranger's costs look-ups in the store */
+static void try_registration(struct ntm_core *core, struct ntm_peer *peer,
+			     const struct ntm_msg *request, uint64_t now_ms)
+{
+	if (peer->node ? ntm_direct_may_ask(peer->node, now_ms) :
+			 ntm_sessions_may_try(&core->sessions, peer->guest, now_ms))
+		on_registration(core, peer, request, now_ms);
+	else
+		ntm_send_refusal(core, peer, request, NTM_ST_BUSY);
 }
 
 static void on_keep_alive(struct ntm_core *core, const struct ntm_peer *peer,
@@ -65,7 +79,7 @@ static void from_outsider(struct ntm_core *core, struct ntm_peer *peer, const st
 			  uint64_t now_ms)
 {
 	if (msg->type == NTM_MSG_REGISTRATION_REQUEST)
-		on_registration(core, peer, msg, now_ms);
+		try_registration(core, peer, msg, now_ms);
 	else if (msg->type == NTM_MSG_ZONE_REQUEST)
 		ntm_link_introduced(core, peer, msg, now_ms);
 	else
@@ -97,11 +111,7 @@ static void from_node(struct ntm_core *core, struct ntm_peer *peer, const struct
 {
 	switch (msg->type) {
 	case NTM_MSG_REGISTRATION_REQUEST:
-		/* Its answer is many times as long, and goes wherever the request seems to come from */
-		if (ntm_direct_may_ask(peer->node, now_ms))
-			on_registration(core, peer, msg, now_ms);
-		else
-			ntm_send_refusal(core, peer, msg, NTM_ST_BUSY);
+		try_registration(core, peer, msg, now_ms);
 		break;
 	case NTM_MSG_KEEP_ALIVE:
 		on_keep_alive(core, peer, msg, now_ms);

@@ -9,6 +9,9 @@
 #define NONE NTM_HASH_NONE
 #define GUEST 0x80000000u /* marks a guest in by_id; registries stay below 2^31 nodes */
 #define MACS 32		  /* mac1 and mac2 at the end of a request */
+/* What a guest asks costs look-ups in the store: one Registration Request a second, four at once (it repeats those that get lost) */
+#define TRY_MS 1000u
+#define TRIES_OWED_MS 4000u
 
 static bool id_eq(const void *ctx, uint32_t value, const void *key)
 {
@@ -212,6 +215,8 @@ enum ntm_sessions_verdict ntm_sessions_request(struct ntm_sessions *s, const uin
 	switch (ntm_hs_check(&s->guard, packet, len, from, now_ms, reply, reply_len)) {
 	case NTM_HS_COOKIE:
 		return NTM_SESSIONS_COOKIE;
+	case NTM_HS_BUSY:
+		return NTM_SESSIONS_BUSY;
 	case NTM_HS_GO:
 		break;
 	default:
@@ -361,6 +366,18 @@ int ntm_sessions_open(struct ntm_sessions *s, const uint8_t *packet, size_t len,
 	if (peer->node)
 		peer->node->heard_ms = now_ms;
 	return err;
+}
+
+bool ntm_sessions_may_try(struct ntm_sessions *s, uint32_t guest, uint64_t now_ms)
+{
+	uint64_t *paid = &s->guests[guest].tries_paid_ms;
+
+	if (*paid < now_ms)
+		*paid = now_ms;
+	if (*paid + TRY_MS - now_ms > TRIES_OWED_MS)
+		return false;
+	*paid += TRY_MS;
+	return true;
 }
 
 void ntm_sessions_expire(struct ntm_sessions *s, uint64_t now_ms)

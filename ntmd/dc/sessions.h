@@ -21,6 +21,7 @@
  * struct ntm_guest
  * @addr:	where the request came from, then where the newest packet did
  * @alone:	the response, without which nobody has the keys, went to @addr and nowhere else
+ * @tries_paid_ms: the Registration Requests of before are paid for at this time
  */
 struct ntm_guest {
 	struct ntm_session keys;
@@ -31,6 +32,7 @@ struct ntm_guest {
 	uint8_t response[NTM_GUEST_RESPONSE];
 	uint16_t response_len;
 	uint64_t used_ms;
+	uint64_t tries_paid_ms;
 	uint32_t prev, next; /* LRU, or free list */
 };
 
@@ -69,6 +71,7 @@ enum ntm_sessions_verdict {
 	NTM_SESSIONS_REPLY,  /* send what is in the reply buffer */
 	NTM_SESSIONS_COOKIE, /* the same, a Cookie Reply */
 	NTM_SESSIONS_BAD,    /* malformed or not authentic */
+	NTM_SESSIONS_BUSY,   /* too many from there */
 	NTM_SESSIONS_NO_MEMORY,
 };
 
@@ -90,6 +93,8 @@ enum ntm_sessions_verdict ntm_sessions_request(struct ntm_sessions *s, const uin
 int ntm_sessions_open(struct ntm_sessions *s, const uint8_t *packet, size_t len,
 		      const union ntm_addr *from, uint64_t now_ms, struct ntm_msg *msg,
 		      struct ntm_peer *peer);
+/** ntm_sessions_may_try() - a guest may ask to be registered, now; to be asked once for each request */
+bool ntm_sessions_may_try(struct ntm_sessions *s, uint32_t guest, uint64_t now_ms);
 /** ntm_sessions_adopt() - make the session of @peer that of @node (a new registration); 0 or -ENOMEM */
 int ntm_sessions_adopt(struct ntm_sessions *s, struct ntm_peer *peer, struct ntm_node *node);
 void ntm_sessions_drop(struct ntm_sessions *s, struct ntm_node *node); /* end a node's session */

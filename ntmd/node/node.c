@@ -186,6 +186,9 @@ static void on_tunnel_request(struct ntm_node *node, const uint8_t *packet, size
 		else
 			(void)ntm_node_send(node, from, reply, reply_len);
 		break;
+	case NTM_HS_BUSY:
+		ntm_node_drop(node, NTM_NODE_DROP_RATE);
+		break;
 	case NTM_HS_DROP:
 		ntm_node_drop(node, NTM_NODE_DROP_MAC);
 		break;

@@ -1358,6 +1358,47 @@ static void a_flood_gets_cookies_and_nodes_still_get_in(void **state)
 	assert_int_equal(shake_hands(&b, &b.session), 0);
 }
 
+/* With cookies, from one address: so many are answered, and no more; others still get in */
+static void a_flood_with_cookies_is_bounded(void **state)
+{
+	struct world *w = *state;
+	struct client a = client(w, "a", "198.51.100.7"), b = client(w, "b", "198.51.100.8");
+	unsigned int answered = 0;
+
+	memset(w->core.sessions.guard.source_key, 0, 16); /* a and b do not meet by chance */
+	for (int i = 0; i < 1500; i++)
+		answered += !shake_hands(&a, &a.session);
+	assert_int_equal(answered,
+			 100 + 1000); /* without a cookie, before there was load, and with one */
+	assert_int_equal(count(w, NTM_DROP_RATE), 1500 - 1100 - 1);
+	assert_int_equal(shake_hands(&b, &b.session), -EAGAIN);
+	assert_int_equal(shake_hands(&b, &b.session), 0);
+}
+
+/* Each Registration Request of a stranger means looking into the store */
+static void strangers_try_seldom(void **state)
+{
+	struct world *w = *state;
+	struct client a = client(w, "a", "198.51.100.7");
+	struct ntm_join join = invite(w, "a");
+	struct ntm_msg good = with_token(&join), bad = good, answer;
+
+	bad.token[3] ^= 1;
+	connect_node(&a);
+	for (int second = 0; second < 3; second++) {
+		for (int i = 0; i < (second ? 1 : 4); i++)
+			assert_int_equal(register_on(&a, &bad, &answer), NTM_ST_TOKEN);
+		for (int i = 0; i < 50; i++) {
+			assert_true(say(&a, &bad, &answer));
+			assert_int_equal(answer.type, NTM_MSG_REFUSAL);
+			assert_int_equal(answer.status, NTM_ST_BUSY);
+		}
+		pass(w, 1000);
+	}
+	assert_int_equal(register_on(&a, &good, &answer), NTM_ST_OK);
+	assert_int_equal(register_on(&a, &good, &answer), NTM_ST_OK);
+}
+
 static void guests_are_bounded(void **state)
 {
 	struct world *w = *state;
@@ -1617,6 +1658,8 @@ int main(void)
 		TEST(an_address_that_nobody_answers_from_is_told_once),
 		TEST(hostile_bytes_are_dropped_and_counted),
 		TEST(a_flood_gets_cookies_and_nodes_still_get_in),
+		TEST(a_flood_with_cookies_is_bounded),
+		TEST(strangers_try_seldom),
 		TEST(guests_are_bounded),
 		TEST(asking_too_often_is_refused),
 		TEST(registering_too_often_is_refused),

@@ -5,6 +5,7 @@
  */
 #include "ntm_test.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -419,6 +420,80 @@ static void test_load_ends(void **state)
 	assert_int_equal(check(req, len, &here, 9000), NTM_HS_GO);
 }
 
+/* --- sources */
+
+/* Under load from @from, with cookies: how many of @tries requests come through; the others find it busy */
+static unsigned int come_through(const union ntm_addr *from, uint64_t now, unsigned int tries)
+{
+	uint8_t req[NTM_DATAGRAM_MAX];
+	struct ntm_hs_init init;
+	const size_t len = request(&init, NTM_PKT_SESSION_REQUEST, now, req);
+	enum ntm_hs_verdict verdict;
+	unsigned int passed = 0;
+
+	memset(req + len - 16, 0, 16);
+	while ((verdict = check(req, len, from, now)) == NTM_HS_GO)
+		;
+	assert_int_equal(verdict, NTM_HS_COOKIE);
+	assert_int_equal(ntm_hs_cookie_reply(&jar, bob.public, reply, reply_len, now), 0);
+	ntm_hs_refresh_mac2(req, len, &jar, now);
+	for (unsigned int i = 0; i < tries; i++) {
+		verdict = check(req, len, from, now);
+		assert_true(verdict == NTM_HS_GO || verdict == NTM_HS_BUSY);
+		assert_int_equal(reply_len, 0);
+		passed += verdict == NTM_HS_GO;
+	}
+	return passed;
+}
+
+/* Sources that share a bucket would be a matter of luck */
+static void meet_nobody(void)
+{
+	memset(guard.source_key, 0, sizeof(guard.source_key));
+}
+
+/* A cookie is no licence: each address does 100 a second and 1000 at once, whatever its ports, and whatever others do */
+static void test_sources(void **state)
+{
+	const union ntm_addr other = test_addr("198.51.100.1"), v6 = test_addr("[2001:db8::1]"),
+			     near = test_addr("[2001:db8::2]"),
+			     far = test_addr("[2001:db8:0:1::1]");
+
+	(void)state;
+	meet_nobody();
+	assert_int_equal(come_through(&here, 2000, 5000), 1000);
+	assert_int_equal(come_through(&elsewhere, 2000, 10), 0);
+	assert_int_equal(come_through(&other, 2000, 10), 10);
+	assert_int_equal(come_through(&here, 2500, 5000), 50);
+	assert_int_equal(come_through(&here, 3500, 5000), 100);
+	assert_int_equal(come_through(&here, 60000, 5000), 1000);
+	assert_int_equal(come_through(&v6, 60000, 5000), 1000);
+	assert_int_equal(come_through(&near, 60000, 10), 0);
+	assert_int_equal(come_through(&far, 60000, 10), 10);
+	/* Somebody shares a bucket at the worst: until the secrets change */
+	assert_int_equal(come_through(&here, 60000, 10), 0);
+	assert_true(come_through(&here, 122000, 1) == 1);
+	assert_false(sodium_is_zero(guard.source_key, sizeof(guard.source_key)));
+	meet_nobody();
+	guard.rate = 500;
+	assert_int_equal(come_through(&other, 122000, 9000), 5000);
+}
+
+/* All the nodes behind a NAT at once, as after a restart of their DC */
+static void test_behind_one_nat(void **state)
+{
+	union ntm_addr from = here;
+
+	(void)state;
+	meet_nobody();
+	for (unsigned int i = 0; i < 1000; i++) {
+		from.v4.sin_port = htons((uint16_t)(1024 + i));
+		assert_int_equal(come_through(&from, 2000, 1), 1);
+	}
+	for (unsigned int s = 1; s <= 10; s++)
+		assert_int_equal(come_through(&from, 2000 + s * 1000, 100), 100);
+}
+
 /* --- the rest */
 
 static void test_arguments(void **state)
@@ -512,6 +587,8 @@ int main(void)
 		cmocka_unit_test_setup(test_cookie_age, setup),
 		cmocka_unit_test_setup(test_cookie_after_silence, setup),
 		cmocka_unit_test_setup(test_load_ends, setup),
+		cmocka_unit_test_setup(test_sources, setup),
+		cmocka_unit_test_setup(test_behind_one_nat, setup),
 		cmocka_unit_test_setup(test_arguments, setup),
 		cmocka_unit_test_setup(test_no_amplification, setup),
 		cmocka_unit_test_setup(test_punch, setup),
