@@ -1,11 +1,13 @@
 # shellcheck shell=bash
 # A coordinator that strangers flood with Session Requests, each of another key: it answers them by cookies, does the costly part of a
-# handshake for few, and nodes register and find each other as ever.
+# handshake for few, also of one who returns his cookie, and nodes register and find each other as ever.
 # on: host
 # on-long: uml/mixed qemu-6.12
 # timeout: 120
 #
 #   dc ---- internet ---- mn, cn, evil
+
+. /mnt/lab/src/tests/e2e/lib/process
 
 net internet
 host dc mn cn evil
@@ -28,8 +30,9 @@ registered() {
 	ctl "$1" | grep -q 'DC: registered'
 }
 
+key=$(dc_ctl dc status | sed -n 's/^key: //p')
 handshakes=$(counter handshakes) cookies=$(counter cookie_replies)
-bg evil flood ntm-stranger request 192.0.2.1 "$(dc_ctl dc status | sed -n 's/^key: //p')" 0 5000 8000
+bg evil flood ntm-stranger request 192.0.2.1 "$key" 0 5000 8000
 check "a flood gets cookies" eventually 10 flooded
 node cn cn dc
 check "in the midst of it a node has joined" running evil flood
@@ -43,4 +46,20 @@ say "8000 requests: $cookies cookies, $handshakes handshakes; $(logs evil flood)
 at_least "most requests got a cookie" "$cookies" 4000
 at_most "hands were shaken with few" "$handshakes" 500
 at_most "and no answer is longer than what it answers" "$(logs evil flood | awk '/ answers, / { print $3 / $1 }')" 140
+
+# 1000 at once and 100 a second are what one address may have
+refused() {
+	[ "$(counter drop_rate)" -ge 200 ]
+}
+handshakes=$(counter handshakes) memory=$(rss_of "$(pid_of dc ntm-dc)")
+bg evil insistent ntm-stranger insist 192.0.2.1 "$key" 8000
+check "one who returns his cookie gets no further than others" eventually 20 refused
+again cn ntmd
+check "in the midst of it one starts anew, and is registered" eventually 10 registered cn
+check "all the while he went on" running evil insistent
+wait_for evil insistent 60
+handshakes=$(($(counter handshakes) - handshakes)) memory=$(($(rss_of "$(pid_of dc ntm-dc)") - memory))
+say "8000 requests with a cookie: $handshakes handshakes; $memory kB"
+at_most "hands were shaken with so many" "$handshakes" 4000
+at_most "who take a bounded room" "$memory" 1000
 like "nothing else came of it" "$(dc_ctl dc nodes | grep -c .)" '^3$'

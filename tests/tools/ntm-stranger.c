@@ -8,6 +8,9 @@
  *                         Tunnel Requests as a node makes them, to the node with the public key KEY, for the path ID, each
  *                         with a static key of its own and the psk of no path; ID 0: Session Requests, to a coordinator.
  *                         One each millisecond. Prints how many answers came, and their bytes
+ *   ntm-stranger insist TO KEY COUNT
+ *                         Session Requests, each with a key of its own, with the cookie that it is given. One each millisecond.
+ *                         Prints how many were answered otherwise
  *   ntm-stranger keep IF FILE TYPE TO MIN
  *                         the first UDP datagram over IPv4 that leaves by IF, to TO, of MIN bytes or more, whose first byte
  *                         is TYPE: into FILE, from its IP header on. Exit status 1: none within 15 s
@@ -74,10 +77,10 @@ static void pause_ms(long ms)
 
 /* Requests */
 
-static int send_request(int fd, const union ntm_addr *to, const uint8_t key[32], uint32_t id)
+static int send_request(int fd, const union ntm_addr *to, const uint8_t key[32], uint32_t id,
+			struct ntm_hs_cookie_jar *jar)
 {
 	struct ntm_msg payload = { .epoch = 0, .suites = SUITES };
-	struct ntm_hs_cookie_jar jar = { 0 };
 	uint8_t packet[NTM_DATAGRAM_MAX], psk[32];
 	struct ntm_noise_keypair self;
 	struct ntm_hs_init hs;
@@ -89,7 +92,7 @@ static int send_request(int fd, const union ntm_addr *to, const uint8_t key[32],
 	NTM_SET(&payload, SUITES);
 	len = ntm_hs_request(&hs, id ? NTM_PKT_TUNNEL_REQUEST : NTM_PKT_SESSION_REQUEST, &self, key,
 			     id ? psk : NULL, randombytes_random() | 1, id, id ? &payload : NULL,
-			     &jar, now_ms(), packet, sizeof(packet));
+			     jar, now_ms(), packet, sizeof(packet));
 	if (len <= 0 || sendto(fd, packet, (size_t)len, 0, &to->sa, ntm_addr_len(to)) != len)
 		fail("request");
 	return len;
@@ -100,6 +103,7 @@ static int run_request(char **argv)
 	struct sockaddr_in from = { .sin_family = AF_INET,
 				    .sin_port = htons((uint16_t)atoi(argv[3])) };
 	struct pollfd pfd = { .fd = socket(AF_INET, SOCK_DGRAM, 0), .events = POLLIN };
+	struct ntm_hs_cookie_jar jar = { 0 };
 	uint64_t bytes = 0, until;
 	unsigned int answers = 0;
 	union ntm_addr to;
@@ -111,7 +115,7 @@ static int run_request(char **argv)
 	if (pfd.fd < 0 || bind(pfd.fd, (struct sockaddr *)&from, sizeof(from)))
 		fail("bind");
 	for (int i = atoi(argv[4]); i > 0; i--) {
-		(void)send_request(pfd.fd, &to, key, (uint32_t)strtoul(argv[2], NULL, 16));
+		(void)send_request(pfd.fd, &to, key, (uint32_t)strtoul(argv[2], NULL, 16), &jar);
 		pause_ms(1);
 	}
 	for (until = now_ms() + ANSWERS_MS; now_ms() < until;) {
@@ -121,6 +125,45 @@ static int run_request(char **argv)
 		bytes += n > 0 ? (uint64_t)n : 0;
 	}
 	printf("%u answers, %llu bytes\n", answers, (unsigned long long)bytes);
+	return 0;
+}
+
+/* Until the next one is due; a cookie is for the newest request alone */
+static unsigned int take_answers(int fd, struct ntm_hs_cookie_jar *jar, const uint8_t key[32])
+{
+	const uint64_t until = now_ms() + 1;
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	uint8_t packet[2048];
+	unsigned int answers = 0;
+
+	while (now_ms() < until) {
+		ssize_t n = poll(&pfd, 1, 1) == 1 ? recv(fd, packet, sizeof(packet), 0) : 0;
+
+		answers += n > 0 && packet[0] != NTM_PKT_COOKIE_REPLY;
+		if (n > 0 && packet[0] == NTM_PKT_COOKIE_REPLY)
+			(void)ntm_hs_cookie_reply(jar, key, packet, (size_t)n, now_ms());
+	}
+	return answers;
+}
+
+static int run_insist(char **argv)
+{
+	const int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	struct ntm_hs_cookie_jar jar = { 0 };
+	unsigned int answers = 0;
+	union ntm_addr to;
+	uint8_t key[32];
+
+	errno = EINVAL;
+	if (ntm_addr_parse(&to, argv[0], NTM_WIRE_PORT) || ntm_key_parse(argv[1], key))
+		fail("address or key");
+	if (fd < 0)
+		fail("socket");
+	for (int i = atoi(argv[2]); i > 0; i--) {
+		(void)send_request(fd, &to, key, 0, &jar);
+		answers += take_answers(fd, &jar, key);
+	}
+	printf("%u\n", answers);
 	return 0;
 }
 
@@ -269,6 +312,8 @@ static int run(int argc, char **argv)
 
 	if (!strcmp(what, "request") && argc == 7)
 		return run_request(argv + 2);
+	if (!strcmp(what, "insist") && argc == 5)
+		return run_insist(argv + 2);
 	if (!strcmp(what, "keep") && argc == 7)
 		return run_keep(argv + 2);
 	if (!strcmp(what, "again") && (argc == 4 || argc == 5))
