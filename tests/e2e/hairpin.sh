@@ -46,7 +46,7 @@ again_behind() {
 		again $h ntmd
 	done
 	for h in mn cn; do
-		eventually 15 has_lease $h
+		eventually 15 registered $h
 	done
 }
 

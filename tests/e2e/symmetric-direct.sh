@@ -1,7 +1,6 @@
 # shellcheck shell=bash
 # A node behind a symmetric NAT and one behind a port-restricted NAT: relayed at first, then by a port that the search has found.
-# on: host
-# on-long: uml/mixed qemu-6.12 qemu-6.12/mixed
+# on-long: host uml/mixed qemu-6.12 qemu-6.12/mixed
 # timeout: 420
 # Two behind symmetric NATs stay on the relay, and nobody searches.
 # shellcheck source=tests/e2e/lib/networks
