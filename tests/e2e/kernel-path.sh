@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# on: qemu-6.12 qemu-6.1
-# on-long: uml-debug
+# on: qemu-6.12
+# on-long: qemu-6.1 uml-debug
 # without: tun mixed: the module by itself
 # timeout: 240
 # What the kernel path does with single packets: MTU, fragments, ECN and DSCP, a peer that moves, a loop, offloads switched
