@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <time.h>
 #include <uv.h>
+#include "common/clock.h"
 #include "common/control.h"
 #include "common/udp.h"
 #include "dc/admin.h"
@@ -40,7 +41,7 @@ struct serve {
 /* Not uv_now(): a commit may have taken longer than a round of the loop should. */
 static uint64_t now(void)
 {
-	return uv_hrtime() / 1000000;
+	return ntm_clock_ms();
 }
 
 static void on_timer(uv_timer_t *timer);

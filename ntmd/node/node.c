@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "admin.h"
+#include "common/clock.h"
 #include "common/keyfile.h"
 #include "common/log.h"
 #include "common/notify.h"
@@ -40,7 +41,7 @@ const char *const ntm_node_drop_names[NTM_NODE_DROPS] = {
 
 uint64_t ntm_node_now_us(void)
 {
-	return uv_hrtime() / 1000;
+	return ntm_clock_us();
 }
 
 uint64_t ntm_node_now_ms(void)
@@ -785,6 +786,15 @@ static void addresses_changed(void *ctx)
 	show_ourselves(node);
 }
 
+/* NATs may have forgotten us, the DC calls us offline, peers have closed: and deadlines have passed that no timer knows of */
+static void slept(void *ctx, uint64_t slept_ms)
+{
+	struct ntm_node *node = ctx;
+
+	ntm_info("this host slept for %llu s", (unsigned long long)(slept_ms / 1000));
+	ntm_node_reachable(node);
+}
+
 /* Signals */
 
 static void stop(struct ntm_node *node);
@@ -858,6 +868,8 @@ static void stop(struct ntm_node *node)
 	ntm_admin_close(node);
 	ntm_netif_watch_close(node->watch);
 	node->watch = NULL;
+	ntm_clock_unwatch(node->clock_watch);
+	node->clock_watch = NULL;
 	ntm_reach_close(node);
 	dp_close(node);
 	ntm_dns_close(node);
@@ -954,6 +966,9 @@ static int open_watch(struct ntm_node *node)
 
 	if (err)
 		ntm_err("cannot watch the addresses of this host: %s", strerror(-err));
+	if (ntm_clock_watch(&node->clock_watch, &node->loop, slept, node))
+		ntm_warn(
+			"cannot see when this host has slept: that it is back will be known later");
 	return err;
 }
 

@@ -76,6 +76,7 @@ struct ntm_node {
 	struct ntm_noise_keypair self;
 	struct ntm_udp *udp;
 	struct ntm_netif_watch *watch;
+	struct ntm_clock_watch *clock_watch;
 	struct ntm_nat64_find *nat64_find; /* these four are reach.c's */
 	struct ntm_nat64 nat64;
 	bool has_ipv4;	    /* of its own */
@@ -119,7 +120,7 @@ struct ntm_node {
 int ntm_node_run(const struct ntm_node_config *config, const struct ntm_node_fds *fds,
 		 const char *config_path, bool verbose);
 
-uint64_t ntm_node_now_us(void);
+uint64_t ntm_node_now_us(void); /* of common/clock.h */
 uint64_t ntm_node_now_ms(void);
 void ntm_node_drop(struct ntm_node *node, enum ntm_node_drop why);
 /** ntm_node_drop_errno() - the same for what the state machines return */

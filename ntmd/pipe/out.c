@@ -39,6 +39,7 @@ struct ntm_out_vec {
 	unsigned int count, msg_count;
 	uint32_t used, sealed;
 	bool injected;
+	uint64_t now_ms; /* read once for all its packets */
 	struct packet packets[PACKETS];
 	struct msg msgs[MSGS];
 	uint8_t in[IN_SIZE] __attribute__((aligned(64)));
@@ -175,9 +176,9 @@ static void ask_key(struct ntm_pipe *pipe, struct ntm_path *path, uint32_t epoch
 
 /* The counters of @n packets. False: the key is used up, or too old */
 static bool take_counters(struct ntm_pipe *pipe, struct ntm_path *path, struct ntm_pipe_key *key,
-			  uint64_t n, uint64_t *first)
+			  uint64_t now_ms, uint64_t n, uint64_t *first)
 {
-	const bool expired = ntm_pipe_key_expired(key);
+	const bool expired = ntm_pipe_key_expired(key, now_ms);
 
 	*first = atomic_fetch_add(&key->tx_ctr, n);
 	if (*first + n < NTM_WIRE_REKEY_AFTER && !expired)
@@ -186,11 +187,11 @@ static bool take_counters(struct ntm_pipe *pipe, struct ntm_path *path, struct n
 	return *first + n < NTM_WIRE_REJECT_AFTER && !expired;
 }
 
-static void count_sent(struct ntm_path *path, uint64_t packets, uint64_t bytes)
+static void count_sent(struct ntm_path *path, uint64_t now_ms, uint64_t packets, uint64_t bytes)
 {
 	atomic_fetch_add_explicit(&path->tx_packets, packets, memory_order_relaxed);
 	atomic_fetch_add_explicit(&path->tx_bytes, bytes, memory_order_relaxed);
-	atomic_store_explicit(&path->last_tx, ntm_pipe_now_ms(), memory_order_relaxed);
+	atomic_store_explicit(&path->last_tx, now_ms, memory_order_relaxed);
 }
 
 static enum ntm_pipe_drop seal_all(struct ntm_out_vec *vec, struct ntm_path *path,
@@ -213,7 +214,7 @@ static enum ntm_pipe_drop seal_all(struct ntm_out_vec *vec, struct ntm_path *pat
 		packets++;
 		bytes += len;
 	}
-	count_sent(path, packets, bytes);
+	count_sent(path, vec->now_ms, packets, bytes);
 	return NTM_PIPE_DROPS;
 }
 
@@ -240,7 +241,7 @@ static void send_by(struct ntm_pipe *pipe, struct ntm_out_vec *vec, struct ntm_p
 
 	if (!fits(pipe, cut, path))
 		return;
-	if (!take_counters(pipe, path, key, ntm_cut_segments(cut), &ctr)) {
+	if (!take_counters(pipe, path, key, vec->now_ms, ntm_cut_segments(cut), &ctr)) {
 		ntm_pipe_drop(pipe, NTM_PIPE_DROP_NO_KEY, 1);
 		return;
 	}
@@ -359,6 +360,7 @@ static void work(void *ctx, void *v, unsigned int thread)
 
 	vec->msg_count = 0;
 	vec->sealed = 0;
+	vec->now_ms = ntm_pipe_now_ms();
 	for (unsigned int i = 0; i < vec->count; i++)
 		work_packet(pipe, vec, &vec->packets[i], thread);
 }
@@ -477,7 +479,7 @@ void ntm_out_empty(struct ntm_pipe *pipe, struct ntm_out_vec *vec, struct ntm_pa
 	vec->msg_count = 0;
 	vec->sealed = 0;
 	vec->injected = true;
-	if (!endpoint || !key || !take_counters(pipe, path, key, 1, &ctr))
+	if (!endpoint || !key || !take_counters(pipe, path, key, ntm_pipe_now_ms(), 1, &ctr))
 		return;
 	msg = msg_for(vec, path, endpoint, 0, false, NTM_WIRE_OVERHEAD);
 	if (msg && seal(vec, msg, key, pipe->threads - 1, ctr, NULL, 0))

@@ -5,7 +5,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include "common/clock.h"
 #include "pipe/port.h"
 
 static void destroy_key(struct ntm_garbage *garbage)
@@ -63,17 +63,9 @@ struct ntm_path *ntm_paths_by_virtual(struct ntm_paths *paths, int family, const
 
 /* Keys */
 
-static int64_t boottime_s(void)
+bool ntm_pipe_key_expired(const struct ntm_pipe_key *key, uint64_t now_ms)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	return now.tv_sec;
-}
-
-bool ntm_pipe_key_expired(const struct ntm_pipe_key *key)
-{
-	return boottime_s() - key->born >= NTM_WIRE_REJECT_AFTER_S;
+	return (int64_t)(now_ms / 1000) - key->born >= NTM_WIRE_REJECT_AFTER_S;
 }
 
 struct ntm_pipe_key *ntm_pipe_key_new(uint8_t suite, uint32_t epoch, const uint8_t *tx,
@@ -85,7 +77,7 @@ struct ntm_pipe_key *ntm_pipe_key_new(uint8_t suite, uint32_t epoch, const uint8
 		return NULL;
 	key->epoch = epoch;
 	key->suite = suite;
-	key->born = boottime_s();
+	key->born = (int64_t)(ntm_clock_ms() / 1000);
 	key->tx = ntm_aead_new(suite, true, tx, threads);
 	key->rx = ntm_aead_new(suite, false, rx, threads);
 	if (key->tx && key->rx)

@@ -24,7 +24,7 @@
  * struct ntm_pipe_key - one epoch's pair of keys
  * @tx_ctr:	counter of the next packet
  * @replay:	the in-lane's drain marks; @replay.highest may be read by anyone
- * @born:	seconds of CLOCK_BOOTTIME when it was made: a key ages while the machine sleeps
+ * @born:	when it was made, in seconds: a key ages while the machine sleeps (common/clock.h)
  */
 struct ntm_pipe_key {
 	struct ntm_garbage garbage;
@@ -144,7 +144,7 @@ struct ntm_pipe_key *ntm_pipe_key_new(uint8_t suite, uint32_t epoch, const uint8
 				      const uint8_t *rx, unsigned int threads);
 void ntm_pipe_key_free(struct ntm_pipe_key *key);
 /** ntm_pipe_key_expired() - is it too old to send with? */
-bool ntm_pipe_key_expired(const struct ntm_pipe_key *key);
+bool ntm_pipe_key_expired(const struct ntm_pipe_key *key, uint64_t now_ms);
 
 /** ntm_path_confirm() - any thread: an authentic packet came under @key. True if it was pending, and is the sending key now. */
 bool ntm_path_confirm(struct ntm_paths *paths, struct ntm_path *path, struct ntm_pipe_key *key);

@@ -8,6 +8,7 @@
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
+#include "common/clock.h"
 #include "ntmobile/wire.h"
 
 #define RUNS 256u
@@ -32,14 +33,6 @@ struct vec {
 	struct run runs[RUNS];
 	uint8_t buf[NTM_SOCK_BATCH * (size_t)NTM_SOCK_SIZE] __attribute__((aligned(64)));
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static void drop(struct ntm_relay *relay, enum ntm_relay_drop why, uint64_t n)
 {
@@ -242,7 +235,7 @@ static void drain(void *ctx, void *v, unsigned int thread)
 	struct vec *vec = v;
 	struct ntm_sock_out outs[RUNS];
 	const struct run *runs[RUNS];
-	const uint64_t now = now_ms();
+	const uint64_t now = ntm_clock_ms();
 	unsigned int n = 0;
 	const char *news;
 
@@ -321,7 +314,7 @@ struct ntm_relay_path *ntm_relay_add(struct ntm_relay *relay, uint32_t id)
 	if (!path)
 		return NULL;
 	path->id = htonl(id);
-	path->tokens_ms = now_ms();
+	path->tokens_ms = ntm_clock_ms();
 	atomic_store(&path->rate, relay->rate);
 	path->tokens = relay->rate * BURST_MS / 1000;
 	ntm_index_add(&relay->paths, path);

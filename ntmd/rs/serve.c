@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
+#include "common/clock.h"
 #include "common/keyfile.h"
 #include "common/notify.h"
 #include "rs/admin.h"
@@ -17,7 +18,7 @@
 /* Not uv_now(): a request to the kernel may have taken longer than a round of the loop should. */
 uint64_t ntm_rs_now_ms(void)
 {
-	return uv_hrtime() / 1000000;
+	return ntm_clock_ms();
 }
 
 /* Time */
