@@ -214,7 +214,7 @@ static bool shorten(struct ntm_relay *relay, struct run *run, uint64_t now)
 
 /* Each is either counted as relayed or as a drop */
 static void send_all(struct ntm_relay *relay, const struct ntm_sock_out *outs,
-		     const struct run *const *runs, unsigned int n, uint64_t now)
+		     const struct run *runs, unsigned int n, uint64_t now)
 {
 	unsigned int done = 0, good, next;
 	int err;
@@ -223,9 +223,9 @@ static void send_all(struct ntm_relay *relay, const struct ntm_sock_out *outs,
 		next = done + ntm_sock_send_some(&relay->sock, outs + done, n - done, &err);
 		good = err ? next - 1 : next;
 		for (; done < good; done++)
-			count(relay, runs[done], now);
+			count(relay, &runs[done], now);
 		for (; done < next; done++)
-			drop(relay, NTM_RELAY_DROP_SEND, runs[done]->count);
+			drop(relay, NTM_RELAY_DROP_SEND, runs[done].count);
 	}
 }
 
@@ -234,18 +234,17 @@ static void drain(void *ctx, void *v, unsigned int thread)
 	struct ntm_relay *relay = ctx;
 	struct vec *vec = v;
 	struct ntm_sock_out outs[RUNS];
-	const struct run *runs[RUNS];
 	const uint64_t now = ntm_clock_ms();
 	unsigned int n = 0;
 	const char *news;
 
 	(void)thread;
 	for (unsigned int i = 0; i < vec->run_count; i++) {
-		struct run *run = &vec->runs[i];
+		struct run *run = &vec->runs[n];
 
+		*run = vec->runs[i]; /* those that pass stand in front */
 		if (!shorten(relay, run, now))
 			continue;
-		runs[n] = run;
 		outs[n++] = (struct ntm_sock_out){ .to = &run->to->addr,
 						   .data = run->data,
 						   .len = run->len,
@@ -253,7 +252,7 @@ static void drain(void *ctx, void *v, unsigned int thread)
 						   .tos = run->tos,
 						   .patient = true };
 	}
-	send_all(relay, outs, runs, n, now);
+	send_all(relay, outs, vec->runs, n, now);
 	news = ntm_sock_news(&relay->sock);
 	if (news)
 		ntm_pipe_note(&relay->events, news);

@@ -7,6 +7,7 @@
 #
 #   dc ---- internet ---- mn, cn, evil
 
+# shellcheck source=tests/e2e/lib/process
 . /mnt/lab/src/tests/e2e/lib/process
 
 net internet
