@@ -16,15 +16,10 @@
 #define JOIN_MS 15000
 #define PING_MS 2500u /* with the set-up, if there is one to be made */
 
-/**
- * struct ntm_node_join - a "join" that waits for the DC
- * @before:	the DC until now, which comes back if the new one refuses
- */
+/** struct ntm_node_join - a "join" that waits for the DC */
 struct ntm_node_join {
 	struct ntm_control_reply *reply;
 	uv_timer_t timer;
-	bool has_before;
-	struct ntm_join before;
 };
 
 /* Texts of things */
@@ -86,7 +81,6 @@ static void join_end(struct ntm_node *node)
 	struct ntm_node_join *join = node->join;
 
 	node->join = NULL;
-	sodium_memzero(&join->before, sizeof(join->before));
 	join->timer.data = join;
 	uv_close((uv_handle_t *)&join->timer, join_closed);
 }
@@ -107,13 +101,28 @@ static bool join_start(struct ntm_node *node, struct ntm_control_reply *reply)
 	if (!join)
 		return false;
 	join->reply = reply;
-	join->has_before = node->has_lease && node->dc.where.addr_count && !node->dc.has_token;
-	join->before = node->dc.where;
 	uv_timer_init(&node->loop, &join->timer);
 	join->timer.data = node;
 	uv_timer_start(&join->timer, join_late, JOIN_MS, 0);
 	node->join = join;
 	return true;
+}
+
+/* What there is to lose: the DC whose member we are, and not one that we only tried to join */
+static bool has_membership(const struct ntm_node *node)
+{
+	return node->has_before ||
+	       (node->has_lease && node->dc.where.addr_count && !node->dc.has_token);
+}
+
+static void use_new_dc(struct ntm_node *node, const struct ntm_join *where)
+{
+	if (!node->has_before && has_membership(node)) {
+		node->before = node->dc.where;
+		node->has_before = true;
+	}
+	ntm_info("joining");
+	ntm_node_use_dc(node, where, true);
 }
 
 static void cmd_join(struct ntm_node *node, const json_t *request, struct ntm_control_reply *reply)
@@ -134,15 +143,13 @@ static void cmd_join(struct ntm_node *node, const json_t *request, struct ntm_co
 		goto wipe;
 	}
 	ntm_node_path(node, "dc", path);
-	err = ntm_state_write_dc(path, &where, true);
-	if (err) {
+	err = has_membership(node) ? 0 : ntm_state_write_dc(path, &where, true);
+	if (err)
 		ntm_control_fail(reply, NTM_EXIT_ERROR, "%s: %s", path, strerror(-err));
-	} else if (!join_start(node, reply)) {
+	else if (!join_start(node, reply))
 		ntm_control_fail(reply, NTM_EXIT_ERROR, "no memory");
-	} else {
-		ntm_info("joining");
-		ntm_node_use_dc(node, &where, true);
-	}
+	else
+		use_new_dc(node, &where);
 wipe:
 	sodium_memzero(&where, sizeof(where));
 }
@@ -165,29 +172,24 @@ void ntm_admin_registered(struct ntm_node *node)
 	join_end(node);
 }
 
-/* A bad join string must not cost the membership that there was */
+/* A bad join string must not cost the membership that there was; the state file has it still */
 static void take_back(struct ntm_node *node)
 {
-	const struct ntm_join before = node->join->before;
-	char path[PATH_MAX];
-	int err;
-
-	ntm_node_path(node, "dc", path);
-	err = ntm_state_write_dc(path, &before, false);
-	if (err)
-		ntm_err("%s: %s", path, strerror(-err));
-	ntm_node_use_dc(node, &before, false);
+	ntm_info("back to the DC before");
+	node->has_before = false;
+	ntm_node_use_dc(node, &node->before, false);
+	memset(&node->before, 0, sizeof(node->before));
 }
 
 void ntm_admin_refused(struct ntm_node *node, uint16_t status, const char *text)
 {
-	if (!node->join)
-		return;
-	ntm_control_fail(node->join->reply, NTM_EXIT_ERROR, "the DC refuses: %s%s%s",
-			 ntm_status_name(status), text[0] ? ": " : "", text);
-	if (node->join->has_before)
+	if (node->join) {
+		ntm_control_fail(node->join->reply, NTM_EXIT_ERROR, "the DC refuses: %s%s%s",
+				 ntm_status_name(status), text[0] ? ": " : "", text);
+		join_end(node);
+	}
+	if (node->has_before)
 		take_back(node);
-	join_end(node);
 }
 
 /* status */

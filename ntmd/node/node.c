@@ -644,15 +644,27 @@ static void keep_lease(struct ntm_node *node)
 	char path[PATH_MAX];
 	int err;
 
-	ntm_node_path(node, "dc", path);
-	err = ntm_state_write_dc(path, &node->dc.where, false);
-	if (!err) {
-		node->token_kept = false;
-		ntm_node_path(node, "lease", path);
-		err = ntm_state_write_lease(path, &node->lease);
-	}
+	ntm_node_path(node, "lease", path);
+	err = ntm_state_write_lease(path, &node->lease);
 	if (err)
 		ntm_err("cannot write %s: %s", path, strerror(-err));
+}
+
+/* From now on this is the DC whose member we are */
+static void keep_membership(struct ntm_node *node)
+{
+	char path[PATH_MAX];
+	int err;
+
+	node->has_before = false;
+	memset(&node->before, 0, sizeof(node->before));
+	ntm_node_path(node, "dc", path);
+	err = ntm_state_write_dc(path, &node->dc.where, false);
+	node->dc_unwritten = err;
+	if (err)
+		ntm_err("cannot write %s: %s", path, strerror(-err));
+	else
+		keep_lease(node);
 }
 
 static void dc_lease(void *ctx, const struct ntm_msg *lease)
@@ -667,10 +679,10 @@ static void dc_lease(void *ctx, const struct ntm_msg *lease)
 	if (changed || !node->told_registered)
 		ntm_info("registered as %s", lease->name);
 	node->told_registered = true;
-	if (changed || node->token_kept) {
+	if (changed || node->dc_unwritten) {
 		node->lease = next;
 		node->has_lease = true;
-		keep_lease(node);
+		keep_membership(node);
 		ntm_setup_close_strays(node);
 	}
 	if ((changed || !node->dp) && dp_up(node)) {
@@ -738,7 +750,7 @@ static const struct ntm_dc_ops dc_ops = {
 
 void ntm_node_use_dc(struct ntm_node *node, const struct ntm_join *where, bool has_token)
 {
-	node->token_kept = has_token;
+	node->dc_unwritten = has_token;
 	ntm_dc_set(&node->dc, where, has_token, ntm_node_now_ms());
 	ntm_node_arm_dc(node);
 }

@@ -101,7 +101,9 @@ struct ntm_node {
 	struct ntm_node_early early[NTM_NODE_EARLY];
 
 	bool has_lease;
-	bool token_kept; /* the state file holds a token */
+	bool dc_unwritten; /* the state file does not say yet that this DC gave a lease: it has its token, or @before */
+	bool has_before;
+	struct ntm_join before; /* the DC until now, while a new one has given no lease yet */
 	struct ntm_msg lease;
 	struct ntm_candidate candidates[NTM_CANDIDATES_MAX]; /* as last registered */
 	unsigned int candidate_count;
