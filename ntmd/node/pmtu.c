@@ -118,6 +118,17 @@ struct ntm_pmtu_act ntm_pmtu_start(struct ntm_pmtu *p, unsigned int ceiling, uin
 	return (struct ntm_pmtu_act){ .probe = ask(p, p->ceiling, now_ms).probe, .changed = true };
 }
 
+struct ntm_pmtu_act ntm_pmtu_again(struct ntm_pmtu *p, unsigned int ceiling, uint32_t rtt_ms,
+				   uint64_t now_ms)
+{
+	const unsigned int passed = p->size;
+	const struct ntm_pmtu_act act = ntm_pmtu_start(p, ceiling, rtt_ms, now_ms);
+
+	if (p->state == NTM_PMTU_VERIFYING && passed && passed < p->size)
+		p->size = passed;
+	return act;
+}
+
 void ntm_pmtu_stop(struct ntm_pmtu *p)
 {
 	memset(p, 0, sizeof(*p));

@@ -3,7 +3,8 @@
  * The path MTU of one way of a tunnel, found by probes (RFC 8899), for networks that drop what is too big without a word (ICMP that does
  * come is the data path's matter). Pure: no I/O, no clock.
  *
- *	VERIFYING	is what the link carries (the ceiling) carried all the way? Until there is a doubt, packets of that size leave
+ *	VERIFYING	is what the link carries (the ceiling) carried all the way? Until there is a doubt, packets of that size leave;
+ *			but none larger than passed before, if the way was known and only the link is new
  *	SEARCHING	no: BASE is what packets may have, while a bisection over usual sizes goes on
  *	SETTLED		the size is known. If it is the ceiling, or the ceiling is BASE or less, packets are not limited by us
  *
@@ -52,6 +53,9 @@ struct ntm_pmtu_act {
 
 /** ntm_pmtu_start() - a new way, whose link carries @ceiling; @rtt_ms: of the way, 0: not known */
 struct ntm_pmtu_act ntm_pmtu_start(struct ntm_pmtu *p, unsigned int ceiling, uint32_t rtt_ms,
+				   uint64_t now_ms);
+/** ntm_pmtu_again() - the same where the peer is the same, and our own link may be another */
+struct ntm_pmtu_act ntm_pmtu_again(struct ntm_pmtu *p, unsigned int ceiling, uint32_t rtt_ms,
 				   uint64_t now_ms);
 void ntm_pmtu_stop(struct ntm_pmtu *p);
 /** ntm_pmtu_rtt() - of the way, as it is known by now */

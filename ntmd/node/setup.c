@@ -713,6 +713,7 @@ static void shake(struct ntm_node *node, struct ntm_slot *slot)
 
 	if (!slot)
 		return;
+	ntm_width_shaken(slot);
 	ntm_ways_shaken(&slot->ways, ntm_node_now_us(), &acts);
 	run_ways(node, slot, &acts);
 }

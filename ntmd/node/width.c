@@ -128,32 +128,45 @@ bool ntm_width_answered(struct ntm_node *node, struct ntm_slot *slot, uint64_t t
 
 /* Ways */
 
+/* What the link carries; padding comes in fours */
+static unsigned int ceiling(const union ntm_addr *where)
+{
+	const unsigned int mtu = ntm_netif_route_mtu(where);
+
+	return (mtu ? mtu : ROUTE_MTU) & ~3u;
+}
+
 static void start(struct ntm_node *node, struct ntm_slot *slot, const struct ntm_way *way)
 {
 	struct ntm_width *width = &slot->width;
+	const bool again = ntm_addr_equal(&way->addr, &width->addr);
 	union ntm_addr where;
-	unsigned int mtu;
 
 	width->addr = way->addr;
 	width->timestamp = width->ceiling = 0;
-	ntm_pmtu_stop(&width->search);
-	if (!where_of(node, slot, &where))
-		return;
-	mtu = ntm_netif_route_mtu(&where);
-	/* Padding comes in fours */
-	carry_out(node, slot,
-		  ntm_pmtu_start(&width->search, (mtu ? mtu : ROUTE_MTU) & ~3u, way->srtt_us / 1000,
-				 ntm_node_now_ms()));
+	width->shaken = false;
+	if (where_of(node, slot, &where))
+		carry_out(node, slot,
+			  (again ? ntm_pmtu_again : ntm_pmtu_start)(&width->search, ceiling(&where),
+								    way->srtt_us / 1000,
+								    ntm_node_now_ms()));
+	else
+		ntm_pmtu_stop(&width->search);
+}
+
+void ntm_width_shaken(struct ntm_slot *slot)
+{
+	slot->width.shaken = true;
 }
 
 void ntm_width_follow(struct ntm_node *node, struct ntm_slot *slot)
 {
 	const struct ntm_way *way = ntm_ways_current(&slot->ways);
 
-	if (!slot->ways.stands || !slot->in_datapath || !way || !ntm_ways_open(way) ||
-	    ntm_addr_equal(&way->addr, &slot->width.addr))
+	if (!slot->ways.stands || !slot->in_datapath || !way || !ntm_ways_open(way))
 		return;
-	start(node, slot, way);
+	if (slot->width.shaken || !ntm_addr_equal(&way->addr, &slot->width.addr))
+		start(node, slot, way);
 }
 
 void ntm_width_tick(struct ntm_node *node, struct ntm_slot *slot)

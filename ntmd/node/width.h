@@ -18,6 +18,7 @@ struct ntm_slot;
  * struct ntm_width
  * @addr:	the way that is looked at, family 0: none yet
  * @timestamp, @asked: of the last probe: the same for all tries with one size, so that each of their answers counts; 0: answered
+ * @shaken:	our own link may be another: the way is to be looked at anew
  * @ceiling:	timestamp of the last probes of the largest size, whose answer counts even when it was given up; 0: answered
  */
 struct ntm_width {
@@ -25,10 +26,13 @@ struct ntm_width {
 	union ntm_addr addr;
 	uint64_t timestamp, ceiling;
 	unsigned int asked;
+	bool shaken;
 };
 
 /** ntm_width_follow() - something happened to the tunnel: it may be on another way now */
 void ntm_width_follow(struct ntm_node *node, struct ntm_slot *slot);
+/** ntm_width_shaken() - our addresses changed; to be followed by ntm_width_follow() */
+void ntm_width_shaken(struct ntm_slot *slot);
 /** ntm_width_answered() - a Path Probe Response; false: to none of these probes */
 bool ntm_width_answered(struct ntm_node *node, struct ntm_slot *slot, uint64_t timestamp);
 void ntm_width_tick(struct ntm_node *node, struct ntm_slot *slot);

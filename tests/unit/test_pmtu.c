@@ -162,6 +162,36 @@ static void test_a_way_that_is_dead(void **state)
 	assert_int_equal(w.p.state, NTM_PMTU_SETTLED);
 }
 
+/* The peer is where it was, and we are not: what passed may still, more has to show that it does */
+static void test_another_link(void **state)
+{
+	(void)state;
+	start(1400, 1400);
+	assert_false(ntm_pmtu_limited(&w.p));
+	w.width = 1492;
+	take(ntm_pmtu_again(&w.p, 1500, 20, w.now_ms));
+	assert_int_equal(w.p.size, 1400);
+	assert_true(ntm_pmtu_limited(&w.p));
+	for (unsigned int ms = 0; ms < 10000; ms++) {
+		run(1, true);
+		assert_true(w.p.size <= 1492);
+	}
+	assert_int_equal(w.p.size, 1492);
+
+	w.width = 1500;
+	take(ntm_pmtu_again(&w.p, 1500, 20, w.now_ms));
+	assert_int_equal(w.p.size, 1500);
+	assert_int_equal(w.p.state, NTM_PMTU_SETTLED);
+
+	w.width = 1400;
+	take(ntm_pmtu_again(&w.p, 1400, 20, w.now_ms));
+	assert_int_equal(w.p.size, 1400);
+	assert_false(ntm_pmtu_limited(&w.p));
+	take(ntm_pmtu_again(&w.p, 1280, 20, w.now_ms));
+	assert_int_equal(w.p.size, 1280);
+	assert_false(ntm_pmtu_limited(&w.p));
+}
+
 static void test_answers_that_were_not_asked_for(void **state)
 {
 	struct ntm_pmtu_act act;
@@ -226,6 +256,7 @@ int main(void)
 		cmocka_unit_test(test_becomes_wider),
 		cmocka_unit_test(test_still_narrow),
 		cmocka_unit_test(test_a_way_that_is_dead),
+		cmocka_unit_test(test_another_link),
 		cmocka_unit_test(test_answers_that_were_not_asked_for),
 		cmocka_unit_test(test_a_long_way),
 	};

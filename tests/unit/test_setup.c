@@ -427,6 +427,35 @@ static void test_width_of_a_long_way(void **state)
 	assert_in_range(slot->width.search.wait_ms, 300 + 2 * 350, 2000);
 }
 
+/* Our own link may be another after a move, and the peer's address is not */
+static void test_width_by_another_link(void **state)
+{
+	const struct ntm_msg direction = test_direction("bob.example.net", 1, NTM_ROLE_INITIATOR);
+	struct ntm_msg answer = { .type = NTM_MSG_PATH_PROBE_RESPONSE, .observed.addr = from };
+	const struct ntm_slot *slot;
+	uint8_t packet[NTM_TUNNEL_PACKET];
+	struct ntm_session bob;
+	unsigned int count;
+	size_t len;
+
+	(void)state;
+	assert_true(ntm_setup_direction(&node, &direction));
+	bob = bob_answers_at(&from, packet, &len);
+	give(packet, len);
+	slot = ntm_peers_by_path(&node.peers, 1);
+	answer.timestamp = last_large(&bob, &count);
+	NTM_SET(&answer, TIMESTAMP);
+	NTM_SET(&answer, OBSERVED);
+	len = (size_t)ntm_session_seal(&bob, &answer, packet, sizeof(packet));
+	give(packet, len);
+	assert_int_equal(slot->width.search.state, NTM_PMTU_SETTLED);
+	sent_count = 0;
+	ntm_setup_shake_all(&node);
+	assert_int_equal(slot->width.search.state, NTM_PMTU_VERIFYING);
+	(void)last_large(&bob, &count);
+	assert_int_equal(count, 1);
+}
+
 /*
  * What a name leads to has to go into the tunnel: a DC that names an address of somebody else's, or our own, for a peer would read
  * what is meant for it. Nor may a peer send with such a source.
@@ -554,6 +583,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_sealed_from_no_place, begin, end),
 		cmocka_unit_test_setup_teardown(test_request_from_no_place, begin, end),
 		cmocka_unit_test_setup_teardown(test_width_of_a_long_way, begin, end),
+		cmocka_unit_test_setup_teardown(test_width_by_another_link, begin, end),
 		cmocka_unit_test_setup_teardown(test_virtual_addresses_of_no_network, begin, end),
 		cmocka_unit_test_setup_teardown(test_direction_from_a_zone_to_come, begin, end),
 		cmocka_unit_test_setup_teardown(test_network_that_goes, begin, end),
