@@ -433,7 +433,7 @@ static void cmd_forget(struct ntm_node *node, const json_t *request,
 	peer = ntm_peers_by_name(&node->peers, name);
 	if (peer)
 		ntm_setup_close_peer(node, peer, "forgotten");
-	err = ntm_pins_forget(&node->pins, name);
+	err = ntm_pins_forget(&node->pins, &node->lease, name);
 	if (err == -ENOENT)
 		ntm_control_fail(reply, NTM_EXIT_ERROR, "%s is not known", name);
 	else if (err)

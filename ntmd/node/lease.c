@@ -23,15 +23,24 @@ static bool named(const char *zone, const char *name)
 	return !strcmp(name, zone) || ntm_name_below(name, zone);
 }
 
-const char *ntm_lease_zone(const struct ntm_msg *lease, const char *name)
+int ntm_lease_other(const struct ntm_msg *lease, const char *name)
 {
 	if (named(lease->zone, name))
-		return lease->zone;
+		return -1;
 	for (unsigned int i = 0; i < lease->peer_zone_count; i++) {
 		if (named(lease->peer_zones[i].name, name))
-			return lease->peer_zones[i].name;
+			return (int)i;
 	}
-	return NULL;
+	return -1;
+}
+
+const char *ntm_lease_zone(const struct ntm_msg *lease, const char *name)
+{
+	const int other = ntm_lease_other(lease, name);
+
+	if (other >= 0)
+		return lease->peer_zones[other].name;
+	return named(lease->zone, name) ? lease->zone : NULL;
 }
 
 static bool has4(const struct ntm_zone_info *zone)

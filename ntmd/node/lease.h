@@ -10,6 +10,8 @@
 
 /** ntm_lease_zone() - the zone that a name is in (or is), NULL: none that we know */
 const char *ntm_lease_zone(const struct ntm_msg *lease, const char *name);
+/** ntm_lease_other() - the place of that zone among the other ones; -1: our own, or none that we know */
+int ntm_lease_other(const struct ntm_msg *lease, const char *name);
 /** ntm_lease_virtual() - is an address one of the virtual networks? */
 bool ntm_lease_virtual(const struct ntm_msg *lease, const union ntm_addr *addr);
 /** ntm_lease_datapath() - what the data path is to do by it */

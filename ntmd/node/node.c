@@ -31,6 +31,8 @@
 #define DP_RETRY_MS 5000
 #define GOODBYE_MS 100
 #define GOODBYES 3
+#define PINS_MS 1000 /* whoever makes many tunnels at once makes one file */
+#define PINS_RETRY_MS 30000
 
 const char *const ntm_node_drop_names[NTM_NODE_DROPS] = {
 	"short",     "version", "mac",	"auth",	 "replay",
@@ -147,6 +149,34 @@ uint32_t ntm_node_suites(void *ctx)
 void ntm_node_path(const struct ntm_node *node, const char *name, char out[PATH_MAX])
 {
 	snprintf(out, PATH_MAX, "%s/%s", node->config.state, name);
+}
+
+/* Keys of peers */
+
+static void pins_tick(uv_timer_t *timer)
+{
+	struct ntm_node *node = timer->data;
+	const int err = ntm_pins_write(&node->pins);
+
+	if (!err)
+		return;
+	ntm_err("cannot write %s: %s", node->pins.path, strerror(-err));
+	ntm_node_arm(node, timer, pins_tick, ntm_node_now_ms() + PINS_RETRY_MS);
+}
+
+void ntm_node_write_pins(struct ntm_node *node)
+{
+	if (node->pins.unwritten && !node->leaving &&
+	    !uv_is_active((uv_handle_t *)&node->pins_timer))
+		ntm_node_arm(node, &node->pins_timer, pins_tick, ntm_node_now_ms() + PINS_MS);
+}
+
+static void write_last_pins(struct ntm_node *node)
+{
+	const int err = ntm_pins_write(&node->pins);
+
+	if (err)
+		ntm_err("cannot write %s: %s", node->pins.path, strerror(-err));
 }
 
 /* Packets */
@@ -683,6 +713,8 @@ static void dc_lease(void *ctx, const struct ntm_msg *lease)
 		node->lease = next;
 		node->has_lease = true;
 		keep_membership(node);
+		ntm_pins_zones(&node->pins, &node->lease);
+		ntm_peers_zones(&node->peers);
 		ntm_setup_close_strays(node);
 	}
 	if ((changed || !node->dp) && dp_up(node)) {
@@ -889,6 +921,8 @@ static void stop(struct ntm_node *node)
 	ntm_setup_close_all(node, "ntmd ends");
 	ntm_udp_close(node->udp);
 	node->udp = NULL;
+	write_last_pins(node);
+	close_handle((uv_handle_t *)&node->pins_timer);
 	close_handle((uv_handle_t *)&node->survey_timer);
 	close_handle((uv_handle_t *)&node->leave_timer);
 	close_handle((uv_handle_t *)&node->dp_timer);
@@ -999,6 +1033,7 @@ static int use_last_lease(struct ntm_node *node)
 		return 0;
 	}
 	node->has_lease = true;
+	ntm_pins_zones(&node->pins, &node->lease);
 	err = dp_up(node);
 	if (err)
 		ntm_err("no data path: %s", node->dp_why);
@@ -1054,8 +1089,8 @@ static int start_signals(struct ntm_node *node)
 
 static void start_timers(struct ntm_node *node)
 {
-	uv_timer_t *const timers[] = { &node->dc_timer, &node->hold_timer, &node->dp_timer,
-				       &node->leave_timer, &node->survey_timer };
+	uv_timer_t *const timers[] = { &node->dc_timer,	   &node->hold_timer,	&node->dp_timer,
+				       &node->leave_timer, &node->survey_timer, &node->pins_timer };
 
 	for (unsigned int i = 0; i < sizeof(timers) / sizeof(timers[0]); i++) {
 		uv_timer_init(&node->loop, timers[i]);
@@ -1104,7 +1139,7 @@ static void node_init(struct ntm_node *node, const struct ntm_node_config *confi
 	node->fds = *fds;
 	node->config_path = config_path;
 	node->verbose = verbose;
-	ntm_peers_init(&node->peers);
+	ntm_peers_init(&node->peers, &node->lease);
 }
 
 int ntm_node_run(const struct ntm_node_config *config, const struct ntm_node_fds *fds,

@@ -66,6 +66,7 @@ struct ntm_node {
 	uv_timer_t hold_timer;	/* runs while something waits in lookup.c */
 	uv_timer_t dp_timer;	/* tries to get the data path back */
 	uv_timer_t leave_timer; /* goodbyes */
+	uv_timer_t pins_timer;	/* runs while there are keys to be written */
 	uv_timer_t survey_timer;
 	uv_signal_t signals[3];
 	struct ntm_node_config config;
@@ -146,6 +147,8 @@ uint32_t ntm_node_suites(void *node);
 void ntm_node_arm_dc(struct ntm_node *node);
 /** ntm_node_arm() - start a timer for a monotonic ms; UINT64_MAX stops it */
 void ntm_node_arm(struct ntm_node *node, uv_timer_t *timer, uv_timer_cb fn, uint64_t at_ms);
+/** ntm_node_write_pins() - if there are keys of peers that the file does not have, in a moment it will */
+void ntm_node_write_pins(struct ntm_node *node);
 /** ntm_node_path() - a file below the state directory */
 void ntm_node_path(const struct ntm_node *node, const char *name, char out[PATH_MAX]);
 /** ntm_node_learn() - a virtual network, from a Route Direction of a peer there; false: only a new lease can tell, and was asked for */

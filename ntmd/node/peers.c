@@ -5,9 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-void ntm_peers_init(struct ntm_peers *peers)
+#include "lease.h"
+
+void ntm_peers_init(struct ntm_peers *peers, const struct ntm_msg *lease)
 {
 	memset(peers, 0, sizeof(*peers));
+	peers->lease = lease;
 	ntm_table_init(&peers->names);
 	ntm_table_init(&peers->virtuals);
 	ntm_table_init(&peers->paths);
@@ -93,6 +96,28 @@ struct ntm_slot *ntm_peers_by_id(const struct ntm_peers *peers, uint32_t session
 
 /* Peers */
 
+static void count_in(struct ntm_peers *peers, struct ntm_peer *peer)
+{
+	peer->zone = ntm_lease_other(peers->lease, peer->name);
+	if (peer->zone >= 0)
+		peers->of_zone[peer->zone]++;
+}
+
+void ntm_peers_zones(struct ntm_peers *peers)
+{
+	memset(peers->of_zone, 0, sizeof(peers->of_zone));
+	for (struct ntm_peer *peer = peers->newest; peer; peer = peer->older)
+		count_in(peers, peer);
+}
+
+bool ntm_peers_full(const struct ntm_peers *peers, const char *name)
+{
+	const int zone = ntm_lease_other(peers->lease, name);
+
+	return peers->count >= NTM_PEERS_MAX ||
+	       (zone >= 0 && peers->of_zone[zone] >= NTM_PEERS_OF_ZONE);
+}
+
 struct ntm_peer *ntm_peers_get(struct ntm_peers *peers, const char *name)
 {
 	struct ntm_peer *peer = ntm_peers_by_name(peers, name);
@@ -113,6 +138,7 @@ struct ntm_peer *ntm_peers_get(struct ntm_peers *peers, const char *name)
 		peer->older->newer = peer;
 	peers->newest = peer;
 	peers->count++;
+	count_in(peers, peer);
 	return peer;
 }
 
@@ -170,6 +196,8 @@ static void unlink_peer(struct ntm_peers *peers, struct ntm_peer *peer)
 	if (peer->older)
 		peer->older->newer = peer->newer;
 	peers->count--;
+	if (peer->zone >= 0)
+		peers->of_zone[peer->zone]--;
 }
 
 bool ntm_peers_tidy(struct ntm_peers *peers, struct ntm_peer *peer)

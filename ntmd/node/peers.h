@@ -4,6 +4,8 @@
  *
  * A peer has at most two tunnels: @cur, which carries packets, and @next, which is being set up and takes
  * its place once it stands. A peer without tunnels, queries and request is freed by ntm_peers_tidy().
+ *
+ * The peers of each of the other zones are counted: the DC there can make up as many as it likes, and must not take the room of all.
  */
 #ifndef NTM_PEERS_H
 #define NTM_PEERS_H
@@ -14,6 +16,9 @@
 #include "tunnel.h"
 #include "ways.h"
 #include "width.h"
+
+#define NTM_PEERS_MAX 65536u
+#define NTM_PEERS_OF_ZONE 4096u /* of another one than ours */
 
 struct ntm_peer;
 
@@ -38,12 +43,14 @@ struct ntm_slot {
 
 /**
  * struct ntm_peer
+ * @zone:	place of the other zone that it is counted for, -1: none
  * @request:	outstanding Direction Request, 0: none
  * @waiting:	for a tunnel to stand
  * @pings:	for a Keep Alive Response
  */
 struct ntm_peer {
 	char name[NTM_NAME_MAX + 1];
+	int zone;
 	bool has4, has6;
 	struct in_addr virtual4;
 	struct in6_addr virtual6;
@@ -60,9 +67,11 @@ struct ntm_peers {
 	struct ntm_table names, virtuals, paths, ids;
 	struct ntm_peer *newest;
 	unsigned int count;
+	const struct ntm_msg *lease; /* the node's; its zones are those of ntm_peers_zones() */
+	unsigned int of_zone[NTM_PEER_ZONES_MAX];
 };
 
-void ntm_peers_init(struct ntm_peers *peers);
+void ntm_peers_init(struct ntm_peers *peers, const struct ntm_msg *lease);
 void ntm_peers_done(struct ntm_peers *peers); /* all peers must be gone */
 
 struct ntm_peer *ntm_peers_by_name(const struct ntm_peers *peers, const char *name);
@@ -70,6 +79,10 @@ struct ntm_peer *ntm_peers_by_virtual(const struct ntm_peers *peers, int family,
 struct ntm_slot *ntm_peers_by_path(const struct ntm_peers *peers, uint32_t path_id);
 struct ntm_slot *ntm_peers_by_id(const struct ntm_peers *peers, uint32_t session_id);
 
+/** ntm_peers_zones() - the lease may name other zones than before */
+void ntm_peers_zones(struct ntm_peers *peers);
+/** ntm_peers_full() - there is no room for a peer of this name, which is not there yet */
+bool ntm_peers_full(const struct ntm_peers *peers, const char *name);
 /** ntm_peers_get() - find by name or make; NULL: no memory */
 struct ntm_peer *ntm_peers_get(struct ntm_peers *peers, const char *name);
 /**

@@ -14,7 +14,6 @@
 #include "reach.h"
 
 #define DIRECTION_FOR_MS 5000u
-#define PEERS_MAX 65536u
 
 static struct ntm_node *node_of(struct ntm_peer *peer)
 {
@@ -136,12 +135,23 @@ static int do_keys(struct ntm_node *node, struct ntm_slot *slot, const struct nt
 	return err == -EEXIST && act->keys.confirmed ? 0 : err;
 }
 
+/* A name whose key is not kept is one that its DC may give to somebody else later; a tunnel it has all the same */
+static void keep_key(struct ntm_node *node, const struct ntm_slot *slot)
+{
+	const char *name = slot->peer->name;
+	const int err = ntm_pins_learn(&node->pins, &node->lease, name, slot->tunnel.peer_key);
+
+	if (err && ntm_log_allowed(&node->limit, ntm_node_now_ms()))
+		ntm_warn("the key of %s is not kept: %s", name,
+			 err == -EDQUOT ? "too many of its zone are" : strerror(-err));
+	ntm_node_write_pins(node);
+}
+
 static void do_stands(struct ntm_node *node, struct ntm_slot *slot)
 {
 	struct ntm_ways_acts acts = { 0 };
 	struct ntm_peer *peer = slot->peer;
 	char text[NTM_CARRY_TEXT];
-	int err;
 
 	if (peer->next == slot) {
 		make_room(node, slot);
@@ -151,9 +161,7 @@ static void do_stands(struct ntm_node *node, struct ntm_slot *slot)
 	ntm_info("%s: tunnel stands, %s", peer->name, ntm_carry_text(&slot->ways, text));
 	ntm_ways_stands(&slot->ways, ntm_node_now_us(), &acts);
 	ntm_carry_run(node, slot, &acts);
-	err = ntm_pins_learn(&node->pins, peer->name, slot->tunnel.peer_key);
-	if (err)
-		ntm_err("cannot keep the key of %s: %s", peer->name, strerror(-err));
+	keep_key(node, slot);
 	ntm_lookup_finish(node, peer, NTM_OUTCOME_STANDS);
 }
 
@@ -391,7 +399,8 @@ static uint16_t objection(struct ntm_node *node, const struct ntm_msg *direction
 		return NTM_ST_REFUSED;
 	if (ntm_queries_place(&node->lease, direction->name) == NTM_DNS_SELF)
 		return NTM_ST_REFUSED;
-	if (node->peers.count >= PEERS_MAX)
+	if (!ntm_peers_by_name(&node->peers, direction->name) &&
+	    ntm_peers_full(&node->peers, direction->name))
 		return NTM_ST_BUSY;
 	if (!ntm_pins_check(&node->pins, direction->name, direction->peer_key)) {
 		if (ntm_log_allowed(&node->limit, ntm_node_now_ms()))

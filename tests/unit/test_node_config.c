@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* with: ntmd/node/config.c ntmd/node/pins.c */
+/* with: ntmd/node/config.c ntmd/node/pins.c ntmd/node/lease.c */
 /* ntmd.conf, and the files of the state directory. */
 #include <errno.h>
 #include <setjmp.h>
@@ -326,6 +326,8 @@ static void test_lease_file(void **state)
 	assert_int_equal(back.peer_zones[0].prefix6, NTM_NO_PREFIX);
 }
 
+static const struct ntm_msg no_zones = { .zone = "example.net" };
+
 static void test_pins(void **state)
 {
 	const uint8_t good[32] = { 1 }, evil[32] = { 2 };
@@ -336,9 +338,12 @@ static void test_pins(void **state)
 	assert_int_equal(ntm_pins_open(&pins, file), 0);
 	assert_true(ntm_pins_check(&pins, "cn.example.net", good));
 	assert_true(ntm_pins_check(&pins, "cn.example.net", evil)); /* nothing is known yet */
-	assert_int_equal(ntm_pins_learn(&pins, "cn.example.net", good), 0);
+	assert_int_equal(ntm_pins_learn(&pins, &no_zones, "cn.example.net", good), 0);
 	assert_false(ntm_pins_check(&pins, "cn.example.net", evil));
-	assert_int_equal(ntm_pins_learn(&pins, "cn.example.net", evil), 0); /* no change */
+	assert_int_equal(ntm_pins_learn(&pins, &no_zones, "cn.example.net", evil),
+			 0); /* no change */
+	assert_int_not_equal(access(file, F_OK), 0);
+	assert_int_equal(ntm_pins_write(&pins), 0);
 	ntm_pins_close(&pins);
 
 	assert_int_equal(ntm_pins_open(&pins, file), 0);
@@ -346,10 +351,10 @@ static void test_pins(void **state)
 	assert_int_equal(json_object_size(ntm_pins_refused(&pins)), 0);
 	assert_false(ntm_pins_check(&pins, "cn.example.net", evil));
 	assert_int_equal(json_object_size(ntm_pins_refused(&pins)), 1);
-	assert_int_equal(ntm_pins_forget(&pins, "cn.example.net"), 0);
+	assert_int_equal(ntm_pins_forget(&pins, &no_zones, "cn.example.net"), 0);
 	assert_int_equal(json_object_size(ntm_pins_refused(&pins)), 0);
 	assert_true(ntm_pins_check(&pins, "cn.example.net", evil));
-	assert_int_equal(ntm_pins_forget(&pins, "cn.example.net"), -ENOENT);
+	assert_int_equal(ntm_pins_forget(&pins, &no_zones, "cn.example.net"), -ENOENT);
 	ntm_pins_close(&pins);
 
 	write_file("nonsense");
@@ -367,10 +372,11 @@ static void test_pins_written_later(void **state)
 	snprintf(late, sizeof(late), "%s/late", dir);
 	snprintf(path, sizeof(path), "%s/pins", late);
 	assert_int_equal(ntm_pins_open(&pins, path), 0);
-	assert_int_equal(ntm_pins_learn(&pins, "cn.example.net", good), -ENOENT);
-	assert_int_equal(ntm_pins_learn(&pins, "cn.example.net", good), -ENOENT);
+	assert_int_equal(ntm_pins_learn(&pins, &no_zones, "cn.example.net", good), 0);
+	assert_int_equal(ntm_pins_write(&pins), -ENOENT);
+	assert_int_equal(ntm_pins_write(&pins), -ENOENT);
 	assert_int_equal(mkdir(late, 0700), 0);
-	assert_int_equal(ntm_pins_learn(&pins, "cn.example.net", good), 0);
+	assert_int_equal(ntm_pins_write(&pins), 0);
 	ntm_pins_close(&pins);
 
 	assert_int_equal(ntm_pins_open(&pins, path), 0);
@@ -378,6 +384,41 @@ static void test_pins_written_later(void **state)
 	ntm_pins_close(&pins);
 	unlink(path);
 	rmdir(late);
+}
+
+/* Names of another zone cost its DC nothing. What is known stays known, or a DC could make us forget before it lies. */
+static void test_pins_of_another_zone(void **state)
+{
+	const uint8_t good[32] = { 1 }, evil[32] = { 2 };
+	struct ntm_msg lease = { .zone = "example.net",
+				 .peer_zone_count = 2,
+				 .peer_zones = { { .name = "b.example" },
+						 { .name = "c.example" } } };
+	struct ntm_pins pins;
+	char name[32];
+
+	(void)state;
+	unlink(file);
+	assert_int_equal(ntm_pins_open(&pins, file), 0);
+	ntm_pins_zones(&pins, &lease);
+	for (unsigned int i = 0; i < NTM_PINS_OF_ZONE; i++) {
+		snprintf(name, sizeof(name), "n%u.b.example", i);
+		assert_int_equal(ntm_pins_learn(&pins, &lease, name, good), 0);
+	}
+	assert_int_equal(ntm_pins_learn(&pins, &lease, "more.b.example", good), -EDQUOT);
+	assert_int_equal(ntm_pins_learn(&pins, &lease, "n0.b.example", good), 0);
+	assert_false(ntm_pins_check(&pins, "n0.b.example", evil));
+	assert_int_equal(ntm_pins_learn(&pins, &lease, "n0.c.example", good), 0);
+	assert_int_equal(ntm_pins_learn(&pins, &lease, "cn.example.net", good), 0);
+	assert_int_equal(ntm_pins_write(&pins), 0);
+	ntm_pins_close(&pins);
+
+	assert_int_equal(ntm_pins_open(&pins, file), 0);
+	ntm_pins_zones(&pins, &lease);
+	assert_int_equal(ntm_pins_learn(&pins, &lease, "more.b.example", good), -EDQUOT);
+	assert_int_equal(ntm_pins_forget(&pins, &lease, "n0.b.example"), 0);
+	assert_int_equal(ntm_pins_learn(&pins, &lease, "more.b.example", good), 0);
+	ntm_pins_close(&pins);
 }
 
 int main(void)
@@ -394,6 +435,7 @@ int main(void)
 		cmocka_unit_test(test_no_file),
 		cmocka_unit_test(test_fixed),
 		cmocka_unit_test(test_pins_written_later),
+		cmocka_unit_test(test_pins_of_another_zone),
 	};
 
 	if (sodium_init() < 0)

@@ -15,11 +15,12 @@
 #define MANY 3000
 
 static struct ntm_peers peers;
+static const struct ntm_msg lease = { .zone = "example.net" };
 
 static int setup(void **state)
 {
 	(void)state;
-	ntm_peers_init(&peers);
+	ntm_peers_init(&peers, &lease);
 	return 0;
 }
 

@@ -568,6 +568,82 @@ static void test_a_network_that_the_data_path_refuses(void **state)
 	dp_refuses = 0;
 }
 
+static void add_zone(const char *name, uint32_t network)
+{
+	struct ntm_zone_info *zone = &node.lease.peer_zones[node.lease.peer_zone_count++];
+
+	strcpy(zone->name, name);
+	zone->virtual4.s_addr = htonl(network);
+	zone->prefix4 = 16;
+	zone->prefix6 = NTM_NO_PREFIX;
+	NTM_SET(&node.lease, PEER_ZONE);
+}
+
+/* Whoever runs another zone's DC can make up names without end: ours, and those of third ones, have room all the same */
+static void test_a_zone_of_too_many(void **state)
+{
+	struct ntm_msg m = test_direction("x.b.example", 1, NTM_ROLE_RESPONDER);
+
+	(void)state;
+	add_zone("b.example", 0x64410000);
+	add_zone("c.example", 0x64420000);
+	ntm_peers_zones(&node.peers);
+	for (uint32_t i = 0; i < NTM_PEERS_OF_ZONE; i++) {
+		snprintf(m.name, sizeof(m.name), "x%u.b.example", i);
+		m.virtual4.s_addr = htonl(0x64410002 + i);
+		m.path_id = 10 + i;
+		assert_true(ntm_setup_direction(&node, &m));
+	}
+	m.path_id = 1;
+	strcpy(m.name, "y.b.example");
+	assert_false(ntm_setup_direction(&node, &m));
+	assert_null(ntm_peers_by_name(&node.peers, "y.b.example"));
+	strcpy(m.name, "x1.b.example"); /* is there already */
+	assert_true(ntm_setup_direction(&node, &m));
+	strcpy(m.name, "c.c.example");
+	m.virtual4.s_addr = htonl(0x64420002);
+	m.path_id = 2;
+	assert_true(ntm_setup_direction(&node, &m));
+	m = test_direction("bob.example.net", 3, NTM_ROLE_RESPONDER);
+	assert_true(ntm_setup_direction(&node, &m));
+
+	ntm_setup_close_peer(&node, ntm_peers_by_name(&node.peers, "x7.b.example"), "test");
+	strcpy(m.name, "y.b.example");
+	m.virtual4.s_addr = htonl(0x6441fff0);
+	m.path_id = 4;
+	assert_true(ntm_setup_direction(&node, &m));
+	/* A lease without that zone, and one that has it again */
+	node.lease.peer_zone_count = 0;
+	ntm_peers_zones(&node.peers);
+	assert_int_equal(node.peers.of_zone[0], 0);
+	node.lease.peer_zone_count = 2;
+	ntm_peers_zones(&node.peers);
+	assert_int_equal(node.peers.of_zone[0], NTM_PEERS_OF_ZONE);
+	assert_int_equal(node.peers.of_zone[1], 1);
+}
+
+/* Keys of many peers, all at once, are one file a second, and not one for each */
+static void test_keys_are_written_together(void **state)
+{
+	const struct ntm_msg bob = test_direction("bob.example.net", 1, NTM_ROLE_INITIATOR);
+	uint8_t packet[NTM_TUNNEL_PACKET];
+	size_t len;
+
+	(void)state;
+	(void)ntm_pins_forget(&node.pins, &node.lease, bob.name);
+	uv_timer_stop(&node.pins_timer);
+	unlink(node.pins.path);
+	assert_true(ntm_setup_direction(&node, &bob));
+	(void)bob_answers_at(&from, packet, &len);
+	give(packet, len);
+	assert_int_equal(ntm_peers_by_path(&node.peers, 1)->tunnel.state, NTM_TUNNEL_STANDING);
+	assert_int_not_equal(access(node.pins.path, F_OK), 0);
+	usleep((PINS_MS + 10) * 1000);
+	uv_run(&node.loop, UV_RUN_NOWAIT);
+	assert_int_equal(access(node.pins.path, F_OK), 0);
+	assert_false(node.pins.unwritten);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -589,6 +665,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_network_that_goes, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_network_that_the_data_path_refuses, begin,
 						end),
+		cmocka_unit_test_setup_teardown(test_a_zone_of_too_many, begin, end),
+		cmocka_unit_test_setup_teardown(test_keys_are_written_together, begin, end),
 	};
 
 	if (sodium_init() < 0)
