@@ -86,7 +86,8 @@ void ntm_dns_pass(struct ntm_node *node, uint64_t tag, const uint8_t *msg, size_
 		return;
 	}
 	use_servers(node);
-	if (ntm_upstream_ask(node->upstream, tag, msg, len, answered, node))
+	if (ntm_upstream_ask(node->upstream, tag, node->stub && ntm_stub_is_stream(tag), msg, len,
+			     answered, node))
 		fail(node, tag, msg, len);
 }
 

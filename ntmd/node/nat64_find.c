@@ -68,7 +68,8 @@ static void tick(uv_timer_t *timer)
 	ntm_nat64_query((uint16_t)randombytes_random(), query);
 	ntm_upstream_servers(find->upstream, servers, count);
 	find->turn++;
-	if (ntm_upstream_ask(find->upstream, find->turn, query, sizeof(query), answered, find))
+	if (ntm_upstream_ask(find->upstream, find->turn, false, query, sizeof(query), answered,
+			     find))
 		failed(find);
 }
 

@@ -1,56 +1,43 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A query has a timer as long as it lives, and one try after the other: a
- * socket, connected to one server, with an ID of its own. Closing the try
- * closes its port, so that what comes late reaches nobody.
+ * A query has a timer as long as it lives, and one try after the other
+ * (upstream_try.h).
  *
  * Lifetime: libuv gives handles back some time after uv_close(). A query is
- * freed when its timer is, a try when its poll handle is; neither is touched
- * by anyone else from its closing on. They do not point to the struct
- * ntm_upstream then, so that it may be freed at once.
+ * freed when its timer is, and not touched by anyone else from its closing
+ * on. It does not point to the struct ntm_upstream then, so that this may be
+ * freed at once.
  */
 #include "upstream.h"
 
 #include <ctype.h>
 #include <errno.h>
-#include <sodium.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
-#include "ntmobile/uapi.h"
+#include "upstream_try.h"
 
-#define NEXT_MS 1500
-#define GIVE_UP_MS 4000
 #define HEADER 12
 #define QUERY_MAX 4096 /* bytes */
 #define ANSWER_MAX 65535
-#define BATCH 16 /* datagrams read before others have their turn */
 
-struct query;
-
-struct
-try {
-	uv_poll_t poll;
-	int fd;
-	struct query *query;
-	unsigned int server;
-	uint8_t id[2];
-};
+/* By TCP there are more round trips than one, and the name server may have to ask by TCP in its turn */
+static const struct patience {
+	unsigned int next_ms, give_up_ms;
+} patience[] = { [false] = { 1500, 4000 }, [true] = { 3000, 8000 } };
 
 struct query {
 	uv_timer_t timer;
 	struct ntm_upstream *up;
 	struct query *next, **link;
-	struct try *try;
+	struct ntm_try *try;
+	bool stream;
 	ntm_upstream_fn *fn;
 	void *ctx;
 	uint64_t tag;
 	uint64_t deadline_ms;
-	unsigned int server;  /* to be tried next */
+	unsigned int server, next_server;
 	unsigned int refused; /* since one did not */
 	size_t question_end;
 	size_t len;
@@ -60,7 +47,7 @@ struct query {
 struct ntm_upstream {
 	uv_loop_t *loop;
 	struct query *queries;
-	unsigned int active;
+	unsigned int active, streams; /* streams are among the active */
 	union ntm_addr servers[NTM_UPSTREAM_SERVERS];
 	unsigned int count;
 	unsigned int first; /* the server that answered last */
@@ -117,92 +104,34 @@ static bool same_question(const struct query *q, const uint8_t *answer)
 
 static bool is_answer(const struct query *q, const uint8_t *msg, size_t len)
 {
-	return len >= HEADER && is_response(msg) && !memcmp(msg, q->try->id, 2) &&
-	       question_end(msg, len) == q->question_end && same_question(q, msg);
+	return len >= HEADER && is_response(msg) && question_end(msg, len) == q->question_end &&
+	       same_question(q, msg);
 }
 
 /* Tries */
 
-static void free_try(uv_handle_t *handle)
+static bool on_message(void *ctx, uint8_t *msg, ssize_t len);
+
+static int start_try(struct query *q)
 {
-	free(handle->data);
+	struct ntm_upstream *up = q->up;
+	const struct ntm_try_how how = { .loop = up->loop,
+					 .server = &up->servers[q->server],
+					 .stream = q->stream,
+					 .msg = q->msg,
+					 .len = q->len,
+					 .buf = up->answer,
+					 .size = sizeof(up->answer),
+					 .fn = on_message,
+					 .ctx = q };
+
+	return ntm_try_start(&q->try, &how);
 }
 
 static void end_try(struct query *q)
 {
-	struct try *try = q->try;
-
-	if (!try)
-		return;
+	ntm_try_end(q->try);
 	q->try = NULL;
-	uv_close((uv_handle_t *)&try->poll, free_try);
-	close(try->fd);
-}
-
-/* The kernel draws a random port for a socket that is connected without being bound */
-static int connect_to(const union ntm_addr *server)
-{
-	const unsigned int mark = NTM_DNS_MARK;
-	int fd = socket(server->sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	if (fd < 0)
-		return -errno;
-	/* Needs CAP_NET_ADMIN; without it, there is no module to catch the query either */
-	(void)setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark));
-	if (connect(fd, &server->sa, ntm_addr_len(server))) {
-		int err = -errno;
-
-		close(fd);
-		return err;
-	}
-	return fd;
-}
-
-static int send_query(struct query *q, struct try *try)
-{
-	struct iovec iov[2] = { { try->id, sizeof(try->id) },
-				{ q->msg + sizeof(try->id), q->len - sizeof(try->id) } };
-
-	randombytes_buf(try->id, sizeof(try->id));
-	return writev(try->fd, iov, 2) < 0 ? -errno : 0;
-}
-
-static void on_readable(uv_poll_t *poll, int status, int events);
-
-static int watch_try(struct query *q, struct try *try)
-{
-	int err = uv_poll_init(q->up->loop, &try->poll, try->fd);
-
-	if (err) {
-		close(try->fd);
-		free(try);
-		return err;
-	}
-	try->poll.data = try;
-	try->query = q;
-	q->try = try;
-	err = uv_poll_start(&try->poll, UV_READABLE, on_readable);
-	if (err)
-		end_try(q);
-	return err;
-}
-
-static int start_try(struct query *q, unsigned int server)
-{
-	struct try *try = calloc(1, sizeof(*try));
-	int err = -ENOMEM;
-
-	if (!try)
-		return err;
-	try->server = server;
-	try->fd = connect_to(&q->up->servers[server]);
-	err = try->fd < 0 ? try->fd : send_query(q, try);
-	if (!err)
-		return watch_try(q, try);
-	if (try->fd >= 0)
-		close(try->fd);
-	free(try);
-	return err;
 }
 
 /* The next server that can be sent to. One that cannot be is as good as one that refuses. */
@@ -212,7 +141,8 @@ static int try_next(struct query *q)
 
 	end_try(q);
 	while (q->refused < up->count) {
-		if (!start_try(q, q->server++ % up->count))
+		q->server = q->next_server++ % up->count;
+		if (!start_try(q))
 			return 0;
 		q->refused++;
 	}
@@ -233,6 +163,7 @@ static void end_query(struct query *q)
 	if (q->next)
 		q->next->link = q->link;
 	q->up->active--;
+	q->up->streams -= q->stream;
 	uv_close((uv_handle_t *)&q->timer, free_query);
 }
 
@@ -251,10 +182,11 @@ static void on_timer(uv_timer_t *timer);
 
 static void arm(struct query *q)
 {
+	const uint64_t next = patience[q->stream].next_ms;
 	uint64_t now = uv_now(q->up->loop);
 	uint64_t left = q->deadline_ms > now ? q->deadline_ms - now : 0;
 
-	uv_timer_start(&q->timer, on_timer, left < NEXT_MS ? left : NEXT_MS, 0);
+	uv_timer_start(&q->timer, on_timer, left < next ? left : next, 0);
 }
 
 static void fail(struct query *q)
@@ -280,18 +212,15 @@ static void on_timer(uv_timer_t *timer)
 	go_on(q);
 }
 
-static void answered(struct query *q, size_t len)
+static void answered(struct query *q, uint8_t *msg, size_t len)
 {
-	uint8_t *msg = q->up->answer;
-
-	q->up->first = q->try->server;
+	q->up->first = q->server;
 	/* With its ID the asker gets the case of its letters back, too */
 	memcpy(msg, q->msg, 2);
 	memcpy(msg + HEADER, q->msg + HEADER, q->question_end - HEADER);
 	finish(q, msg, len);
 }
 
-/* ECONNREFUSED, EHOSTUNREACH: an ICMP error came back */
 static void refused(struct query *q)
 {
 	q->refused++;
@@ -299,38 +228,29 @@ static void refused(struct query *q)
 }
 
 /* What is no answer to this query is passed over, and the wait for one goes on */
-static void on_readable(uv_poll_t *poll, int status, int events)
+static bool on_message(void *ctx, uint8_t *msg, ssize_t len)
 {
-	const struct try *try = poll->data;
-	struct query *q = try->query;
+	struct query *q = ctx;
 
-	(void)status; /* recv() tells the reason */
-	(void)events;
-	for (int i = 0; i < BATCH; i++) {
-		ssize_t len = recv(try->fd, q->up->answer, sizeof(q->up->answer), 0);
-
-		if (len < 0 && (errno == EAGAIN || errno == EINTR))
-			return;
-		if (len < 0) {
-			refused(q);
-			return;
-		}
-		if (is_answer(q, q->up->answer, (size_t)len)) {
-			answered(q, (size_t)len);
-			return;
-		}
-	}
+	if (len < 0)
+		refused(q);
+	else if (is_answer(q, msg, (size_t)len))
+		answered(q, msg, (size_t)len);
+	else
+		return true;
+	return false;
 }
 
-static struct query *new_query(struct ntm_upstream *up, const uint8_t *msg, size_t len)
+static struct query *new_query(struct ntm_upstream *up, bool stream, const uint8_t *msg, size_t len)
 {
 	struct query *q = calloc(1, sizeof(*q) + len);
 
 	if (!q)
 		return NULL;
 	q->up = up;
-	q->server = up->first;
-	q->deadline_ms = uv_now(up->loop) + GIVE_UP_MS;
+	q->next_server = up->first;
+	q->stream = stream;
+	q->deadline_ms = uv_now(up->loop) + patience[stream].give_up_ms;
 	q->len = len;
 	memcpy(q->msg, msg, len);
 	uv_timer_init(up->loop, &q->timer);
@@ -341,13 +261,14 @@ static struct query *new_query(struct ntm_upstream *up, const uint8_t *msg, size
 	q->link = &up->queries;
 	up->queries = q;
 	up->active++;
+	up->streams += stream;
 	return q;
 }
 
 /* Public functions */
 
-int ntm_upstream_ask(struct ntm_upstream *up, uint64_t tag, const uint8_t *msg, size_t len,
-		     ntm_upstream_fn *fn, void *ctx)
+int ntm_upstream_ask(struct ntm_upstream *up, uint64_t tag, bool stream, const uint8_t *msg,
+		     size_t len, ntm_upstream_fn *fn, void *ctx)
 {
 	size_t end = question_end(msg, len);
 	struct query *q;
@@ -357,9 +278,9 @@ int ntm_upstream_ask(struct ntm_upstream *up, uint64_t tag, const uint8_t *msg, 
 		return -EBADMSG;
 	if (!up->count)
 		return -EHOSTUNREACH;
-	if (up->active >= NTM_UPSTREAM_MAX)
+	if (up->active >= NTM_UPSTREAM_MAX || (stream && up->streams >= NTM_UPSTREAM_STREAMS))
 		return -EBUSY;
-	q = new_query(up, msg, len);
+	q = new_query(up, stream, msg, len);
 	if (!q)
 		return -ENOMEM;
 	q->question_end = end;

@@ -23,6 +23,8 @@ is "TCP" "$(on a dig +short +tcp @100.64.0.1 alice.example.net A)" 100.64.0.7
 is "our IPv6 address" "$(on a dig +short @fd00:4e54::1 alice.example.net AAAA)" fd00:4e54::7
 is "others over TCP" "$(on a dig +short +tcp @100.64.0.1 www.example.org A)" 192.0.2.80
 is "and over IPv6" "$(on a dig +short @fd00:4e54::1 www.example.org A)" 192.0.2.80
+is "an answer larger than a datagram comes whole by TCP" \
+	"$(on a dig +short +tcp +bufsize=1232 @100.64.0.1 large.example.org TXT | tr -d '" \n' | wc -c)" 3000
 
 # From outside, over the wire, nobody is answered
 on ns ip route add 100.64.0.0/16 via 192.0.2.10

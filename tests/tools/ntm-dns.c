@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* with: ntmd/node/dnsconf*.c ntmd/node/stub.c ntmd/node/upstream.c ntmd/node/resolver.c */
+/* with: ntmd/node/dnsconf*.c ntmd/node/stub.c ntmd/node/upstream*.c ntmd/node/resolver.c */
 /*
  * ntm-dns: a zone on this host as ntmd makes it, without a tunnel, for tests.
  *
@@ -112,7 +112,7 @@ static void pass_on(uint64_t tag, const uint8_t *msg, size_t len)
 	unsigned int count = ntm_dnsconf_upstream(conf, servers, NTM_DNSCONF_SERVERS);
 
 	ntm_upstream_servers(up, servers, count);
-	if (ntm_upstream_ask(up, tag, msg, len, on_upstream, NULL))
+	if (ntm_upstream_ask(up, tag, ntm_stub_is_stream(tag), msg, len, on_upstream, NULL))
 		(void)ntm_stub_reply(stub, tag, NULL, 0);
 }
 

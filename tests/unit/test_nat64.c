@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* with: ntmd/node/nat64.c ntmd/node/nat64_find.c ntmd/node/upstream.c */
+/* with: ntmd/node/nat64.c ntmd/node/nat64_find.c ntmd/node/upstream*.c */
 /* NAT64: addresses in addresses (the table of RFC 6052 2.4), the prefix found in answers, and by asking a name server. */
 #include "ntm_test.h"
 

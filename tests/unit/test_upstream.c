@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* with: ntmd/node/upstream.c */
+/* with: ntmd/node/upstream*.c */
 /* Queries passed on, with name servers of our own on loopback: who is believed, who is asked next, when it is given up. */
 #include "ntm_test.h"
 
@@ -13,14 +13,16 @@
 #include "node/upstream.h"
 
 #define MANY 300
+#define LONG 20000 /* bytes of an answer */
 
 /* ID 0x1234, RD, "wWw.example.org" A IN */
 static const uint8_t question[] = "\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00"
 				  "\3wWw\7example\3org\0\0\1\0\1";
 #define QUESTION_LEN (sizeof(question) - 1)
+#define FRAME_LEN (2 + QUESTION_LEN)
 
 struct server {
-	int fd;
+	int fd, listener;
 	union ntm_addr addr;
 };
 
@@ -29,7 +31,7 @@ static struct ntm_upstream *up;
 static struct server servers[3];
 static unsigned int answers;
 static uint64_t last_tag;
-static uint8_t last[512];
+static uint8_t last[LONG];
 static size_t last_len;
 static bool close_in_callback;
 
@@ -76,6 +78,8 @@ static int setup(void **state)
 	open_server(&servers[0], "127.0.0.1:0");
 	open_server(&servers[1], "127.0.0.1:0");
 	open_server(&servers[2], "[::1]:0");
+	for (int i = 0; i < 3; i++)
+		servers[i].listener = -1;
 	answers = 0;
 	last_len = 0;
 	close_in_callback = false;
@@ -88,6 +92,8 @@ static int teardown(void **state)
 	for (int i = 0; i < 3; i++) {
 		if (servers[i].fd >= 0)
 			close(servers[i].fd);
+		if (servers[i].listener >= 0)
+			close(servers[i].listener);
 	}
 	ntm_upstream_close(up);
 	uv_run(&loop, UV_RUN_DEFAULT);
@@ -97,7 +103,7 @@ static int teardown(void **state)
 static int ask(uint64_t tag)
 {
 	uv_update_time(&loop);
-	return ntm_upstream_ask(up, tag, question, QUESTION_LEN, on_answer, &loop);
+	return ntm_upstream_ask(up, tag, false, question, QUESTION_LEN, on_answer, &loop);
 }
 
 /* Turns the loop for @ms, or until there are @count answers */
@@ -320,18 +326,22 @@ static void test_not_taken(void **state)
 	assert_int_equal(ask(1), -EHOSTUNREACH);
 	use(1);
 	for (size_t len = 0; len < QUESTION_LEN; len++)
-		assert_int_equal(ntm_upstream_ask(up, 1, question, len, on_answer, &loop),
+		assert_int_equal(ntm_upstream_ask(up, 1, false, question, len, on_answer, &loop),
 				 -EBADMSG);
 	memcpy(msg, question, QUESTION_LEN);
 	msg[2] |= 0x80;
-	assert_int_equal(ntm_upstream_ask(up, 1, msg, QUESTION_LEN, on_answer, &loop), -EBADMSG);
+	assert_int_equal(ntm_upstream_ask(up, 1, false, msg, QUESTION_LEN, on_answer, &loop),
+			 -EBADMSG);
 	msg[2] &= 0x7f;
 	msg[5] = 2;
-	assert_int_equal(ntm_upstream_ask(up, 1, msg, QUESTION_LEN, on_answer, &loop), -EBADMSG);
+	assert_int_equal(ntm_upstream_ask(up, 1, false, msg, QUESTION_LEN, on_answer, &loop),
+			 -EBADMSG);
 	msg[5] = 1;
-	assert_int_equal(ntm_upstream_ask(up, 1, msg, sizeof(msg), on_answer, &loop), -EBADMSG);
+	assert_int_equal(ntm_upstream_ask(up, 1, false, msg, sizeof(msg), on_answer, &loop),
+			 -EBADMSG);
 	msg[12] = 0xc0;
-	assert_int_equal(ntm_upstream_ask(up, 1, msg, QUESTION_LEN, on_answer, &loop), -EBADMSG);
+	assert_int_equal(ntm_upstream_ask(up, 1, false, msg, QUESTION_LEN, on_answer, &loop),
+			 -EBADMSG);
 	assert_false(has_query(&servers[0]));
 }
 
@@ -375,6 +385,209 @@ static void test_close_in_callback(void **state)
 	assert_null(up);
 }
 
+/* TCP */
+
+/* At the same address as by UDP; a port that has no room by TCP is left for another */
+static void open_listener(struct server *s, const char *address)
+{
+	for (int i = 0; i < 20; i++) {
+		s->listener = socket(s->addr.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		assert_true(s->listener >= 0);
+		if (!bind(s->listener, &s->addr.sa, ntm_addr_len(&s->addr)))
+			break;
+		close(s->listener);
+		close(s->fd);
+		open_server(s, address);
+	}
+	assert_int_equal(listen(s->listener, NTM_UPSTREAM_STREAMS), 0);
+}
+
+static int ask_stream(uint64_t tag)
+{
+	uv_update_time(&loop);
+	return ntm_upstream_ask(up, tag, true, question, QUESTION_LEN, on_answer, &loop);
+}
+
+static bool is_readable(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	for (int i = 0; i < 200; i++) {
+		if (poll(&p, 1, 1) == 1)
+			return true;
+		uv_run(&loop, UV_RUN_NOWAIT);
+	}
+	return false;
+}
+
+/* A connection, and the query that came by it */
+static int take_stream(const struct server *s, uint8_t frame[FRAME_LEN])
+{
+	int fd;
+
+	assert_true(is_readable(s->listener));
+	fd = accept(s->listener, NULL, NULL);
+	assert_true(fd >= 0);
+	assert_true(is_readable(fd));
+	assert_int_equal(recv(fd, frame, FRAME_LEN, MSG_WAITALL), FRAME_LEN);
+	assert_int_equal(frame[0] << 8 | frame[1], QUESTION_LEN);
+	assert_memory_equal(frame + 4, question + 2, QUESTION_LEN - 2);
+	frame[4] |= 0x80;
+	return fd;
+}
+
+static void send_bytes(int fd, const uint8_t *bytes, size_t len)
+{
+	assert_int_equal(send(fd, bytes, len, MSG_NOSIGNAL), len);
+}
+
+static void serve_stream(const struct server *s)
+{
+	uint8_t frame[FRAME_LEN];
+	int fd = take_stream(s, frame);
+
+	send_bytes(fd, frame, FRAME_LEN);
+	expect_answer(5);
+	close(fd);
+}
+
+/* An answer larger than any datagram, in pieces, of which the first is half a length */
+static void test_stream(void **state)
+{
+	static uint8_t answer[2 + LONG];
+	size_t at = 1;
+	int fd;
+
+	(void)state;
+	open_listener(&servers[0], "127.0.0.1:0");
+	use(1);
+	assert_int_equal(ask_stream(5), 0);
+	fd = take_stream(&servers[0], answer);
+	assert_false(has_query(&servers[0])); /* by UDP */
+	answer[0] = LONG >> 8;
+	answer[1] = LONG & 0xff;
+	answer[1 + LONG] = 7;
+	send_bytes(fd, answer, at);
+	for (size_t len = 1; at < sizeof(answer); at += len, len = 7000) {
+		turn(1, 20);
+		assert_int_equal(answers, 0);
+		if (len > sizeof(answer) - at)
+			len = sizeof(answer) - at;
+		send_bytes(fd, answer + at, len);
+	}
+	turn(1, 1000);
+	assert_int_equal(answers, 1);
+	assert_int_equal(last_tag, 5);
+	assert_int_equal(last_len, LONG);
+	assert_memory_equal(last, question, 2);
+	assert_memory_equal(last + 12, answer + 14, LONG - 12);
+	close(fd);
+}
+
+static void test_stream_ipv6(void **state)
+{
+	(void)state;
+	open_listener(&servers[2], "[::1]:0");
+	ntm_upstream_servers(up, &servers[2].addr, 1);
+	assert_int_equal(ask_stream(5), 0);
+	serve_stream(&servers[2]);
+}
+
+static void test_stream_refused(void **state)
+{
+	(void)state;
+	open_listener(&servers[1], "127.0.0.1:0");
+	use(2);
+	assert_int_equal(ask_stream(5), 0);
+	serve_stream(&servers[1]);
+}
+
+/* Whoever ends too early, or talks nonsense, is as good as one that refuses */
+static void test_stream_bad(void **state)
+{
+	static const struct {
+		size_t sent, at;
+		uint8_t flip;
+	} cases[] = {
+		{ 0, 0, 0 },
+		{ 1, 0, 0 },
+		{ FRAME_LEN - 1, 0, 0 },
+		{ 2, 1, QUESTION_LEN }, /* of no length */
+		{ FRAME_LEN, 2, 1 },	/* another ID */
+		{ FRAME_LEN, 4, 0x80 }, /* a query */
+		{ FRAME_LEN, 16, 1 },	/* another name */
+	};
+	uint8_t frame[FRAME_LEN];
+
+	(void)state;
+	open_listener(&servers[0], "127.0.0.1:0");
+	open_listener(&servers[1], "127.0.0.1:0");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		int fd;
+
+		ntm_upstream_servers(up, NULL, 0); /* the first one is the first again */
+		use(2);
+		answers = 0;
+		assert_int_equal(ask_stream(5), 0);
+		fd = take_stream(&servers[0], frame);
+		frame[cases[i].at] ^= cases[i].flip;
+		send_bytes(fd, frame, cases[i].sent);
+		if (cases[i].sent < FRAME_LEN && cases[i].at != 1)
+			close(fd);
+		serve_stream(&servers[1]);
+		if (cases[i].sent == FRAME_LEN || cases[i].at == 1)
+			close(fd);
+	}
+}
+
+static void test_stream_nobody(void **state)
+{
+	(void)state;
+	use(2);
+	assert_int_equal(ask_stream(5), 0);
+	turn(1, 500);
+	expect_answer(5);
+	assert_int_equal(last[3] & 0xf, 2); /* SERVFAIL */
+}
+
+static void test_stream_silent(void **state)
+{
+	uint64_t began = uv_hrtime();
+	uint8_t frame[FRAME_LEN];
+	int fds[3];
+
+	(void)state;
+	open_listener(&servers[0], "127.0.0.1:0");
+	use(1);
+	assert_int_equal(ask_stream(5), 0);
+	for (int i = 0; i < 3; i++) { /* at 0, 3 and 6 s */
+		fds[i] = take_stream(&servers[0], frame);
+		turn(1, 2900);
+	}
+	assert_int_equal(answers, 1);
+	assert_int_equal(last[3] & 0xf, 2);
+	assert_in_range((uv_hrtime() - began) / 1000000, 7900, 9000);
+	for (int i = 0; i < 3; i++)
+		close(fds[i]);
+}
+
+static void test_stream_bound(void **state)
+{
+	unsigned int taken = 0;
+
+	(void)state;
+	open_listener(&servers[0], "127.0.0.1:0");
+	use(1);
+	for (unsigned int i = 0; i < 2 * NTM_UPSTREAM_STREAMS; i++)
+		taken += !ask_stream(5);
+	assert_int_equal(taken, NTM_UPSTREAM_STREAMS);
+	assert_int_equal(ask_stream(5), -EBUSY);
+	assert_int_equal(ask(6), 0);
+	serve_stream(&servers[0]);
+	assert_int_equal(ask_stream(5), 0); /* there is room again */
+	assert_int_equal(ask_stream(5), -EBUSY);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -390,6 +603,13 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_bound, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_servers_go, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_close_in_callback, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_stream, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_stream_ipv6, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_stream_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_stream_bad, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_stream_nobody, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_stream_silent, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_stream_bound, setup, teardown),
 	};
 
 	if (sodium_init() < 0)
