@@ -279,6 +279,35 @@ int ntm_netif_route(unsigned int ifindex, int family, const void *net, uint8_t p
 	return netif_call(NULL, nlh, NULL, NULL);
 }
 
+static int route_type(void *ctx, const struct nlmsghdr *nlh)
+{
+	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
+
+	if (nlh->nlmsg_type != RTM_NEWROUTE || mnl_nlmsg_get_payload_len(nlh) < sizeof(*rtm))
+		return -EBADMSG;
+	*(unsigned char *)ctx = rtm->rtm_type;
+	return 0;
+}
+
+/* An address of a link is only one together with the link */
+bool ntm_netif_is_local(const union ntm_addr *addr)
+{
+	const bool v4 = addr->sa.sa_family == AF_INET;
+	const void *ip = v4 ? (const void *)&addr->v4.sin_addr : (const void *)&addr->v6.sin6_addr;
+	unsigned char type = RTN_UNSPEC;
+	union ntm_nl_buf buf;
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(&buf);
+	struct rtmsg *rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));
+
+	nlh->nlmsg_type = RTM_GETROUTE;
+	rtm->rtm_family = (unsigned char)addr->sa.sa_family;
+	rtm->rtm_dst_len = v4 ? 32 : 128;
+	mnl_attr_put(nlh, RTA_DST, v4 ? 4 : 16, ip);
+	if (!v4 && addr->v6.sin6_scope_id)
+		mnl_attr_put_u32(nlh, RTA_OIF, addr->v6.sin6_scope_id);
+	return !netif_call(NULL, nlh, route_type, &type) && type == RTN_LOCAL;
+}
+
 /* The interfaces whose addresses count, as a set of indices */
 struct usable {
 	unsigned int index[IFACES_MAX];

@@ -25,6 +25,8 @@ int ntm_netif_addr(unsigned int ifindex, int family, const void *addr, uint8_t p
 		   bool add); /* the prefix route comes with it */
 /** ntm_netif_lacks() - is the interface up, and without this address? */
 bool ntm_netif_lacks(unsigned int ifindex, int family, const void *addr);
+/** ntm_netif_is_local() - does a packet to this address stay on this host? (That one can bind to it says nothing: ip_nonlocal_bind) */
+bool ntm_netif_is_local(const union ntm_addr *addr);
 /* An address to serve on, which no packet of others leaves from: IPv6 would prefer the newest for them */
 int ntm_netif_serve_addr(unsigned int ifindex, int family, const void *addr);
 /* A route to a network that lies behind the interface, IPv4 with @src as its source. -EEXIST: there is one already, of anybody's */

@@ -16,6 +16,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/netif.h"
+
 #define HEADER 12
 #define EXPIRE_MS 10000 /* of a query, and of a connection on which nothing happens */
 #define BACKLOG 16
@@ -125,24 +127,6 @@ static struct slot *slot_of(struct ntm_stub *stub, uint64_t tag)
 
 /* Sockets */
 
-/* A peer's packets reach our interface too; an address is this host's if it can be bound */
-static bool is_local(const union ntm_addr *from)
-{
-	union ntm_addr addr = *from;
-	int fd = socket(addr.sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	bool local;
-
-	if (fd < 0)
-		return false;
-	if (addr.sa.sa_family == AF_INET)
-		addr.v4.sin_port = 0;
-	else
-		addr.v6.sin6_port = 0;
-	local = !bind(fd, &addr.sa, ntm_addr_len(&addr));
-	close(fd);
-	return local;
-}
-
 /* For UDP, SO_REUSEADDR would let two have the port */
 static int set_options(int fd, int family, int type)
 {
@@ -181,7 +165,8 @@ static void take_datagram(struct listener *listener, const union ntm_addr *from,
 	struct ntm_stub *stub = listener->stub;
 	struct slot *slot;
 
-	if (len < HEADER || !is_local(from))
+	/* A peer's packets reach our interface, too */
+	if (len < HEADER || !ntm_netif_is_local(from))
 		return;
 	slot = new_slot(stub);
 	if (!slot)
@@ -339,7 +324,8 @@ static bool is_local_stream(const struct stream *stream)
 	union ntm_addr from;
 
 	return !uv_tcp_getpeername(&stream->tcp, (struct sockaddr *)&name, &size) &&
-	       !ntm_addr_from_sockaddr(&from, (struct sockaddr *)&name) && is_local(&from);
+	       !ntm_addr_from_sockaddr(&from, (struct sockaddr *)&name) &&
+	       ntm_netif_is_local(&from);
 }
 
 /* One too many is taken all the same, and closed: libuv asks no more until it was accepted */

@@ -27,9 +27,17 @@ is "an answer larger than a datagram comes whole by TCP" \
 	"$(on a dig +short +tcp +bufsize=1232 @100.64.0.1 large.example.org TXT | tr -d '" \n' | wc -c)" 3000
 
 # From outside, over the wire, nobody is answered
+from_outside() {
+	on ns dig +tries=1 +time=1 @100.64.0.1 alice.example.net "$@" 2>&1 || true
+}
 on ns ip route add 100.64.0.0/16 via 192.0.2.10
-like "other hosts are not heard" "$(on ns dig +tries=1 +time=1 @100.64.0.1 alice.example.net 2>&1 || true)" 'no servers could be reached|timed out'
-like "by TCP neither" "$(on ns dig +tcp +tries=1 +time=1 @100.64.0.1 alice.example.net 2>&1 || true)" 'end of file|reset|no servers'
+like "other hosts are not heard" "$(from_outside)" 'no servers could be reached|timed out'
+like "by TCP neither" "$(from_outside +tcp)" 'end of file|reset|no servers'
+on a sysctl -qw net.ipv4.ip_nonlocal_bind=1
+like "nor where programs may bind to any address" "$(from_outside)" 'no servers could be reached|timed out'
+like "by TCP" "$(from_outside +tcp)" 'end of file|reset|no servers'
+is "while this host is" "$(on a dig +short -b 127.0.0.7 @100.64.0.1 alice.example.net A)" 100.64.0.7
+on a sysctl -qw net.ipv4.ip_nonlocal_bind=0
 
 # A second ntmd does not interfere
 like "there can be only one" "$(on a ntm-dns serve file ntm0 example.net 127.0.0.1 - 1.2.3.4 ::1 2>&1 || true)" "another ntmd"
