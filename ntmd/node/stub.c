@@ -227,6 +227,12 @@ static void on_stream_timer(uv_timer_t *timer)
 	close_stream(timer->data);
 }
 
+/* From now on something has to happen on it within that time: the next query, or the answer */
+static void restart_timer(struct stream *stream)
+{
+	uv_timer_start(&stream->timer, on_stream_timer, EXPIRE_MS, 0);
+}
+
 static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
 	struct stream *stream = handle->data;
@@ -259,6 +265,7 @@ static void take_query(struct stream *stream, size_t len)
 		return;
 	}
 	uv_read_stop((uv_stream_t *)&stream->tcp);
+	restart_timer(stream);
 	slot->stream = stream;
 	stream->slot = slot;
 	memcpy(stub->buf, stream->buf + 2, len - 2);
@@ -273,7 +280,7 @@ static void read_on(struct stream *stream)
 {
 	size_t len = whole_query(stream);
 
-	uv_timer_start(&stream->timer, on_stream_timer, EXPIRE_MS, 0);
+	restart_timer(stream);
 	if (len)
 		take_query(stream, len);
 	else if (uv_read_start((uv_stream_t *)&stream->tcp, on_room, on_bytes))

@@ -346,6 +346,23 @@ static void test_tcp_idle(void **state)
 	close(fd);
 }
 
+/* A query that comes after a while has as much time as any other */
+static void test_tcp_idle_before(void **state)
+{
+	int fd;
+
+	(void)state;
+	how = HOLD;
+	fd = dial(&addr4, SOCK_STREAM);
+	turn(7000);
+	send_framed(fd);
+	turn_until(1);
+	turn(5000);
+	assert_int_equal(ntm_stub_reply(stub, tags[0], query, QUERY_LEN), 0);
+	expect_framed(fd);
+	close(fd);
+}
+
 static void test_close_in_callback(void **state)
 {
 	int udp, tcp;
@@ -380,11 +397,17 @@ static void test_taken(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_udp),		  TEST(test_udp_bad),
-		TEST(test_bound),	  TEST(test_tcp),
-		TEST(test_tcp_in_pieces), TEST(test_tcp_long_answer),
-		TEST(test_tcp_bad),	  TEST(test_tcp_bound),
-		TEST(test_tcp_idle),	  TEST(test_close_in_callback),
+		TEST(test_udp),
+		TEST(test_udp_bad),
+		TEST(test_bound),
+		TEST(test_tcp),
+		TEST(test_tcp_in_pieces),
+		TEST(test_tcp_long_answer),
+		TEST(test_tcp_bad),
+		TEST(test_tcp_bound),
+		TEST(test_tcp_idle),
+		TEST(test_tcp_idle_before),
+		TEST(test_close_in_callback),
 		TEST(test_taken),
 	};
 
