@@ -177,8 +177,8 @@ static bool is_told(const struct ntm_node *node, const struct ntm_dp_lease *leas
 	union ntm_addr now[2], then[2];
 	int count;
 
-	if (!node->dnsconf || strcmp(told->zone, lease->zone) != 0 ||
-	    told->zone_count != lease->zone_count)
+	if (!node->dnsconf || ntm_dnsconf_failed(node->dnsconf) ||
+	    strcmp(told->zone, lease->zone) != 0 || told->zone_count != lease->zone_count)
 		return false;
 	for (unsigned int i = 0; i < lease->zone_count; i++)
 		if (strcmp(told->zones[i].name, lease->zones[i].name) != 0)

@@ -26,6 +26,7 @@ struct ntm_dnsconf {
 	int sock; /* to the guard; -1: there is none, since nothing was told */
 	pid_t guard;
 	bool late; /* it was not done when the caller would not wait any longer */
+	bool failed;
 	union ntm_addr stub4, stub6;
 	unsigned int count;
 	union ntm_addr servers[NTM_DNSCONF_SERVERS];
@@ -123,20 +124,35 @@ static void on_report(uv_poll_t *poll, int status, int events)
 		return;
 	}
 	uv_poll_stop(poll);
+	conf->failed = true;
 	if (err)
 		ntm_warn("dns: the guard of this host's settings has ended");
 	else
 		ntm_warn("dns: %s", report.why);
 }
 
+/* False: nothing came within that time, whatever signals did */
+static bool is_readable(int sock, unsigned int max_ms)
+{
+	struct pollfd fd = { .fd = sock, .events = POLLIN };
+	const uint64_t end = uv_hrtime() + max_ms * 1000000ULL;
+	uint64_t now;
+	int ready;
+
+	do {
+		now = uv_hrtime();
+		ready = poll(&fd, 1, now < end ? (int)((end - now + 999999) / 1000000) : 0);
+	} while (ready < 0 && errno == EINTR);
+	return ready != 0;
+}
+
 /* The first report, for which the caller waits */
 static int await_report(struct ntm_dnsconf *conf, char *why, size_t size)
 {
-	struct pollfd fd = { .fd = conf->sock, .events = POLLIN };
 	struct ntm_dnsconf_report report;
 	int err;
 
-	if (poll(&fd, 1, WAIT_MS) == 0) {
+	if (!is_readable(conf->sock, WAIT_MS)) {
 		conf->late = true;
 		snprintf(why, size, "a manager that is still being told");
 		return 0;
@@ -262,6 +278,11 @@ int ntm_dnsconf_set(struct ntm_dnsconf **out, uv_loop_t *loop, const char *how, 
 	else
 		*out = conf;
 	return err;
+}
+
+bool ntm_dnsconf_failed(const struct ntm_dnsconf *conf)
+{
+	return conf->failed;
 }
 
 static bool is_stub(const struct ntm_dnsconf *conf, const union ntm_addr *addr)

@@ -9,6 +9,7 @@
 #ifndef NTM_DNSCONF_H
 #define NTM_DNSCONF_H
 
+#include <stdbool.h>
 #include <uv.h>
 #include "common/addr.h"
 
@@ -33,6 +34,8 @@ int ntm_dnsconf_set(struct ntm_dnsconf **conf, uv_loop_t *loop, const char *how,
 		    unsigned int ifindex, const char *const *zones, unsigned int count,
 		    const union ntm_addr *stub4, const union ntm_addr *stub6, char *why,
 		    size_t size);
+/** ntm_dnsconf_failed() - was nothing told after all, or has the guard ended: it is worth another try */
+bool ntm_dnsconf_failed(const struct ntm_dnsconf *conf);
 /**
  * ntm_dnsconf_upstream() - the name servers of this host besides us; returns how many
  *

@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -14,7 +15,9 @@
 #include "node/dnsconf.h"
 #include "node/dnsconf_method.h"
 
-static unsigned int slow_ms;
+static unsigned int report_ms, slow_ms;
+static int report_err;
+static char why[100];
 static uv_loop_t loop;
 
 int ntm_dnsconf_read(const char *path, char *text, size_t size)
@@ -28,13 +31,15 @@ int ntm_dnsconf_read(const char *path, char *text, size_t size)
 /* Reports, waits for the end of the socket, and takes its time */
 void ntm_dnsconf_guard(int sock, const struct ntm_dnsconf_job *job)
 {
-	const struct ntm_dnsconf_report report = { .why = "a test" };
+	const struct ntm_dnsconf_report report = { .err = report_err, .why = "a test" };
 	struct pollfd fd = { .fd = sock, .events = POLLIN };
 
 	(void)job;
+	usleep(report_ms * 1000);
 	if (send(sock, &report, sizeof(report), 0) != sizeof(report))
 		_exit(1);
-	(void)poll(&fd, 1, -1);
+	if (!report_err)
+		(void)poll(&fd, 1, -1);
 	usleep(slow_ms * 1000);
 	_exit(0);
 }
@@ -56,7 +61,6 @@ static struct ntm_dnsconf *set(const char *how)
 	const char *zone = "example.net";
 	const union ntm_addr stub = test_addr("100.64.0.1:53");
 	struct ntm_dnsconf *conf;
-	char why[100];
 
 	assert_int_equal(ntm_dnsconf_set(&conf, &loop, how, "lo", 1, &zone, 1, &stub, NULL, why,
 					 sizeof(why)),
@@ -90,6 +94,81 @@ static void test_slow(void **state)
 	assert_false(has_children());
 }
 
+static void on_timer(uv_timer_t *timer)
+{
+	uv_close((uv_handle_t *)timer, NULL);
+}
+
+/* A guard does not keep the loop alive */
+static void turn(unsigned int ms)
+{
+	uv_timer_t timer;
+
+	uv_update_time(&loop);
+	uv_timer_init(&loop, &timer);
+	uv_timer_start(&timer, on_timer, ms, 0);
+	uv_run(&loop, UV_RUN_DEFAULT);
+}
+
+/* What fails after nobody waits any more is worth another try */
+static void test_late_failure(void **state)
+{
+	struct ntm_dnsconf *conf;
+
+	(void)state;
+	slow_ms = 0;
+	report_ms = 2300;
+	report_err = -EIO;
+	conf = set("file");
+	assert_string_equal(why, "a manager that is still being told");
+	assert_false(ntm_dnsconf_failed(conf));
+	for (int i = 0; i < 50 && !ntm_dnsconf_failed(conf); i++)
+		turn(100);
+	assert_true(ntm_dnsconf_failed(conf));
+	undo(conf);
+	report_err = 0;
+	report_ms = 0;
+	conf = set("file");
+	turn(100);
+	assert_false(ntm_dnsconf_failed(conf));
+	undo(conf);
+}
+
+static void on_alarm(int number)
+{
+	(void)number;
+}
+
+static void alarm_each(suseconds_t us)
+{
+	const struct itimerval timer = { .it_interval = { .tv_usec = us },
+					 .it_value = { .tv_usec = us } };
+
+	setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+/* Signals neither end the wait for a report nor draw it out */
+static void test_signals(void **state)
+{
+	const struct sigaction action = { .sa_handler = on_alarm };
+	uint64_t began;
+
+	(void)state;
+	sigaction(SIGALRM, &action, NULL);
+	slow_ms = 0;
+	report_ms = 700;
+	alarm_each(100000);
+	undo(set("file"));
+	assert_string_equal(why, "a test");
+	report_ms = 3000;
+	began = uv_hrtime();
+	undo(set("file"));
+	alarm_each(0);
+	assert_string_equal(why, "a manager that is still being told");
+	assert_in_range((uv_hrtime() - began) / 1000000, 1990, 4500);
+	report_ms = 0;
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -107,6 +186,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_quick),
 		cmocka_unit_test(test_slow),
+		cmocka_unit_test(test_late_failure),
+		cmocka_unit_test(test_signals),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
