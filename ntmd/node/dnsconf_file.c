@@ -3,7 +3,8 @@
  * /etc/resolv.conf itself, where nothing looks after it. The file of before
  * is kept beside ntmd's own (a symbolic link as such), and is put back only in
  * the place of a file that bears our mark: what somebody else wrote since
- * stays.
+ * stays. While the kept one is a link, its target is what its owner goes on
+ * writing, and what ours is made of.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -141,34 +142,70 @@ static void file_undo(const char *ifname)
 		unlink(KEPT);
 }
 
-static int write_ours(char *old, const struct ntm_dnsconf_job *job)
+/* What the link that was in our place leads to; NULL: there was none */
+static const char *kept_target(char buf[PATH_MAX])
+{
+	char target[PATH_MAX];
+	int len;
+
+	if (read_link(KEPT, target) <= 0)
+		return NULL;
+	len = snprintf(buf, PATH_MAX, "%s%s", *target == '/' ? "" : "/etc/", target);
+	return len < PATH_MAX ? buf : NULL;
+}
+
+static const char *file_source(char buf[PATH_MAX])
+{
+	const char *target = kept_target(buf);
+
+	return target ? target : NTM_RESOLV_CONF;
+}
+
+/* @text: resolv.conf as it stands; into what ours is to be made of. A target that is not there at the moment changes nothing. */
+static int take_base(char *text)
+{
+	char path[PATH_MAX], target[NTM_RESOLV_MAX];
+	int err = 0;
+
+	if (is_ours(text) && kept_target(path) && !ntm_dnsconf_read(path, target, sizeof(target)))
+		memcpy(text, target, strlen(target) + 1);
+	else if (!is_ours(text))
+		err = keep(text);
+	ntm_resolv_strip(text);
+	return err;
+}
+
+/* @have: resolv.conf as it stands */
+static int write_ours(const char *base, const char *have, const struct ntm_dnsconf_job *job)
 {
 	char text[NTM_RESOLV_MAX + 256], stub[INET6_ADDRSTRLEN];
 	int err;
 
-	ntm_resolv_strip(old);
 	ntm_dnsconf_host_str(ntm_dnsconf_stub(job), stub);
-	err = ntm_resolv_write(old, stub, text, sizeof(text));
-	return err ? err : replace_resolv_conf(text);
+	err = ntm_resolv_write(base, stub, text, sizeof(text));
+	if (err || !strcmp(text, have))
+		return err;
+	return replace_resolv_conf(text);
 }
 
 static int file_set(const struct ntm_dnsconf_job *job, char *why, size_t size)
 {
-	char old[NTM_RESOLV_MAX];
+	char have[NTM_RESOLV_MAX], base[NTM_RESOLV_MAX];
 	const char *path = NTM_RESOLV_CONF;
-	int err = ntm_dnsconf_read(path, old, sizeof(old));
+	int err = ntm_dnsconf_read(path, have, sizeof(have));
 
 	if (err == -ENOENT) {
-		old[0] = '\0';
+		have[0] = '\0';
 		err = 0;
 	}
-	if (!err && !is_ours(old)) {
+	if (!err) {
 		path = KEPT;
-		err = keep(old);
+		memcpy(base, have, strlen(have) + 1);
+		err = take_base(base);
 	}
 	if (!err) {
 		path = NTM_RESOLV_CONF;
-		err = write_ours(old, job);
+		err = write_ours(base, have, job);
 	}
 	if (err)
 		snprintf(why, size, "%s: %s", path, strerror(-err));
@@ -184,7 +221,7 @@ static bool file_fits(const struct ntm_dnsconf_host *host)
 const struct ntm_dnsconf_method ntm_dnsconf_file = {
 	.name = "file",
 	.title = NTM_RESOLV_CONF,
-	.source = NTM_RESOLV_CONF,
+	.source = file_source,
 	.is_file = true,
 	.fits = file_fits,
 	.set = file_set,

@@ -43,6 +43,8 @@
 
 struct guard {
 	int lock;
+	int watch;
+	char source[PATH_MAX]; /* read last */
 	const struct ntm_dnsconf_job *job;
 	const struct ntm_dnsconf_method *method;
 	struct ntm_dnsconf_report report;
@@ -202,6 +204,14 @@ static bool is_stub(const struct ntm_dnsconf_job *job, const union ntm_addr *add
 	return ntm_addr_equal(addr, &job->stub4) || ntm_addr_equal(addr, &job->stub6);
 }
 
+static void take_source(struct guard *guard)
+{
+	char buf[PATH_MAX];
+	const char *source = guard->method->source ? guard->method->source(buf) : NTM_RESOLV_CONF;
+
+	snprintf(guard->source, sizeof(guard->source), "%s", source);
+}
+
 /* The servers of the host besides us; true: others than before */
 static bool find_servers(struct guard *guard)
 {
@@ -209,7 +219,8 @@ static bool find_servers(struct guard *guard)
 	char text[NTM_RESOLV_MAX];
 	struct ntm_resolv resolv;
 
-	if (ntm_dnsconf_read(guard->method->source, text, sizeof(text)))
+	take_source(guard);
+	if (ntm_dnsconf_read(guard->source, text, sizeof(text)))
 		return false;
 	ntm_resolv_parse(&resolv, text);
 	guard->report.count = 0;
@@ -262,34 +273,68 @@ static int choose(struct guard *guard)
 
 /* Watching */
 
-static int watch_files(void)
+static void watch_dir(int fd, const char *dir)
+{
+	(void)inotify_add_watch(fd, dir, IN_CLOSE_WRITE | IN_MOVED_TO | IN_ONLYDIR);
+}
+
+/* A directory that is watched already stays so; where the source is a link, its target is what somebody writes */
+static void watch_source(const struct guard *guard)
+{
+	char path[PATH_MAX];
+	const char *slash;
+
+	if (!realpath(guard->source, path))
+		snprintf(path, sizeof(path), "%s", guard->source);
+	slash = strrchr(path, '/');
+	if (!slash)
+		return;
+	path[slash - path] = '\0';
+	watch_dir(guard->watch, *path ? path : "/");
+}
+
+/* Without it, ntmd goes on with the servers that it knows */
+static void watch_files(struct guard *guard)
 {
 	static const char *const dirs[] = { "/etc", "/run/systemd/resolve", "/run/NetworkManager",
 					    "/run/resolvconf" };
-	int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 
-	/* Without it, ntmd goes on with the servers that it knows */
-	for (size_t i = 0; fd >= 0 && i < sizeof(dirs) / sizeof(dirs[0]); i++)
-		(void)inotify_add_watch(fd, dirs[i], IN_CLOSE_WRITE | IN_MOVED_TO | IN_ONLYDIR);
-	return fd;
+	guard->watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	for (size_t i = 0; guard->watch >= 0 && i < sizeof(dirs) / sizeof(dirs[0]); i++)
+		watch_dir(guard->watch, dirs[i]);
+	if (guard->watch >= 0)
+		watch_source(guard);
 }
 
-static bool is_resolv_conf(const struct inotify_event *event)
+static bool is_name_of(const char *path, const char *name)
 {
-	return event->len && !strcmp(event->name, "resolv.conf");
+	const char *slash = strrchr(path, '/');
+
+	return !strcmp(slash ? slash + 1 : path, name);
 }
 
-static bool drain(int fd)
+/* Directories as busy as /run are among those that are watched */
+static bool matters(const struct guard *guard, const struct inotify_event *event)
+{
+	char path[PATH_MAX];
+
+	if (!event->len)
+		return false;
+	return is_name_of(NTM_RESOLV_CONF, event->name) || is_name_of(guard->source, event->name) ||
+	       (realpath(guard->source, path) && is_name_of(path, event->name));
+}
+
+static bool drain(const struct guard *guard)
 {
 	char buf[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
 	bool found = false;
 	ssize_t len;
 
-	while ((len = read(fd, buf, sizeof(buf))) > 0) {
+	while ((len = read(guard->watch, buf, sizeof(buf))) > 0) {
 		for (char *at = buf; at < buf + len;) {
 			const struct inotify_event *event = (const struct inotify_event *)at;
 
-			found |= is_resolv_conf(event);
+			found |= matters(guard, event);
 			at += sizeof(*event) + event->len;
 		}
 	}
@@ -299,13 +344,9 @@ static bool drain(int fd)
 /* Somebody wrote the file anew, without us: as the host moves to another network, say */
 static void set_again(struct guard *guard)
 {
-	struct ntm_resolv resolv;
-	char text[NTM_RESOLV_MAX], why[160];
+	char why[160];
 
-	if (ntm_dnsconf_read(guard->method->source, text, sizeof(text)))
-		return;
-	ntm_resolv_parse(&resolv, text);
-	if (resolv.owner != NTM_RESOLV_OURS && guard->method->set(guard->job, why, sizeof(why)))
+	if (!access(NTM_RESOLV_CONF, R_OK) && guard->method->set(guard->job, why, sizeof(why)))
 		ntm_warn("dns: %s", why);
 }
 
@@ -315,26 +356,44 @@ static void files_changed(struct guard *guard)
 		set_again(guard);
 	if (find_servers(guard))
 		tell(guard);
+	watch_source(guard);
+}
+
+static uint64_t now_ms(void)
+{
+	return uv_hrtime() / 1000000;
+}
+
+/* @due_ms: 0: never */
+static int left_ms(uint64_t due_ms)
+{
+	const uint64_t now = now_ms();
+
+	if (!due_ms)
+		return -1;
+	return due_ms > now ? (int)(due_ms - now) : 0;
 }
 
 /* Until ntmd closes its end of the socket, in one way or another. It never sends anything. */
 static void stand_guard(struct guard *guard)
 {
-	struct pollfd fds[2] = { { .fd = SOCK, .events = POLLIN },
-				 { .fd = watch_files(), .events = POLLIN } };
-	bool changed = true; /* while nobody watched, perhaps */
+	struct pollfd fds[2] = { { .fd = SOCK, .events = POLLIN }, { .events = POLLIN } };
+	uint64_t due_ms =
+		now_ms() + SETTLE_MS; /* something changed while nobody watched, perhaps */
 
+	watch_files(guard);
+	fds[1].fd = guard->watch;
 	for (;;) {
-		int ready = poll(fds, 2, changed ? SETTLE_MS : -1);
+		int ready = poll(fds, 2, left_ms(due_ms));
 
 		if (ready < 0 && errno != EINTR)
 			return;
 		if (ready > 0 && fds[0].revents)
 			return;
-		if (ready > 0 && fds[1].revents)
-			changed |= drain(fds[1].fd);
-		if (ready == 0) {
-			changed = false;
+		if (ready > 0 && fds[1].revents && drain(guard) && !due_ms)
+			due_ms = now_ms() + SETTLE_MS;
+		if (due_ms && now_ms() >= due_ms) {
+			due_ms = 0;
 			files_changed(guard);
 		}
 	}

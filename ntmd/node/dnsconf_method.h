@@ -32,8 +32,9 @@ struct ntm_dnsconf_host {
  * struct ntm_dnsconf_method - one manager of DNS
  * @name:	as in ntmd.conf
  * @title:	as told to people
- * @source:	the file that lists the servers besides us
- * @is_file:	@source is what was changed: where we are not in it, set() is due again
+ * @source:	the file that lists the servers besides us, as things stand; NULL: NTM_RESOLV_CONF. It may return @buf
+ * @is_file:	NTM_RESOLV_CONF is what was changed, so that set() is due again when somebody else writes it, or what it was made of.
+ *		It has no effect where nothing is to be changed
  * @by_bus:	CAP_NET_ADMIN is what the manager wants to see
  * @fits:	does it look after DNS on this host
  * @set:	0, or a negative errno with the reason; what failed halfway is undone by undo()
@@ -42,7 +43,7 @@ struct ntm_dnsconf_host {
 struct ntm_dnsconf_method {
 	const char *name;
 	const char *title;
-	const char *source;
+	const char *(*source)(char buf[PATH_MAX]);
 	bool is_file;
 	bool by_bus;
 	bool (*fits)(const struct ntm_dnsconf_host *host);

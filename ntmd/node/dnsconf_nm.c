@@ -280,7 +280,6 @@ static bool nm_fits(const struct ntm_dnsconf_host *host)
 const struct ntm_dnsconf_method ntm_dnsconf_nm = {
 	.name = "networkmanager",
 	.title = "NetworkManager (D-Bus)",
-	.source = NTM_RESOLV_CONF,
 	.by_bus = true,
 	.fits = nm_fits,
 	.set = nm_set,

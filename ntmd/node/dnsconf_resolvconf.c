@@ -179,7 +179,6 @@ static bool resolvconf_fits(const struct ntm_dnsconf_host *host)
 const struct ntm_dnsconf_method ntm_dnsconf_resolvconf = {
 	.name = "resolvconf",
 	.title = "resolvconf",
-	.source = NTM_RESOLV_CONF,
 	.fits = resolvconf_fits,
 	.set = resolvconf_set,
 	.undo = resolvconf_undo,

@@ -156,10 +156,16 @@ static bool resolved_fits(const struct ntm_dnsconf_host *host)
 	return asks_resolved(host) && ntm_bus_has(manager.name);
 }
 
+static const char *resolved_source(char buf[PATH_MAX])
+{
+	(void)buf;
+	return NTM_RESOLVED_CONF;
+}
+
 const struct ntm_dnsconf_method ntm_dnsconf_resolved = {
 	.name = "resolved",
 	.title = "systemd-resolved (D-Bus)",
-	.source = NTM_RESOLVED_CONF,
+	.source = resolved_source,
 	.by_bus = true,
 	.fits = resolved_fits,
 	.set = resolved_set,

@@ -74,6 +74,23 @@ check "killed: the link is back" eventually 3 on a test -L /etc/resolv.conf
 is "to the same file" "$(on a readlink /etc/resolv.conf)" /run/else.conf
 check "which nobody touched" on a cmp /run/else.conf /tmp/before
 
+# Its owner goes on writing it; the link is a relative one, as most are
+on a ln -sfn ../run/else.conf /etc/resolv.conf
+serve file
+check "we are where the link was" eventually 5 finds_zone
+cp /tmp/moved "$(file_of a /run/else.new)"
+on a mv /run/else.new /run/else.conf
+check "what the owner writes is in our file soon" eventually 5 on a grep -q 192.0.2.54 /etc/resolv.conf
+check "its server is asked" eventually 5 upstream_is 192.0.2.54:53
+check "others are found" eventually 5 finds_others 192.0.2.81
+check "and the zone" finds_zone
+cp /tmp/before "$(file_of a /run/else.conf)"
+check "and so when it is written in place" eventually 5 upstream_is 192.0.2.53:53
+stop a ntm-dns
+is "the end brings the link back" "$(on a readlink /etc/resolv.conf)" ../run/else.conf
+check "to what the owner wrote" on a cmp /run/else.conf /tmp/before
+on a ln -sfn /run/else.conf /etc/resolv.conf
+
 # A power cut: ntmd and its guard at once, and /run is gone
 serve file
 kill9_both
