@@ -105,6 +105,27 @@ check_names "the next ntmd"
 stop a ntm-dns
 is "and ends in what was before both" "$(on a readlink /etc/resolv.conf)" /run/else.conf
 
+# As the unit has it: nothing of /etc can be written but what it says
+on a rm /etc/resolv.conf
+cp /tmp/before "$conf"
+# shellcheck disable=SC2016 # expanded by the inner shell
+sandbox='
+	mount --bind /etc /etc
+	mount -o remount,bind,ro /etc
+	for path in $(sed -n "s/^ReadWritePaths=//p" /mnt/lab/src/scripts/systemd/ntmd.service); do
+		path=${path#-}
+		case $path in /etc*) mount --bind $path $path && mount -o remount,bind,rw $path ;; esac
+	done
+	exec "$@"'
+serve file unshare --mount sh -e -c "$sandbox" sh
+check_names "as the unit has it"
+cp /tmp/moved "$(file_of a /etc/new.conf)"
+on a mv /etc/new.conf /etc/resolv.conf
+check "a new file is renamed into place: we are in it soon" eventually 5 grep -q 100.64.0.1 "$conf"
+check "its server is asked" eventually 5 upstream_is 192.0.2.54:53
+stop a ntm-dns
+check "the end leaves the new file" cmp "$conf" /tmp/moved
+
 # A file that is a mount of its own, as in containers
 on a rm /etc/resolv.conf
 cp /tmp/before "$conf"
