@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <systemd/sd-bus.h>
+#include <unistd.h>
 
 #include "dnsconf_bus.h"
 #include "dnsconf_method.h"
@@ -16,6 +17,7 @@
 /* Below 50 (VPNs) and 100 (others) we come first; a negative one would shut all others out */
 #define PRIORITY 10
 #define PRESERVE_EXTERNAL_IP 1U
+#define NO_STUB_CONF "/run/NetworkManager/no-stub-resolv.conf"
 
 static const struct ntm_bus_peer manager = {
 	.name = "org.freedesktop.NetworkManager",
@@ -277,9 +279,20 @@ static bool nm_fits(const struct ntm_dnsconf_host *host)
 	return ntm_bus_has(manager.name);
 }
 
+/*
+ * With a cache of its own (dns=dnsmasq), resolv.conf names that cache alone; and it asks us for names of the zones, so that what
+ * we passed on to it would come back. An older NetworkManager does not write the other file.
+ */
+static const char *nm_source(char buf[PATH_MAX])
+{
+	(void)buf;
+	return access(NO_STUB_CONF, R_OK) ? NTM_RESOLV_CONF : NO_STUB_CONF;
+}
+
 const struct ntm_dnsconf_method ntm_dnsconf_nm = {
 	.name = "networkmanager",
 	.title = "NetworkManager (D-Bus)",
+	.source = nm_source,
 	.by_bus = true,
 	.fits = nm_fits,
 	.set = nm_set,

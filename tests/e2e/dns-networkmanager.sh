@@ -100,3 +100,18 @@ eventually 5 servers_are "100.64.0.1 192.0.2.53"
 kill9_both
 on a ip link del ntm0
 check "or the interface is gone" eventually 5 as_before
+
+# With a cache between it and the name servers, which asks us for the zone, and is not to be asked by us
+stop a nm
+sed -i 's/^dns=.*/dns=dnsmasq/' "$(file_of a /etc/NetworkManager/NetworkManager.conf)"
+ntm_link
+bg a nm NetworkManager --no-daemon --log-level=INFO
+check "with a cache, resolv.conf names that" eventually 30 servers_are 127.0.0.1
+serve networkmanager
+check "told: names of the zone are found" eventually 10 finds_zone
+check "the server behind the cache is known" eventually 5 upstream_is 192.0.2.53:53
+is "and asked" "$(on a dig +short +tries=1 +time=2 @100.64.0.1 www.example.org A)" 192.0.2.80
+on a nmcli connection modify eth0 ipv4.dns 192.0.2.54
+on a nmcli device reapply eth0
+check "as is the next one, when the host moves" eventually 5 upstream_is 192.0.2.54:53
+stop a ntm-dns
