@@ -211,6 +211,12 @@ void ntm_dns_up(struct ntm_node *node, const struct ntm_dp_lease *lease)
 	tell_resolver(node, lease, addrs, count, ifindex);
 }
 
+void ntm_dns_retry(struct ntm_node *node, const struct ntm_dp_lease *lease)
+{
+	if (node->dnsconf && ntm_dnsconf_failed(node->dnsconf))
+		ntm_dns_up(node, lease);
+}
+
 void ntm_dns_down(struct ntm_node *node)
 {
 	ntm_dnsconf_undo(node->dnsconf);

@@ -65,5 +65,17 @@ check "killed: the file is as before" eventually 5 file_as_before
 check "cn finds others" finds cn www.example.org 192.0.2.80
 again cn ntmd
 check "started again, it is told again" eventually 10 grep -q 'nameserver 100\.64\.0\.1$' "$(file_of cn /etc/resolv.conf)"
+# What its guard told, nobody looks after any more
+old=$(guard)
+has_new_guard() {
+	local new
+	new=$(guard)
+	[ -n "$new" ] && [ "$new" != "$old" ]
+}
+kill -9 "$old"
+ip -n cn addr add 192.0.2.21/24 dev eth0
+check "its guard killed, the next registration brings another" eventually 10 has_new_guard
+check "which tells it again" eventually 5 grep -q 'nameserver 100\.64\.0\.1$' "$(file_of cn /etc/resolv.conf)"
+check "cn finds others" eventually 5 finds cn www.example.org 192.0.2.80
 stop cn ntmd
 check "and undone" file_as_before
