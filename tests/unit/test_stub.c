@@ -133,7 +133,7 @@ static void send_framed(int fd)
 
 static void expect_framed(int fd)
 {
-	uint8_t buf[512];
+	uint8_t buf[512] = { 0 };
 
 	assert_int_equal(receive(fd, buf, 2 + QUERY_LEN, 1000), 2 + QUERY_LEN);
 	assert_int_equal(buf[1], QUERY_LEN);
