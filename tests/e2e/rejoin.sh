@@ -3,6 +3,7 @@
 # a member of, it stays; until the other one has given it a lease.
 # on: host
 # on-long: qemu-6.12
+# without: mixed: one node is looked at
 # timeout: 240
 #
 #   dc (example.net), other (other.example) ---- internet ---- mn, cn
