@@ -705,22 +705,13 @@ static bool ntm_recv_has_data(const struct sk_buff *skb, unsigned int off, unsig
 	return false;
 }
 
-static unsigned int ntm_recv_udp(struct sk_buff *skb, const struct nf_hook_state *state,
-				 unsigned int udp, u8 tos)
+/* BH disabled. */
+static unsigned int ntm_recv_for(struct ntm_dev *ndev, struct sk_buff *skb,
+				 const struct nf_hook_state *state, unsigned int udp,
+				 unsigned int end, u8 tos)
 {
 	unsigned int off = udp + sizeof(struct udphdr);
-	struct udphdr *uh, buf;
-	struct ntm_dev *ndev;
-	unsigned int end;
 
-	uh = skb_header_pointer(skb, udp, sizeof(buf), &buf);
-	if (!uh)
-		return NF_ACCEPT;
-	ndev = ntm_recv_dev(state->net, skb, uh->dest);
-	if (likely(!ndev))
-		return NF_ACCEPT;
-
-	end = ntm_recv_aggregated(skb) ? skb->len : udp + ntohs(uh->len);
 	if (end <= off || end > skb->len || !ntm_recv_has_data(skb, off, end) ||
 	    !ntm_recv_local(state->net, state->in, skb))
 		return NF_ACCEPT;
@@ -734,6 +725,28 @@ static unsigned int ntm_recv_udp(struct sk_buff *skb, const struct nf_hook_state
 	nf_reset_ct(skb);
 	ntm_recv_take(ndev, skb, udp, end, tos);
 	return NF_STOLEN;
+}
+
+static unsigned int ntm_recv_udp(struct sk_buff *skb, const struct nf_hook_state *state,
+				 unsigned int udp, u8 tos)
+{
+	unsigned int verdict, end;
+	struct udphdr *uh, buf;
+	struct ntm_dev *ndev;
+
+	uh = skb_header_pointer(skb, udp, sizeof(buf), &buf);
+	if (!uh)
+		return NF_ACCEPT;
+	ndev = ntm_recv_dev(state->net, skb, uh->dest);
+	if (likely(!ndev))
+		return NF_ACCEPT;
+
+	end = ntm_recv_aggregated(skb) ? skb->len : udp + ntohs(uh->len);
+	/* What the raw table queued to user space comes back in process context. */
+	local_bh_disable();
+	verdict = ntm_recv_for(ndev, skb, state, udp, end, tos);
+	local_bh_enable();
+	return verdict;
 }
 
 static unsigned int ntm_recv_hook4(void *priv, struct sk_buff *skb,
