@@ -3,6 +3,7 @@
  * The netlink commands of the relay table. As in netlink.c, a request is read
  * and checked whole before anything changes.
  */
+#include <linux/ktime.h>
 #include <ntmobile/uapi.h>
 #include "dev.h"
 #include "event.h"
@@ -113,7 +114,7 @@ static void ntm_relay_apply(struct ntm_relay *relay, struct ntm_relay_req *req)
 		req->ends[i] = NULL;
 	}
 	if (req->has_rate)
-		ntm_relay_set_rate(relay, req->rate);
+		ntm_relay_set_rate(relay, req->rate, ktime_get_ns());
 }
 
 /* An entry is complete before a packet can find it. */

@@ -71,6 +71,13 @@ int ntm_relay_side_of(const struct ntm_relay *relay, const union ntm_addr *addr)
 	return -1;
 }
 
+/* How long it takes to fill a bucket. */
+static u64 ntm_relay_depth(u64 rate)
+{
+	return max_t(u64, NTM_RELAY_BURST_NS,
+		     div64_u64((u64)NTM_RELAY_AGGREGATE * NSEC_PER_SEC, rate));
+}
+
 bool ntm_relay_admit(struct ntm_relay *relay, unsigned int len, u64 now)
 {
 	u64 rate = max_t(u64, READ_ONCE(relay->rate), 1);
@@ -78,8 +85,7 @@ bool ntm_relay_admit(struct ntm_relay *relay, unsigned int len, u64 now)
 	s64 used, from;
 
 	cost = div64_u64((u64)len * NSEC_PER_SEC, rate);
-	depth = max_t(u64, NTM_RELAY_BURST_NS,
-		      div64_u64((u64)NTM_RELAY_AGGREGATE * NSEC_PER_SEC, rate));
+	depth = ntm_relay_depth(rate);
 	used = atomic64_read(&relay->used_until);
 	do {
 		from = max_t(s64, used, now);
@@ -197,8 +203,23 @@ void ntm_relay_bind(struct ntm_relay *relay, int side, struct ntm_relay_end *end
 	ntm_relay_end_set(&relay->sides[side].end, end);
 }
 
-void ntm_relay_set_rate(struct ntm_relay *relay, u64 rate)
+/*
+ * What was used stays used: ends that move, which sets the rate anew, get no
+ * fresh bucket by it. But a faster rate need not wait for what a slow one owes.
+ */
+void ntm_relay_set_rate(struct ntm_relay *relay, u64 rate, u64 now)
 {
+	s64 used, empty;
+
+	if (rate == relay->rate)
+		return;
 	WRITE_ONCE(relay->rate, rate);
-	atomic64_set(&relay->used_until, 0);
+	if (!rate)
+		return;
+	empty = now + ntm_relay_depth(rate);
+	used = atomic64_read(&relay->used_until);
+	do {
+		if (used <= empty)
+			return;
+	} while (!atomic64_try_cmpxchg(&relay->used_until, &used, empty));
 }

@@ -100,8 +100,8 @@ int ntm_relay_insert(struct ntm_relay_table *t, struct ntm_relay *relay);
 void ntm_relay_remove(struct ntm_relay_table *t, struct ntm_relay *relay);
 void ntm_relay_remove_all(struct ntm_dev *ndev);
 void ntm_relay_bind(struct ntm_relay *relay, int side, struct ntm_relay_end *end);
-/* What was used up at the old rate is forgotten. */
-void ntm_relay_set_rate(struct ntm_relay *relay, u64 rate);
+/* @now: ktime_get_ns() */
+void ntm_relay_set_rate(struct ntm_relay *relay, u64 rate, u64 now);
 /* The entry of the smallest ID that is not less than @id (host order), or NULL. */
 struct ntm_relay *ntm_relay_from(struct ntm_relay_table *t, u32 id);
 

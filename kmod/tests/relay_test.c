@@ -170,19 +170,49 @@ static void ntm_relay_rate(struct kunit *test)
 	u64 now = 5 * NSEC_PER_SEC;
 
 	/* A quarter of a second's worth at once, then as time goes by. */
-	ntm_relay_set_rate(relay, 4000000);
+	ntm_relay_set_rate(relay, 4000000, now);
 	KUNIT_EXPECT_EQ(test, ntm_test_admitted(relay, 1000, now), 1000000);
 	KUNIT_EXPECT_EQ(test, ntm_test_admitted(relay, 1000, now + NSEC_PER_MSEC), 4000);
 	KUNIT_EXPECT_EQ(test, ntm_test_admitted(relay, 1000, now + 100 * NSEC_PER_SEC), 1000000);
 
-	/* The slowest rate lets a whole aggregate pass, and no other soon. */
-	ntm_relay_set_rate(relay, 1);
+	ntm_relay_set_rate(relay, U64_MAX, now);
+	KUNIT_EXPECT_GE(test, ntm_test_admitted(relay, 65535, now), 1 << 30);
+}
+
+/* The slowest rate lets a whole aggregate pass, and no other soon. */
+static void ntm_relay_slowest(struct kunit *test)
+{
+	struct ntm_relay *relay = ntm_test_relay(test, 1);
+	u64 now = 5 * NSEC_PER_SEC;
+
+	ntm_relay_set_rate(relay, 1, now);
 	KUNIT_EXPECT_TRUE(test, ntm_relay_admit(relay, 65535, now));
 	KUNIT_EXPECT_FALSE(test, ntm_relay_admit(relay, 2, now + NSEC_PER_SEC));
 	KUNIT_EXPECT_TRUE(test, ntm_relay_admit(relay, 1, now + NSEC_PER_SEC));
+}
 
-	ntm_relay_set_rate(relay, U64_MAX);
-	KUNIT_EXPECT_GE(test, ntm_test_admitted(relay, 65535, now), 1 << 30);
+/* A rate that is set gives no more than one that stays; what a slow one owes is no other's debt. */
+static void ntm_relay_rate_again(struct kunit *test)
+{
+	struct ntm_relay *relay = ntm_test_relay(test, 1);
+	u64 now = 5 * NSEC_PER_SEC;
+
+	ntm_relay_set_rate(relay, 4000000, now);
+	KUNIT_EXPECT_EQ(test, ntm_test_admitted(relay, 1000, now), 1000000);
+	ntm_relay_set_rate(relay, 4000000, now);
+	KUNIT_EXPECT_EQ(test, ntm_test_admitted(relay, 1000, now), 0);
+	ntm_relay_set_rate(relay, 8000000, now);
+	KUNIT_EXPECT_EQ(test, ntm_test_admitted(relay, 1000, now), 0);
+	ntm_relay_set_rate(relay, 0, now);
+	ntm_relay_set_rate(relay, 4000000, now);
+	KUNIT_EXPECT_EQ(test, ntm_test_admitted(relay, 1000, now), 0);
+
+	now += NSEC_PER_SEC;
+	ntm_relay_set_rate(relay, 1, now);
+	KUNIT_EXPECT_TRUE(test, ntm_relay_admit(relay, 65535, now));
+	ntm_relay_set_rate(relay, 4000000, now);
+	KUNIT_EXPECT_EQ(test, ntm_test_admitted(relay, 1000, now), 0);
+	KUNIT_EXPECT_EQ(test, ntm_test_admitted(relay, 1000, now + NSEC_PER_MSEC), 4000);
 }
 
 static void ntm_relay_many(struct kunit *test)
@@ -214,6 +244,8 @@ static struct kunit_case ntm_relay_cases[] = {
 	KUNIT_CASE(ntm_relay_order),
 	KUNIT_CASE(ntm_relay_ends),
 	KUNIT_CASE(ntm_relay_rate),
+	KUNIT_CASE(ntm_relay_slowest),
+	KUNIT_CASE(ntm_relay_rate_again),
 	KUNIT_CASE(ntm_relay_many),
 	KUNIT_CASE(ntm_relay_size),
 	{}
