@@ -483,7 +483,10 @@ static int ntm_parse_key(struct genl_info *info, struct nlattr *nest,
 	return 0;
 }
 
-/* Whatever happens, no secret is left in the request; the last one given counts, but each is wiped. */
+/*
+ * Whatever happens, no secret is left in the request; the last one given counts, but each is wiped.
+ * (One that the policy refuses never gets here: netlink frees it as it is.)
+ */
 static int ntm_get_key(struct genl_info *info, struct ntm_path_req *req)
 {
 	struct nlattr *nest = info->attrs[NTM_A_KEY];

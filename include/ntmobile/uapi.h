@@ -86,7 +86,8 @@
  * @NTM_EV_KEY_CONFIRMED: event: PATH_ID, EPOCH: first authenticated packet
  *	under a pending key; it is now the sending key.
  * @NTM_EV_AUTH_BURST: event: IFINDEX, DROPS (number within the last second).
- *	PATH_ID where they were for one path.
+ *	PATH_ID: of the packet that made the number full; others may have been for
+ *	other paths.
  * @NTM_EV_MTU: event: PATH_ID, MTU: path MTU (inner bytes) changed.
  * @NTM_EV_DNS: event, to the bound port only: IFINDEX, DNS_TAG, DNS_PACKET
  *	(the DNS message alone), DNS_SRC (sockaddr of the asking socket).
