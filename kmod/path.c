@@ -367,26 +367,42 @@ const struct ntm_port *ntm_path_port(const struct ntm_path *path, sa_family_t fa
 	return port && port->family == family ? port : NULL;
 }
 
-int ntm_path_move(struct ntm_path *path, const union ntm_addr *addr,
-		  const union ntm_addr *local, bool own_port)
+static bool ntm_moment_after(const struct ntm_moment *a, const struct ntm_moment *b)
 {
-	struct ntm_endpoint *ep = ntm_endpoint_new(addr, local, GFP_ATOMIC);
-
-	if (!ep)
-		return -ENOMEM;
-	ep->own_port = own_port;
-	ntm_path_set_endpoint(path, ep);
-	return 0;
+	if (a->epoch == b->epoch)
+		return a->ctr > b->ctr;
+	return (s32)(a->epoch - b->epoch) > 0;
 }
 
-bool ntm_path_may_move(struct ntm_path *path)
+int ntm_path_move(struct ntm_path *path, const union ntm_addr *addr,
+		  const union ntm_addr *local, bool own_port,
+		  const struct ntm_moment *when)
 {
-	bool may;
+	struct ntm_endpoint *old = NULL, *ep;
+	int err = 0;
 
 	spin_lock(&path->lock);
-	may = ntm_pace_take(&path->moves, jiffies64_to_msecs(get_jiffies_64()));
+	if (!ntm_moment_after(when, &path->moved)) {
+		err = -ESTALE;
+		goto out_unlock;
+	}
+	if (!ntm_pace_take(&path->moves, jiffies64_to_msecs(get_jiffies_64()))) {
+		err = -EBUSY;
+		goto out_unlock;
+	}
+	ep = ntm_endpoint_new(addr, local, GFP_ATOMIC);
+	if (!ep) {
+		err = -ENOMEM;
+		goto out_unlock;
+	}
+	ep->own_port = own_port;
+	path->moved = *when;
+	old = rcu_replace_pointer(path->endpoint, ep, lockdep_is_held(&path->lock));
+out_unlock:
 	spin_unlock(&path->lock);
-	return may;
+	if (old)
+		ntm_endpoint_free_rcu(old);
+	return err;
 }
 
 void ntm_path_set_relays(struct ntm_path *path, struct ntm_relays *relays)
@@ -453,8 +469,10 @@ int ntm_path_add_key(struct ntm_path *path, struct ntm_key *key, bool confirmed,
 		NL_SET_ERR_MSG(extack, "epoch is not the one after the current key's");
 		return -EEXIST;
 	}
-	if (!tx)
+	if (!tx) {
 		WRITE_ONCE(path->heard, key->epoch - 1);
+		path->moved.epoch = key->epoch - 1;
+	}
 	/* Without a sending key all there can be is pending, and falls. */
 	ntm_path_prune(path, tx && confirmed ? key : tx, old);
 	pending = ntm_path_slot(path, slot);

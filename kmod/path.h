@@ -64,6 +64,12 @@ struct ntm_relays {
 	struct rcu_head rcu;
 };
 
+/** struct ntm_moment - when the peer sent a packet: order of its epochs, then of its counters */
+struct ntm_moment {
+	u32 epoch;
+	u64 ctr;
+};
+
 /**
  * struct ntm_path - one tunnel
  * @by_id, @by_v4, @by_v6: nodes of the device's tables
@@ -87,7 +93,8 @@ struct ntm_relays {
  * @key_asked:	jiffies of the last NTM_EV_REKEY, never 0 since
  * @heard:	highest epoch that an authenticated packet came under; one less than
  *		the first key's before there was one
- * @moves:	how often @endpoint followed packets (ntm_pace_take()); under @lock
+ * @moved:	of the packet that @endpoint followed last; under @lock
+ * @moves:	how often it did (ntm_pace_take()); under @lock
  * @stats:	per-CPU counters
  * @ref:	tables hold one; packets in flight hold one each
  */
@@ -110,6 +117,7 @@ struct ntm_path {
 	u32 mtu_told;
 	unsigned long key_asked;
 	u32 heard;
+	struct ntm_moment moved;
 	u64 moves;
 	struct ntm_stats __percpu *stats;
 	struct kref ref;
@@ -174,24 +182,24 @@ void ntm_path_set_mtu(struct ntm_path *path, u32 mtu);
 void ntm_path_put(struct ntm_path *path);
 
 /**
- * ntm_path_move() - point a path at another endpoint
+ * ntm_path_move() - point a path at where a packet came from
  * @path:	the path
  * @addr:	the peer's real address
- * @local:	local address the peer sent to, or NULL
+ * @local:	local address the peer sent to
  * @own_port:	the peer sent to the path's own port
+ * @when:	the packet's
  *
- * Softirq or process context. Returns 0 or -ENOMEM. No event is sent.
+ * Softirq. Returns 0; -ESTALE if another processor was faster with a later packet;
+ * -EBUSY if it moved too often, since each time costs memory and an event; or
+ * -ENOMEM. No event is sent.
  */
 int ntm_path_move(struct ntm_path *path, const union ntm_addr *addr,
-		  const union ntm_addr *local, bool own_port);
-
-/* Softirq. May the path follow a packet now? Limited, since each time costs memory and an event. */
-bool ntm_path_may_move(struct ntm_path *path);
+		  const union ntm_addr *local, bool own_port,
+		  const struct ntm_moment *when);
 
 /*
- * The two halves of ntm_path_move(), for a caller that must not fail between
- * them: make an endpoint (not yet published: ntm_endpoint_free() is for that
- * case only), and publish it.
+ * For a caller that must not fail between them: make an endpoint (not yet
+ * published: ntm_endpoint_free() is for that case only), and publish it.
  */
 struct ntm_endpoint *ntm_endpoint_new(const union ntm_addr *addr,
 				      const union ntm_addr *local, gfp_t gfp);

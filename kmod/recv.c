@@ -64,7 +64,7 @@
  * @len:	bytes of plaintext in the AEAD
  * @path, @key:	of the segment in work, references, or NULL
  * @ctr:	its counter
- * @newest:	@path's newest packet is among those of this outer packet
+ * @newest:	@path's newest packet is among those of this outer packet; @when it was sent
  * @confirmed:	one of them confirmed a key
  * @packets, @bytes: received by @path
  * @merge:	where plaintext goes
@@ -85,6 +85,7 @@ struct ntm_rx {
 	struct ntm_path *path;
 	struct ntm_key *key;
 	u64 ctr;
+	struct ntm_moment when;
 	bool newest;
 	bool confirmed;
 	u32 packets;
@@ -217,9 +218,7 @@ static void ntm_recv_moved(struct ntm_rx *rx)
 		return;
 	if (ntm_recv_inside(rx) || (!same && ntm_path_is_relay(rx->path, &from)))
 		return;
-	if (!ntm_path_may_move(rx->path))
-		return;
-	if (!ntm_path_move(rx->path, &from, &to, own_port) && !same)
+	if (!ntm_path_move(rx->path, &from, &to, own_port, &rx->when) && !same)
 		ntm_event_peer_moved(rx->path, &from);
 }
 
@@ -396,8 +395,10 @@ static void ntm_recv_authentic(struct ntm_rx *rx)
 		return;
 	}
 	WRITE_ONCE(rx->path->last_rx, get_jiffies_64());
-	if (ntm_path_heard(rx->path, rx->key->epoch) && verdict == NTM_REPLAY_NEWEST)
+	if (ntm_path_heard(rx->path, rx->key->epoch) && verdict == NTM_REPLAY_NEWEST) {
+		rx->when = (struct ntm_moment){ rx->key->epoch, rx->ctr };
 		rx->newest = true;
+	}
 	if (unlikely(rcu_access_pointer(rx->path->tx) != rx->key) &&
 	    ntm_path_confirm(rx->path, rx->key)) {
 		ntm_event_key_confirmed(rx->path, rx->key->epoch);

@@ -332,6 +332,47 @@ static void ntm_path_relays(struct kunit *test)
 	ntm_path_set_relays(path, ntm_test_relays(test, 1, 0));
 }
 
+static int ntm_test_move(struct ntm_path *path, u32 addr, u32 epoch, u64 ctr)
+{
+	union ntm_addr from = { .v4 = { AF_INET, htons(4330), { cpu_to_be32(addr) } } };
+	const struct ntm_moment when = { epoch, ctr };
+	int err;
+
+	path->moves = 0;
+	local_bh_disable();
+	err = ntm_path_move(path, &from, &from, false, &when);
+	local_bh_enable();
+	return err;
+}
+
+static u32 ntm_test_where(struct ntm_path *path)
+{
+	const struct ntm_endpoint *ep;
+	u32 addr;
+
+	rcu_read_lock();
+	ep = rcu_dereference(path->endpoint);
+	addr = ep ? be32_to_cpu(ep->addr.v4.sin_addr.s_addr) : 0;
+	rcu_read_unlock();
+	return addr;
+}
+
+/* A packet that was the newest, and whose processor comes late, does not move the peer back. */
+static void ntm_path_moves(struct kunit *test)
+{
+	struct ntm_path *path = ntm_test_insert(test, 1, 1, 1);
+
+	ntm_test_add(test, path, U32_MAX, true);
+	KUNIT_EXPECT_EQ(test, ntm_test_move(path, 1, U32_MAX, 0), 0);
+	KUNIT_EXPECT_EQ(test, ntm_test_where(path), 1u);
+	KUNIT_EXPECT_EQ(test, ntm_test_move(path, 2, U32_MAX, 7), 0);
+	KUNIT_EXPECT_EQ(test, ntm_test_move(path, 1, U32_MAX, 6), -ESTALE);
+	KUNIT_EXPECT_EQ(test, ntm_test_where(path), 2u);
+	KUNIT_EXPECT_EQ(test, ntm_test_move(path, 3, 0, 0), 0);
+	KUNIT_EXPECT_EQ(test, ntm_test_move(path, 2, U32_MAX, 8), -ESTALE);
+	KUNIT_EXPECT_EQ(test, ntm_test_where(path), 3u);
+}
+
 static struct kunit_case ntm_path_cases[] = {
 	KUNIT_CASE(ntm_path_lookup),
 	KUNIT_CASE(ntm_path_conflict),
@@ -342,6 +383,7 @@ static struct kunit_case ntm_path_cases[] = {
 	KUNIT_CASE(ntm_path_keys_wrap),
 	KUNIT_CASE(ntm_path_keys_removed),
 	KUNIT_CASE(ntm_path_relays),
+	KUNIT_CASE(ntm_path_moves),
 	{}
 };
 
