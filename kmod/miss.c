@@ -19,9 +19,11 @@
 #include <linux/ipv6.h>
 #include <linux/netdevice.h>
 #include <linux/slab.h>
+#include <net/dst_metadata.h>
 #include <net/icmp.h>
 #include <net/ip.h>
 #include <net/ipv6.h>
+#include <net/route.h>
 #include "dev.h"
 #include "event.h"
 #include "miss.h"
@@ -192,13 +194,21 @@ static struct ntm_path *ntm_miss_path(struct ntm_dev *ndev, sa_family_t family,
 	return NULL;
 }
 
+/* A network's own broadcast address is known by the packet's route alone. */
+static bool ntm_miss_broadcast(const struct sk_buff *skb)
+{
+	return skb_valid_dst(skb) && skb_rtable(skb)->rt_flags & RTCF_BROADCAST;
+}
+
 /* No peer has another address, so nothing would ever come of waiting. */
-static bool ntm_miss_unicast(sa_family_t family, const struct in6_addr *key)
+static bool ntm_miss_unicast(const struct sk_buff *skb, sa_family_t family,
+			     const struct in6_addr *key)
 {
 	__be32 v4 = key->s6_addr32[0];
 
 	if (family == AF_INET)
-		return !ipv4_is_multicast(v4) && !ipv4_is_lbcast(v4);
+		return !ipv4_is_multicast(v4) && !ipv4_is_lbcast(v4) &&
+		       !ntm_miss_broadcast(skb);
 	return !ipv6_addr_is_multicast(key);
 }
 
@@ -246,7 +256,7 @@ void ntm_miss_hold(struct ntm_dev *ndev, struct sk_buff *skb)
 	rcu_read_lock();
 	spin_lock_bh(&m->lock);
 	path = ntm_miss_path(ndev, family, &key);
-	if (!path && !m->stopped && ntm_miss_unicast(family, &key))
+	if (!path && !m->stopped && ntm_miss_unicast(skb, family, &key))
 		verdict = ntm_miss_enqueue(m, skb, family, &key, &dropped);
 	spin_unlock_bh(&m->lock);
 	if (path) {

@@ -30,6 +30,7 @@
 #include <net/lwtunnel.h>
 #include <net/netfilter/nf_conntrack.h>
 #include <net/netfilter/nf_conntrack_extend.h>
+#include <net/route.h>
 #include <net/sch_generic.h>
 #include <net/tcp.h>
 #include "dev.h"
@@ -545,6 +546,14 @@ static bool ntm_hook_unfinished(struct sk_buff *skb)
 	return skb->ip_summed == CHECKSUM_PARTIAL && skb_csum_is_sctp(skb);
 }
 
+/* Local listeners get a copy that comes by this hook too, or is made behind it. */
+static bool ntm_hook_to_many(const struct sk_buff *skb)
+{
+	if (skb->protocol == htons(ETH_P_IPV6))
+		return ipv6_addr_is_multicast(&ipv6_hdr(skb)->daddr);
+	return skb_rtable(skb)->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST);
+}
+
 /*
  * What keeps the hook from taking a packet: somebody who wants to see it on the
  * device, or work that the ordinary output still has to do on it.
@@ -559,7 +568,8 @@ static bool ntm_hook_leaves(struct net_device *dev, struct sk_buff *skb)
 	q = rcu_dereference_bh(netdev_get_tx_queue(dev, 0)->qdisc);
 	if (q->enqueue)
 		return true;
-	if (!(dev->flags & IFF_UP) || skb_dst(skb)->dev != dev || ntm_hook_unfinished(skb))
+	if (!(dev->flags & IFF_UP) || skb_dst(skb)->dev != dev ||
+	    ntm_hook_to_many(skb) || ntm_hook_unfinished(skb))
 		return true;
 	if (skb_is_gso(skb))
 		return !skb_gso_ok(skb, dev->features);

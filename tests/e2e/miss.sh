@@ -35,6 +35,13 @@ like "IPv6: the same" "$(
 is "one event for it" "$(misses v4=10.9.0.77)" 1
 is "one for IPv6" "$(misses v6=fd09::77)" 1
 
+# To many: those of this host among them, and none of a path
+on a sysctl -q net.ipv4.icmp_echo_ignore_broadcasts=0
+check "IPv4 multicast reaches local listeners" on a ping -c 1 -W 2 -I ntm0 224.0.0.1
+check "so does IPv6 multicast" on a ping -c 1 -W 2 -I ntm0 ff02::1
+check "and the network's broadcast" on a ping -b -c 1 -W 2 10.9.0.255
+is "which nobody is asked for" "$(misses v4=10.9.0.255)" 0
+
 # 20 packets in 2 s: at most one event a second
 on a ping -c 20 -i 0.1 -W 1 10.9.0.78 >/dev/null || true
 at_most "at most one event a second" "$(misses v4=10.9.0.78)" 4
