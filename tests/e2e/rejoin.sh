@@ -1,8 +1,7 @@
 # shellcheck shell=bash
 # A node that has a coordinator is to join another one, which refuses, does not answer, refuses late, or is never there: what it was
 # a member of, it stays; until the other one has given it a lease.
-# on: host
-# on-long: qemu-6.12
+# on-long: host qemu-6.12
 # without: mixed: one node is looked at
 # timeout: 240
 #
