@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # The machine sleeps (ACPI S3, woken up by its real-time clock) for longer than keys and leases last: nodes are back when it is.
 # on-long: qemu-6.12/tun qemu-6.12
+# without: mixed: each end wakes up for itself
 # timeout: 420
 #
 # The network: lib/one-net. All of it is in one machine, and so the coordinator sleeps as well.
