@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* with: ntmd/node/dnsconf_text.c */
-/* resolv.conf and nsswitch.conf as text. What is done with them is tested by tests/e2e/resolv-*.sh, on the real things. */
+/* resolv.conf and nsswitch.conf as text. What is done with them is tested by tests/e2e/dns-*.sh, on the real things. */
 #include "ntm_test.h"
 
 #include <errno.h>
