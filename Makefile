@@ -290,7 +290,7 @@ help:
 	@echo 'make userspace    build/bin/ntmd, build/bin/ntm-dc, build/bin/ntm-rs, build/bin/ntmctl'
 	@echo 'make module       kmod/ntmobile.ko for the kernel of KDIR=...'
 	@echo 'make install      to PREFIX=$(PREFIX), below DESTDIR; uninstall undoes it'
-	@echo 'make test         every test; T=PATTERN for some'
+	@echo 'make test         the tests; T=PATTERN for some'
 	@echo 'make test-long    the same and the long ones, fuzzers among them'
 	@echo 'make unit         unit tests alone, with ASan and UBSan, those with threads with TSan as well'
 	@echo 'make fuzz         fuzz targets (clang); fuzz-run runs each for FUZZ_SECONDS=$(FUZZ_SECONDS)'
