@@ -123,14 +123,16 @@ boot_and_follow() {
 	LAB_VM=$!
 	watchdog "$LAB_VM" "$total" "$run" &
 	LAB_DOG=$!
+	switch_off "$LAB_VM" "$run" &
+	LAB_OFF=$!
 	[ -z "$LAB_VERBOSE" ] || { tail -n +1 -s 0.1 -f --pid="$LAB_VM" "$run/console" >&2 & }
 	# In the background, so that a signal to this shell is acted on at once
 	tail -n +1 -s 0.1 -f --pid="$LAB_VM" "$run/tap" | number &
 	wait $! || true
 	wait "$LAB_VM" 2>/dev/null || true
-	kill "$LAB_DOG" 2>/dev/null || true
-	wait "$LAB_DOG" 2>/dev/null || true
-	LAB_VM='' LAB_DOG=''
+	kill "$LAB_DOG" "$LAB_OFF" 2>/dev/null || true
+	wait "$LAB_DOG" "$LAB_OFF" 2>/dev/null || true
+	LAB_VM='' LAB_DOG='' LAB_OFF=''
 }
 
 # Ends the guest when its time is over; ends itself soon after the guest, also when this shell is no more
@@ -139,6 +141,14 @@ watchdog() {
 	! timeout "$total" tail -s 1 -f --pid="$vm" /dev/null || return 0
 	touch "$run/timeout"
 	end_vm "$vm"
+}
+
+# A guest that has said its last word has half a minute for its results and its end: one that slept was seen to print "Power down", and
+# to stay. Ends itself as the watchdog does.
+switch_off() {
+	local vm=$1 run=$2
+	grep -q '^# lab: end' < <(tail -n +1 -s 0.5 -f --pid="$vm" "$run/tap") || return 0
+	timeout 30 tail -s 1 -f --pid="$vm" /dev/null || end_vm "$vm"
 }
 
 # A guest of target host is ended like any first process: by SIGKILL
@@ -194,7 +204,7 @@ keep_results() {
 finish() {
 	trap - EXIT INT TERM
 	[ -z "${LAB_VM:-}" ] || end_vm "$LAB_VM"
-	[ -z "${LAB_DOG:-}" ] || kill "$LAB_DOG" 2>/dev/null || true
+	[ -z "${LAB_DOG:-}" ] || kill "$LAB_DOG" "$LAB_OFF" 2>/dev/null || true
 	rm -rf "$LAB_TMP"
 }
 

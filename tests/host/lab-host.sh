@@ -84,6 +84,8 @@ check "one of the network's is its own" sh -c 'echo 1 >/proc/sys/net/ipv4/ip_for
 check "the machine's processes are out of sight" grep -q guest/init /proc/1/cmdline
 check_not "so are its disks" sh -c 'ls /dev/[sv]da* /dev/nvme*'
 check_not "and its kernel's log" test -e /dev/kmsg
+check_not "the mode of a device is not to be changed" chmod 666 /dev/null
+check "but it is there to be written to" sh -c 'echo x >/dev/null'
 check_not "no module is taken out" rmmod -f tun
 check_not "the clock is not to be set" date -s 2001-01-01
 check "the network is an empty one" test "$(ip -o link show | grep -c -v ' lo: ')" = 0

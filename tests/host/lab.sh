@@ -64,6 +64,14 @@ else
 fi
 says "and fails if it does again" '^not ok [0-9]+ - the guest ended in the middle of .*stale'
 says "the next scenarios run in another guest" '^ok [0-9]+ - after: life goes on'
+if [ -n "${TEST_LONG:-}" ]; then
+	# There is nothing wrong but that it has to be switched off, half a minute after its end
+	begun=$SECONDS
+	scripts/lab run "$fails/stays.sh" >"$out.stays" 2>&1
+	echo "stays: status $?, after $(((SECONDS - begun) / 60)) minutes" >>"$out"
+	rm -f "$out.stays"
+	says "a guest that stays is ended" '^stays: status 0, after [01] minutes'
+fi
 plan=$(sed -n 's/^1\.\.//p' "$out")
 points=$(grep -cE '^(not )?ok ' "$out")
 echo "planned $plan, seen $points" >>"$out"
