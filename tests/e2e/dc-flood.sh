@@ -28,9 +28,6 @@ counter() {
 flooded() {
 	[ "$(counter cookie_replies)" -ge 200 ]
 }
-registered() {
-	ctl "$1" | grep -q 'DC: registered'
-}
 
 key=$(dc_ctl dc status | sed -n 's/^key: //p')
 handshakes=$(counter handshakes) cookies=$(counter cookie_replies)
