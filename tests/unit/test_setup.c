@@ -395,33 +395,51 @@ static uint64_t last_large(struct ntm_session *bob, unsigned int *count)
 	return timestamp;
 }
 
-/* Nothing is known of how long a way is when it is measured first: an answer that comes after the next try is one */
-static void test_width_of_a_long_way(void **state)
+/* A tunnel with @bob stands, and the probe of its width is on the way */
+static const struct ntm_slot *width_begins(struct ntm_session *bob)
 {
 	const struct ntm_msg direction = test_direction("bob.example.net", 1, NTM_ROLE_INITIATOR);
-	struct ntm_msg answer = { .type = NTM_MSG_PATH_PROBE_RESPONSE, .observed.addr = from };
-	const struct ntm_slot *slot;
 	uint8_t packet[NTM_TUNNEL_PACKET];
-	struct ntm_session bob;
-	unsigned int count;
+	const struct ntm_slot *slot;
 	size_t len;
 
-	(void)state;
 	assert_true(ntm_setup_direction(&node, &direction));
-	bob = bob_answers_at(&from, packet, &len);
+	*bob = bob_answers_at(&from, packet, &len);
 	give(packet, len);
 	slot = ntm_peers_by_path(&node.peers, 1);
 	assert_int_equal(slot->width.search.state, NTM_PMTU_VERIFYING);
-	answer.timestamp = last_large(&bob, &count);
+	return slot;
+}
+
+static void bob_answers_probe(struct ntm_session *bob, uint64_t timestamp)
+{
+	struct ntm_msg answer = { .type = NTM_MSG_PATH_PROBE_RESPONSE,
+				  .timestamp = timestamp,
+				  .observed.addr = from };
+	uint8_t packet[NTM_TUNNEL_PACKET];
+
+	NTM_SET(&answer, TIMESTAMP);
+	NTM_SET(&answer, OBSERVED);
+	give(packet, (size_t)ntm_session_seal(bob, &answer, packet, sizeof(packet)));
+}
+
+/* Nothing is known of how long a way is when it is measured first: an answer that comes after the next try is one */
+static void test_width_of_a_long_way(void **state)
+{
+	const struct ntm_slot *slot;
+	struct ntm_session bob;
+	uint64_t timestamp;
+	unsigned int count;
+
+	(void)state;
+	slot = width_begins(&bob);
+	timestamp = last_large(&bob, &count);
 	assert_int_equal(count, 1);
 	usleep(350000);
 	uv_run(&node.loop, UV_RUN_NOWAIT);
 	(void)last_large(&bob, &count);
 	assert_int_equal(count, 2);
-	NTM_SET(&answer, TIMESTAMP);
-	NTM_SET(&answer, OBSERVED);
-	len = (size_t)ntm_session_seal(&bob, &answer, packet, sizeof(packet));
-	give(packet, len);
+	bob_answers_probe(&bob, timestamp);
 	assert_int_equal(slot->width.search.state, NTM_PMTU_SETTLED);
 	assert_int_equal(slot->width.search.size, slot->width.search.ceiling);
 	assert_in_range(slot->width.search.wait_ms, 300 + 2 * 350, 2000);
@@ -430,24 +448,13 @@ static void test_width_of_a_long_way(void **state)
 /* Our own link may be another after a move, and the peer's address is not */
 static void test_width_by_another_link(void **state)
 {
-	const struct ntm_msg direction = test_direction("bob.example.net", 1, NTM_ROLE_INITIATOR);
-	struct ntm_msg answer = { .type = NTM_MSG_PATH_PROBE_RESPONSE, .observed.addr = from };
 	const struct ntm_slot *slot;
-	uint8_t packet[NTM_TUNNEL_PACKET];
 	struct ntm_session bob;
 	unsigned int count;
-	size_t len;
 
 	(void)state;
-	assert_true(ntm_setup_direction(&node, &direction));
-	bob = bob_answers_at(&from, packet, &len);
-	give(packet, len);
-	slot = ntm_peers_by_path(&node.peers, 1);
-	answer.timestamp = last_large(&bob, &count);
-	NTM_SET(&answer, TIMESTAMP);
-	NTM_SET(&answer, OBSERVED);
-	len = (size_t)ntm_session_seal(&bob, &answer, packet, sizeof(packet));
-	give(packet, len);
+	slot = width_begins(&bob);
+	bob_answers_probe(&bob, last_large(&bob, &count));
 	assert_int_equal(slot->width.search.state, NTM_PMTU_SETTLED);
 	sent_count = 0;
 	ntm_setup_shake_all(&node);
