@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "datapath.h"
 #include "held.h"
@@ -258,7 +259,7 @@ static int tun_path_del(struct ntm_datapath *dp, uint32_t path_id)
 
 static uint64_t age(uint64_t at_ms)
 {
-	const uint64_t now = ntm_pipe_now_ms();
+	const uint64_t now = ntm_clock_ms();
 
 	return !at_ms ? UINT64_MAX : now > at_ms ? now - at_ms : 0;
 }
@@ -297,7 +298,7 @@ static int tun_drops(struct ntm_datapath *dp, uint64_t drops[NTM_DP_DROPS])
 static int tun_miss_done(struct ntm_datapath *dp, int family, const void *virt, int err)
 {
 	if (err)
-		ntm_held_fail(dp->held, family, virt, ntm_pipe_now_ms());
+		ntm_held_fail(dp->held, family, virt, ntm_clock_ms());
 	else
 		ntm_held_release(dp->held, family, virt);
 	return 0;
@@ -376,7 +377,7 @@ static void event_miss(struct ntm_datapath *dp, const struct ntm_pipe_event *eve
 	if (path && atomic_load(&path->tx))
 		ntm_pipe_inject(&dp->pipe, &event->vnet, event->data, event->len);
 	else if (ntm_held_add(dp->held, event->family, event->virt, &event->vnet, event->data,
-			      event->len, ntm_pipe_now_ms()))
+			      event->len, ntm_clock_ms()))
 		dp->events->miss(dp->ctx, event->family, event->virt);
 }
 
@@ -489,7 +490,7 @@ static void wake(void *ctx)
 /* Garbage, packets that are held, and hints that were held back, are looked after while there are any */
 static bool look_after(struct ntm_datapath *dp)
 {
-	const bool held = ntm_held_expire(dp->held, ntm_pipe_now_ms());
+	const bool held = ntm_held_expire(dp->held, ntm_clock_ms());
 	const bool garbage = ntm_paths_collect(&dp->pipe.paths);
 
 	return ntm_pipe_hints(&dp->pipe) || held || garbage;

@@ -3,6 +3,7 @@
  * Hints of a path to its owner, who has some system calls to do for each. A peer decides how many there are, by moving with each
  * packet or by what it sends; so they are few, and the last one of a burst is told when its time comes.
  */
+#include "common/clock.h"
 #include "pipe/pipe.h"
 
 static bool post(struct ntm_pipe *pipe, struct ntm_path *path, enum ntm_hint_type what)
@@ -25,7 +26,7 @@ static bool post(struct ntm_pipe *pipe, struct ntm_path *path, enum ntm_hint_typ
 
 static bool is_due(struct ntm_hint *hint)
 {
-	const uint64_t now = ntm_pipe_now_ms();
+	const uint64_t now = ntm_clock_ms();
 	uint64_t told = atomic_load(&hint->told_ms);
 
 	return now - told >= NTM_HINT_MS &&

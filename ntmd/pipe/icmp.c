@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include "common/clock.h"
 #include "pipe/icmp.h"
 
 #include <netinet/in.h>
@@ -23,7 +24,7 @@ enum {
 /* One in a millisecond, all kinds together: more would not be heeded */
 static bool allowed(struct ntm_pipe *pipe)
 {
-	const uint64_t now = ntm_pipe_now_ms();
+	const uint64_t now = ntm_clock_ms();
 
 	return atomic_exchange(&pipe->icmp_ms, now) != now;
 }

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "ntmobile/ecn.h"
+#include "common/clock.h"
 #include "pipe/merge.h"
 #include "pipe/pipe.h"
 
@@ -80,7 +81,7 @@ static enum ntm_lane_fill fill(void *ctx, void *v)
 
 static void count_forged(struct ntm_pipe *pipe, const struct ntm_path *path)
 {
-	const uint64_t second = ntm_pipe_now_ms() / 1000;
+	const uint64_t second = ntm_clock_ms() / 1000;
 	uint64_t old = atomic_load(&pipe->auth_second), new;
 
 	do
@@ -346,7 +347,7 @@ static void drain(void *ctx, void *v, unsigned int thread)
 {
 	struct ntm_pipe *pipe = ctx;
 	struct ntm_in_vec *vec = v;
-	const uint64_t now = ntm_pipe_now_ms();
+	const uint64_t now = ntm_clock_ms();
 	uint64_t packets = 0, bytes = 0;
 
 	(void)thread;

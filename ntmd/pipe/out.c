@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include "common/clock.h"
 #include "pipe/out.h"
 
 #include <arpa/inet.h>
@@ -167,7 +168,7 @@ static bool seal(struct ntm_out_vec *vec, struct msg *msg, struct ntm_pipe_key *
 /* Told once a second as long as it is so */
 static void ask_key(struct ntm_pipe *pipe, struct ntm_path *path, uint32_t epoch)
 {
-	const uint64_t now = ntm_pipe_now_ms();
+	const uint64_t now = ntm_clock_ms();
 	uint64_t asked = atomic_load(&path->asked_ms);
 
 	if (now - asked >= 1000 && atomic_compare_exchange_strong(&path->asked_ms, &asked, now))
@@ -360,7 +361,7 @@ static void work(void *ctx, void *v, unsigned int thread)
 
 	vec->msg_count = 0;
 	vec->sealed = 0;
-	vec->now_ms = ntm_pipe_now_ms();
+	vec->now_ms = ntm_clock_ms();
 	for (unsigned int i = 0; i < vec->count; i++)
 		work_packet(pipe, vec, &vec->packets[i], thread);
 }
@@ -479,7 +480,7 @@ void ntm_out_empty(struct ntm_pipe *pipe, struct ntm_out_vec *vec, struct ntm_pa
 	vec->msg_count = 0;
 	vec->sealed = 0;
 	vec->injected = true;
-	if (!endpoint || !key || !take_counters(pipe, path, key, ntm_pipe_now_ms(), 1, &ctr))
+	if (!endpoint || !key || !take_counters(pipe, path, key, ntm_clock_ms(), 1, &ctr))
 		return;
 	msg = msg_for(vec, path, endpoint, 0, false, NTM_WIRE_OVERHEAD);
 	if (msg && seal(vec, msg, key, pipe->threads - 1, ctr, NULL, 0))

@@ -7,13 +7,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
-#include "common/clock.h"
 #include "pipe/out.h"
-
-uint64_t ntm_pipe_now_ms(void)
-{
-	return ntm_clock_ms();
-}
 
 void ntm_pipe_drop(struct ntm_pipe *pipe, enum ntm_pipe_drop why, uint64_t n)
 {

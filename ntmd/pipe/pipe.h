@@ -153,7 +153,6 @@ void ntm_pipe_drop(struct ntm_pipe *pipe, enum ntm_pipe_drop why, uint64_t n);
 /** ntm_pipe_written() - what became of a write of @n packets to the TUN device: 0 or a negative errno, which is counted */
 void ntm_pipe_written(struct ntm_pipe *pipe, int err, uint64_t n);
 void ntm_pipe_lose(struct ntm_pipe *pipe, int err); /* the TUN device is gone */
-uint64_t ntm_pipe_now_ms(void);
 
 extern const struct ntm_lane_ops ntm_pipe_in_ops, ntm_pipe_out_ops;
 size_t ntm_pipe_in_size(void);
