@@ -13,8 +13,10 @@
  *      inner source -> ntm_merge
  *   -> delivered as received on the ntm device, in the order the packets came
  *
- * The UDP checksum is not looked at: the tag covers all that is used, and what
- * selects path, key and nonce makes the tag fail if it is wrong.
+ * The UDP checksum of a packet is not looked at for what is in it: the tag covers
+ * that, and what selects path, key and nonce makes the tag fail if it is wrong.
+ * Nothing but the checksum covers where it came from: before a peer is taken to
+ * have moved, it is.
  *
  * A struct ntm_rx holds the path and key it is working with, and the device.
  */
@@ -197,6 +199,33 @@ static bool ntm_recv_inside(const struct ntm_rx *rx)
 }
 
 /*
+ * Is where it came from what its sender wrote, or were bits of that spoilt on the
+ * way? A device or GRO may have looked already, and what never left this machine
+ * has no checksum yet. IPv6 requires one (RFC 8200, section 8.1).
+ */
+static bool ntm_recv_from_intact(const struct ntm_rx *rx)
+{
+	const struct udphdr *uh = (const struct udphdr *)(rx->skb->data + rx->udp);
+	const struct sk_buff *skb = rx->skb;
+	int len = rx->end - rx->udp;
+	__wsum sum;
+
+	if (skb->ip_summed == CHECKSUM_PARTIAL || skb_csum_unnecessary(skb))
+		return true;
+	if (skb->protocol == htons(ETH_P_IPV6)) {
+		sum = skb_checksum(skb, rx->udp, len, 0);
+		return uh->check && !csum_ipv6_magic(&ipv6_hdr(skb)->saddr,
+						     &ipv6_hdr(skb)->daddr, len,
+						     IPPROTO_UDP, sum);
+	}
+	if (!uh->check)
+		return true;
+	sum = skb_checksum(skb, rx->udp, len, 0);
+	return !csum_tcpudp_magic(ip_hdr(skb)->saddr, ip_hdr(skb)->daddr, len,
+				  IPPROTO_UDP, sum);
+}
+
+/*
  * The newest packet of a path says where its peer is, and which of our addresses
  * and ports it knows. One by way of a relay says nothing of the first: whether
  * the path goes by a relay is ntmd's to decide.
@@ -216,7 +245,8 @@ static void ntm_recv_moved(struct ntm_rx *rx)
 	if (likely(same && ntm_recv_same_local(ep, &to) &&
 		   (!port || READ_ONCE(ep->own_port) == own_port)))
 		return;
-	if (ntm_recv_inside(rx) || (!same && ntm_path_is_relay(rx->path, &from)))
+	if (ntm_recv_inside(rx) || (!same && ntm_path_is_relay(rx->path, &from)) ||
+	    !ntm_recv_from_intact(rx))
 		return;
 	if (!ntm_path_move(rx->path, &from, &to, own_port, &rx->when) && !same)
 		ntm_event_peer_moved(rx->path, &from);

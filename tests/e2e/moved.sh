@@ -21,13 +21,19 @@ moves() {
 	logs b owner | grep -c '^peer_moved' || true
 }
 
-# withhold PORT TO COMMAND...: a data packet that the command sends on a does not reach b; it comes late, from PORT to TO
+# withhold MODE... -- COMMAND...: a data packet that the command sends on a does not reach b; it comes late, as ntm-evil's
+# MODE says: late PORT TO, port PORT
 withhold() {
-	local port=$1 to=$2
-	shift 2
+	local mode=$1 args=()
+	shift
+	while [ "$1" != -- ]; do
+		args+=("$1")
+		shift
+	done
+	shift
 	rm -f /tmp/evil.go /tmp/evil.late
 	on b nft 'add table ip t; add chain ip t p { type filter hook prerouting priority -300; udp dport 4330 drop; }'
-	bg a evil sh -c "ntm-evil $wire late /tmp/evil.go $port $to >/tmp/evil.late"
+	bg a evil sh -c "ntm-evil $wire $mode /tmp/evil.go ${args[*]} >/tmp/evil.late"
 	sleep 0.5
 	"$@" || true
 	sleep 0.3
@@ -44,15 +50,30 @@ check "a packet passes" on a ping -c 1 -W 2 10.9.0.2
 is "b knows where a is" "$(peer)" 192.0.2.1:4330
 
 # Under the same key the newest packet moves the peer, wherever it is from
-withhold 4444 192.0.2.2 on a ping -c 1 -W 1 10.9.0.2
+withhold late 4444 192.0.2.2 -- on a ping -c 1 -W 1 10.9.0.2
 release
 is "a packet newer than all before moves the peer" "$(peer)" 192.0.2.1:4444
 check "the next one moves it back" on a ping -c 1 -W 2 10.9.0.2
 is "b knows it" "$(peer)" 192.0.2.1:4330
 is "and was told twice" "$(moves)" 2
 
+# A bit of its source port that was spoilt on the way: the tag is right, the checksum is not
+withhold port 4331 -- on a ping -c 1 -W 1 10.9.0.2
+release
+is "a spoilt source port does not move the peer" "$(peer)" 192.0.2.1:4330
+is "and nobody is told of it" "$(moves)" 2
+
+# With a checksum that was computed, and not left to a device
+on a ethtool -K "$wire" tx off >/dev/null
+withhold late 4445 192.0.2.2 -- on a ping -c 1 -W 1 10.9.0.2
+release
+is "with a checksum that is right it does" "$(peer)" 192.0.2.1:4445
+check "and back" on a ping -c 1 -W 2 10.9.0.2
+is "b knows it again" "$(peer)" 192.0.2.1:4330
+on a ethtool -K "$wire" tx on >/dev/null
+
 # Held back until the key was followed by another
-withhold 4444 192.0.2.2 on a ping -c 1 -W 1 10.9.0.2
+withhold late 4444 192.0.2.2 -- on a ping -c 1 -W 1 10.9.0.2
 
 KEY2_A=$(printf 'c3%.0s' {1..32})
 KEY2_B=$(printf 'd4%.0s' {1..32})
@@ -64,7 +85,7 @@ before=$(on b ntm-cfg dev get ntm0 | grep -oE 'drop_(key|auth|replay)=[0-9]+')
 release
 is "a packet under the key before is still taken" "$(on b ntm-cfg dev get ntm0 | grep -oE 'drop_(key|auth|replay)=[0-9]+')" "$before"
 is "but does not move the peer" "$(peer)" 192.0.2.1:4330
-is "and nobody is told" "$(moves)" 2
+is "and nobody is told" "$(moves)" 4
 
 # Through the tunnel of another path
 on b ntm-cfg path set ntm0 8 create v4 10.9.0.11 peer 192.0.2.1 4330 key 1 1 "$KEY2_B" "$KEY2_A"
@@ -72,7 +93,7 @@ first_of_8() {
 	on a ntm-cfg path set ntm0 8 create v4 10.9.0.22 peer 192.0.2.2 4330 key 1 1 "$KEY2_A" "$KEY2_B"
 	on a ping -c 1 -W 1 10.9.0.22
 }
-withhold 4444 10.9.0.2 first_of_8
+withhold late 4444 10.9.0.2 -- first_of_8
 release
 like "a packet that came through the tunnel is taken" "$(on b ntm-cfg path get ntm0 8)" 'last_rx_ms='
 is "but a virtual address is no way to the peer" "$(peer 8)" 192.0.2.1:4330
@@ -99,3 +120,24 @@ followed() {
 	on a ping -c 1 -W 1 10.9.0.2 && [ "$(peer)" = 192.0.2.1:4330 ]
 }
 check "the peer is followed again" eventually 5 followed
+
+# The same over IPv6, on packets that b's link rewrites as they come in
+addr_add a internet fd20::1/64
+addr_add b internet fd20::2/64
+on a ntm-cfg path set ntm0 7 peer fd20::2 4330
+check "over IPv6" eventually 5 on a ping -c 1 -W 1 10.9.0.2
+is "b knows it" "$(peer)" '[fd20::1]:4330'
+on a ethtool -K "$wire" tx off >/dev/null
+
+# rewritten RULE...: where b takes a to be after a packet that was
+rewritten() {
+	on b nft "add table netdev t
+		add chain netdev t c { type filter hook ingress device $(if_of b internet) priority 0; }
+		add rule netdev t c ip6 nexthdr udp $*"
+	on a ping -c 1 -W 0.3 10.9.0.2 >/dev/null || true
+	on b nft flush ruleset
+	peer
+}
+is "a packet without the checksum that IPv6 demands does not move the peer" "$(rewritten udp sport set 4331 udp checksum set 0)" \
+	'[fd20::1]:4330'
+is "one whose checksum is right does" "$(rewritten udp sport set 4331)" '[fd20::1]:4331'

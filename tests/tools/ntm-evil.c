@@ -9,6 +9,9 @@
  *   ntm-evil IF moved     one bit of the tag changed, from another source port
  *   ntm-evil IF late FILE PORT TO
  *                         as it was, once FILE is there, from PORT to TO by a UDP socket
+ *   ntm-evil IF port FILE PORT
+ *                         as it was, once FILE is there, but for its source port, which no longer is what the
+ *                         UDP checksum says
  *   ntm-evil IF junk      on the tunnel's device: IP headers of all versions and lengths, true
  *                         ones and not, to 10.9.0.2 and fd09::2; nothing is caught for it
  *   ntm-evil IF forge FROM PORT TO ID LEN COUNT TTL
@@ -88,16 +91,34 @@ static bool catch_one(struct packet *p)
 	return false;
 }
 
-static uint16_t ip_checksum(const void *ip)
+static uint32_t sum_of(uint32_t sum, const uint8_t *b, size_t len)
 {
-	const uint8_t *b = ip;
-	uint32_t sum = 0;
+	for (size_t i = 0; i < len; i++)
+		sum += i % 2 ? b[i] : (uint32_t)b[i] << 8;
+	return sum;
+}
 
-	for (size_t i = 0; i < sizeof(struct iphdr); i += 2)
-		sum += (uint32_t)b[i] << 8 | b[i + 1];
+static uint16_t checksum_of(uint32_t sum)
+{
 	sum = (sum & 0xffff) + (sum >> 16);
 	sum += sum >> 16;
 	return htons((uint16_t)~sum);
+}
+
+static uint16_t ip_checksum(const void *ip)
+{
+	return checksum_of(sum_of(0, ip, sizeof(struct iphdr)));
+}
+
+/* RFC 768. What was caught may have none yet: it is the device's to compute */
+static void udp_checksum(struct packet *p)
+{
+	const uint8_t *ip = (uint8_t *)&p->f.eth + sizeof(p->f.eth), *udp = ip + sizeof(p->f.ip);
+	size_t len = sizeof(p->f.udp) + p->len;
+	uint32_t sum = sum_of(IPPROTO_UDP + (uint32_t)len, ip + 12, 8);
+
+	p->f.udp.check = 0;
+	p->f.udp.check = checksum_of(sum_of(sum, udp, len));
 }
 
 static void send_packet(const struct packet *orig, size_t len)
@@ -221,14 +242,28 @@ static void mixed(char **arg)
 	}
 }
 
+static void wait_for(const char *file)
+{
+	while (access(file, F_OK))
+		nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
+}
+
 static void late(const struct packet *p, char **arg)
 {
 	struct sockaddr_in6 to = { 0 };
 	int fd = bound_socket(arg[2], (uint16_t)atoi(arg[1]), &to);
 
-	while (access(arg[0], F_OK))
-		nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
+	wait_for(arg[0]);
 	if (sendto(fd, p->f.payload, p->len, 0, (struct sockaddr *)&to, sizeof(to)) > 0)
+		sent++;
+}
+
+static void port(struct packet *p, char **arg)
+{
+	udp_checksum(p);
+	p->f.udp.source = htons((uint16_t)atoi(arg[1]));
+	wait_for(arg[0]);
+	if (send(sock, &p->f.eth, HEADERS + p->len, 0) > 0)
 		sent++;
 }
 
@@ -247,9 +282,10 @@ int main(int argc, char **argv)
 		printf("%u\n", sent);
 		return 0;
 	}
-	if (argc != 3 && !(argc == 6 && !strcmp(argv[2], "late"))) {
+	if (argc != 3 && !(argc == 6 && !strcmp(argv[2], "late")) &&
+	    !(argc == 5 && !strcmp(argv[2], "port"))) {
 		fprintf(stderr,
-			"usage: ntm-evil IF flip|replay|cut|moved|late|junk|forge|mixed ...\n");
+			"usage: ntm-evil IF flip|replay|cut|moved|late|port|junk|forge|mixed ...\n");
 		return 2;
 	}
 	memset(&p, 0, sizeof(p));
@@ -270,6 +306,8 @@ int main(int argc, char **argv)
 
 	if (!strcmp(argv[2], "late")) {
 		late(&p, argv + 3);
+	} else if (!strcmp(argv[2], "port")) {
+		port(&p, argv + 3);
 	} else if (!strcmp(argv[2], "flip")) {
 		flip(&p);
 	} else if (!strcmp(argv[2], "replay")) {
