@@ -112,11 +112,12 @@ static void hs_tick(struct ntm_dc *dc, uint64_t now_ms)
 void ntm_dc_hurry(struct ntm_dc *dc, uint64_t now_ms)
 {
 	struct ntm_dc_hs *hs = &dc->hs;
+	const uint64_t soonest_ms = hs->sent_ms + HS_FIRST_MS;
 
-	if (!hs->active || now_ms - hs->sent_ms < HS_FIRST_MS)
+	if (!hs->active || hs->next_ms <= soonest_ms)
 		return;
 	hs->wait_ms = HS_FIRST_MS;
-	hs->next_ms = now_ms;
+	hs->next_ms = soonest_ms > now_ms ? soonest_ms : now_ms;
 }
 
 void ntm_dc_reconnect(struct ntm_dc *dc, uint64_t now_ms)

@@ -626,6 +626,22 @@ static unsigned int own_candidates(struct ntm_node *node, struct ntm_candidate *
 	return count;
 }
 
+/* False: these are the ones that we had when we last looked */
+static bool keep_candidates(struct ntm_node *node, const struct ntm_candidate *now,
+			    unsigned int count)
+{
+	unsigned int i = 0;
+
+	while (i < count && i < node->candidate_count &&
+	       ntm_addr_equal(&now[i].addr, &node->candidates[i].addr))
+		i++;
+	if (i == count && count == node->candidate_count)
+		return false;
+	memcpy(node->candidates, now, count * sizeof(*now));
+	node->candidate_count = count;
+	return true;
+}
+
 static void dc_registration(void *ctx, struct ntm_msg *m)
 {
 	struct ntm_node *node = ctx;
@@ -635,9 +651,7 @@ static void dc_registration(void *ctx, struct ntm_msg *m)
 	m->candidate_count = own_candidates(node, m->candidates, NTM_CANDIDATES_MAX);
 	if (m->candidate_count)
 		NTM_SET(m, CANDIDATE);
-	memcpy(node->candidates, m->candidates, m->candidate_count * sizeof(*m->candidates));
-	node->candidate_count = m->candidate_count;
-	node->candidates_told = true;
+	(void)keep_candidates(node, m->candidates, m->candidate_count);
 	ntm_survey_own(&node->survey, node->candidates, node->candidate_count, ntm_node_now_us());
 	ntm_survey_dc(&node->survey, &node->dc.addr, &node->dc.observed);
 	ntm_survey_fill(&node->survey, m);
@@ -820,19 +834,14 @@ static void addresses_changed(void *ctx)
 	struct ntm_node *node = ctx;
 	struct ntm_candidate now[NTM_CANDIDATES_MAX];
 	const struct ntm_dp_lease lease = ntm_lease_datapath(&node->lease);
-	unsigned int count, i;
+	unsigned int count;
 
 	ntm_dns_again(node, &lease);
 	if (node->leaving)
 		return;
 	count = own_candidates(node, now, NTM_CANDIDATES_MAX);
 	ntm_reach_addresses(node, now, count);
-	if (!node->candidates_told)
-		return;
-	for (i = 0; i < count && i < node->candidate_count; i++)
-		if (!ntm_addr_equal(&now[i].addr, &node->candidates[i].addr))
-			break;
-	if (i == count && count == node->candidate_count)
+	if (!keep_candidates(node, now, count))
 		return;
 	ntm_info("real addresses changed, %u now", count);
 	show_ourselves(node);
@@ -1109,6 +1118,7 @@ static void start_timers(struct ntm_node *node)
 static int start(struct ntm_node *node)
 {
 	struct ntm_candidate own[NTM_CANDIDATES_MAX];
+	unsigned int count;
 	int err;
 
 	start_timers(node);
@@ -1131,7 +1141,9 @@ static int start(struct ntm_node *node)
 	ntm_dc_init(&node->dc, &dc_ops, node, &node->self);
 	ntm_survey_init(&node->survey, &survey_ops, node);
 	err = use_known_dc(node);
-	ntm_reach_addresses(node, own, own_candidates(node, own, NTM_CANDIDATES_MAX));
+	count = own_candidates(node, own, NTM_CANDIDATES_MAX);
+	(void)keep_candidates(node, own, count);
+	ntm_reach_addresses(node, own, count);
 	if (!err)
 		err = start_signals(node);
 	if (!err)

@@ -106,9 +106,8 @@ struct ntm_node {
 	bool has_before;
 	struct ntm_join before; /* the DC until now, while a new one has given no lease yet */
 	struct ntm_msg lease;
-	struct ntm_candidate candidates[NTM_CANDIDATES_MAX]; /* as last registered */
+	struct ntm_candidate candidates[NTM_CANDIDATES_MAX]; /* as last registered, or seen since */
 	unsigned int candidate_count;
-	bool candidates_told;
 	bool told_registered; /* the log says so */
 
 	struct ntm_node_join *join;

@@ -429,6 +429,35 @@ static void test_who_waits_hurries(void **state)
 	assert_int_equal(result, NTM_ST_UNKNOWN_NAME);
 }
 
+/* The last try was a moment ago, in vain: the next one is not half a minute away */
+static void test_who_waits_hurries_after_a_try(void **state)
+{
+	unsigned int before;
+
+	(void)state;
+	w.deaf = true;
+	join(false);
+	live(70000);
+	before = w.requests4 + w.requests6;
+	while (w.requests4 + w.requests6 == before)
+		live(100);
+	w.deaf = false;
+	ntm_dc_hurry(&w.dc, w.now_ms);
+	assert_int_equal(w.requests4 + w.requests6, before + 1);
+	live(500);
+	assert_int_equal(w.requests4 + w.requests6, before + 2);
+	assert_int_equal(w.dc.state, NTM_DC_REGISTERED);
+	/* However many wait */
+	w.deaf = true;
+	join(false);
+	before = w.requests4 + w.requests6;
+	for (unsigned int i = 0; i < 100; i++) {
+		ntm_dc_hurry(&w.dc, w.now_ms);
+		live(50);
+	}
+	assert_in_range(w.requests4 + w.requests6 - before, 8, 11);
+}
+
 static void test_request(void **state)
 {
 	int result = 0;
@@ -676,6 +705,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_no_route_costs_no_time, world, end),
 		cmocka_unit_test_setup_teardown(test_by_ipv4, world, end),
 		cmocka_unit_test_setup_teardown(test_who_waits_hurries, world, end),
+		cmocka_unit_test_setup_teardown(test_who_waits_hurries_after_a_try, world, end),
 		cmocka_unit_test_setup_teardown(test_request, world, end),
 		cmocka_unit_test_setup_teardown(test_many_requests, world, end),
 		cmocka_unit_test_setup_teardown(test_dc_restarts, world, end),

@@ -651,9 +651,44 @@ static void test_keys_are_written_together(void **state)
 	assert_false(node.pins.unwritten);
 }
 
+/*
+ * A node that starts before its network does, and whose DC it has asked in vain for a while: what it has an address for now, it asks
+ * now. Of a change that is none it thinks nothing.
+ */
+static void test_a_network_at_last(void **state)
+{
+	struct ntm_join where = { .addr_count = 1, .addrs = { from } };
+	uint64_t now;
+
+	(void)state;
+	memcpy(where.dc_key, peer_key.public, sizeof(where.dc_key));
+	assert_int_equal(ntm_reach_open(&node), 0);
+	ntm_dc_set(&node.dc, &where, false, ntm_node_now_ms());
+	node.candidate_count = own_candidates(&node, node.candidates, NTM_CANDIDATES_MAX);
+	now = ntm_node_now_ms();
+	node.dc.hs.sent_ms = now - 1000;
+	node.dc.hs.next_ms = now + 20000;
+	sent_count = 0;
+	addresses_changed(&node);
+	uv_run(&node.loop, UV_RUN_NOWAIT);
+	assert_int_equal(sent_to(&from, NTM_PKT_SESSION_REQUEST), 0);
+	/* Of all those addresses there was none */
+	if (!node.candidate_count)
+		node.candidates[node.candidate_count++].addr = from;
+	else
+		node.candidate_count = 0;
+	addresses_changed(&node);
+	for (int i = 0; i < 3; i++)
+		uv_run(&node.loop, UV_RUN_NOWAIT);
+	assert_int_equal(sent_to(&from, NTM_PKT_SESSION_REQUEST), 1);
+	ntm_reach_close(&node);
+	ntm_dc_set(&node.dc, &(struct ntm_join){ .dc_key = { 9 } }, false, ntm_node_now_ms());
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_a_network_at_last, begin, end),
 		cmocka_unit_test_setup_teardown(test_path_of_another_peer_by_name, begin, end),
 		cmocka_unit_test_setup_teardown(test_path_of_another_peer_by_address, begin, end),
 		cmocka_unit_test_setup_teardown(test_path_of_another_peer_unasked, begin, end),
