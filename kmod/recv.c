@@ -754,6 +754,8 @@ static unsigned int ntm_recv_for(struct ntm_dev *ndev, struct sk_buff *skb,
 	skb_orphan(skb);
 	skb_dst_drop(skb);
 	nf_reset_ct(skb);
+	/* A bridge whose packets netfilter sees shows it as its own while this is the port's. */
+	skb->skb_iif = state->in->ifindex;
 	ntm_recv_take(ndev, skb, udp, end, tos);
 	return NF_STOLEN;
 }
