@@ -225,6 +225,11 @@ uint32_t ntm_dc_request(struct ntm_dc *dc, const struct ntm_msg *m, uint64_t now
 	return id;
 }
 
+void ntm_dc_cancel(struct ntm_dc *dc, uint32_t id)
+{
+	ntm_requests_cancel(&dc->requests, id);
+}
+
 /* Registration */
 
 static void registration_done(void *ctx, uint32_t id, const struct ntm_msg *response);

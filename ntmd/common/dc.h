@@ -114,6 +114,8 @@ bool ntm_dc_by_ipv4(struct ntm_dc *dc, uint64_t now_ms);
 /** ntm_dc_request() - as ntm_requests_add(), but for a few; sent once the node is registered */
 uint32_t ntm_dc_request(struct ntm_dc *dc, const struct ntm_msg *m, uint64_t now_ms,
 			uint32_t for_ms, ntm_request_fn *done, void *ctx);
+/** ntm_dc_cancel() - as ntm_requests_cancel() */
+void ntm_dc_cancel(struct ntm_dc *dc, uint32_t id);
 /** ntm_dc_send() - a message that has no response */
 void ntm_dc_send(struct ntm_dc *dc, const struct ntm_msg *m, uint64_t now_ms);
 /** ntm_dc_goodbye() - once more, LIFETIME 0; true: nothing (more) to wait for */

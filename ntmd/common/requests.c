@@ -91,6 +91,14 @@ bool ntm_requests_answer(struct ntm_requests *list, const struct ntm_msg *respon
 	return true;
 }
 
+void ntm_requests_cancel(struct ntm_requests *list, uint32_t id)
+{
+	struct ntm_request **at = find(list, id);
+
+	if (*at)
+		finish(list, at, NULL);
+}
+
 uint32_t ntm_requests_replace(struct ntm_requests *list, uint32_t old, const struct ntm_msg *m,
 			      uint64_t now_ms, uint32_t for_ms, ntm_request_fn *done, void *ctx)
 {

@@ -42,6 +42,8 @@ uint32_t ntm_requests_replace(struct ntm_requests *list, uint32_t old, const str
 			      uint64_t now_ms, uint32_t for_ms, ntm_request_fn *done, void *ctx);
 /** ntm_requests_answer() - hand a response over; false: nobody waits for it */
 bool ntm_requests_answer(struct ntm_requests *list, const struct ntm_msg *response);
+/** ntm_requests_cancel() - this one is not worth waiting for any more, if it waits still */
+void ntm_requests_cancel(struct ntm_requests *list, uint32_t id);
 /** ntm_requests_expire() - end those whose time is over */
 void ntm_requests_expire(struct ntm_requests *list, uint64_t now_ms);
 /** ntm_requests_send() - send what is due; only messages of @type if that is not 0 */

@@ -177,6 +177,15 @@ struct ntm_ask *ntm_asks_waiting(const struct ntm_asks *a, const struct ntm_ask 
 	return i == NONE ? NULL : &a->all[i];
 }
 
+struct ntm_ask *ntm_asks_recent(const struct ntm_asks *a, const struct ntm_ask *ask,
+				uint64_t within_ms, uint64_t now_ms)
+{
+	const uint32_t i = ask ? ask->prev : a->answered.tail;
+
+	return i != NONE && now_ms + NTM_ASK_KEEP_MS - a->all[i].due_ms < within_ms ? &a->all[i] :
+										      NULL;
+}
+
 struct ntm_ask *ntm_asks_late(struct ntm_asks *a, uint64_t now_ms)
 {
 	uint32_t i;

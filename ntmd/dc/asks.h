@@ -63,6 +63,9 @@ void ntm_asks_answered(struct ntm_asks *a, struct ntm_ask *ask, const struct ntm
 		       uint64_t now_ms);
 /** ntm_asks_waiting() - the first that waits, or the one after @ask; NULL: none */
 struct ntm_ask *ntm_asks_waiting(const struct ntm_asks *a, const struct ntm_ask *ask);
+/** ntm_asks_recent() - the last that was answered, or the one before @ask; NULL: none less than @within_ms ago that is remembered */
+struct ntm_ask *ntm_asks_recent(const struct ntm_asks *a, const struct ntm_ask *ask,
+				uint64_t within_ms, uint64_t now_ms);
 /** ntm_asks_late() - one that has waited too long, or NULL; old answers are forgotten on the way */
 struct ntm_ask *ntm_asks_late(struct ntm_asks *a, uint64_t now_ms);
 uint64_t ntm_asks_next_ms(const struct ntm_asks *a); /* UINT64_MAX: no need */

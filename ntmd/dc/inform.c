@@ -475,16 +475,38 @@ static struct ntm_ask *crossing(const struct ntm_core *core, const struct ntm_no
 	return NULL;
 }
 
-/* The node gets the half that it would have had as responder of the other's direction. */
+/* Our node asked for the other one less than 1 s ago, and has its half of that path: it is the initiator of it. */
+static bool crossed_lately(const struct ntm_core *core, const struct ntm_node *node,
+			   const struct ntm_foreigner *other, uint64_t now_ms)
+{
+	const struct ntm_ask *ask = NULL;
+
+	while ((ask = ntm_asks_recent(&core->asks, ask, NTM_DIRECTION_CROSSED_MS, now_ms)) !=
+	       NULL) {
+		if (ask->asker == node->id && is_target(ask, other) &&
+		    ask->answer->type == NTM_MSG_ROUTE_DIRECTION)
+			return ask->answer->role == NTM_ROLE_INITIATOR && node->session &&
+			       node->session->keys.local_id == ask->session;
+	}
+	return false;
+}
+
+/*
+ * The node gets the half that it would have had as responder of the other's direction. What was to be asked for it counts no more: the
+ * other DC would take a copy that comes after its own answer for a new request, and direct another path.
+ */
 static void end_crossing(struct ntm_core *core, struct ntm_ask *ask,
 			 const struct ntm_director_node *other,
 			 const struct ntm_director_path *path,
 			 const struct ntm_director_relays *relays, uint64_t now_ms)
 {
+	const uint32_t request = ask->link_id;
+	struct ntm_zone *zone = ask->zone;
 	struct ntm_msg m;
 
 	ntm_director_route(&m, other, path, relays, NTM_ROLE_RESPONDER);
 	answer_ask(core, ask, &m, now_ms);
+	ntm_dc_cancel(&zone->link, request);
 	sodium_memzero(&m, sizeof(m));
 }
 
@@ -640,10 +662,11 @@ void ntm_inform_request(struct ntm_core *core, struct ntm_zone *zone, const stru
 	}
 	/*
 	 * Our node asks for that one at this moment. Both DCs decide alike, by their keys, whose request counts. If ours does, theirs
-	 * gets its answer by ours.
+	 * gets its answer by ours; a copy may have been overtaken by the answer that ours got.
 	 */
 	q.crossed = crossing(core, target, &q.asker);
-	if (q.crossed && memcmp(core->self.public, peer->key, sizeof(core->self.public)) < 0)
+	if (memcmp(core->self.public, peer->key, sizeof(core->self.public)) < 0 &&
+	    (q.crossed || crossed_lately(core, target, &q.asker, now_ms)))
 		return;
 	memcpy(q.path.psk, request->path_psk, sizeof(q.path.psk));
 	take_relays(core, zone, request, &q.relays);

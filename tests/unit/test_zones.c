@@ -188,10 +188,22 @@ static void nodes_of_two_zones_are_directed(void **state)
 	assert_int_equal(w->dc[0].core.counters[NTM_COUNT_DIRECTIONS], 1);
 }
 
+static void node_confirm(struct node *n)
+{
+	const struct ntm_msg *direction = &n->got[NTM_MSG_ROUTE_DIRECTION];
+	struct ntm_msg m = { .type = NTM_MSG_ROUTE_DIRECTION_CONFIRMATION,
+			     .request_id = direction->request_id,
+			     .path_id = direction->path_id };
+
+	NTM_SET(&m, PATH_ID);
+	NTM_SET(&m, STATUS);
+	node_say(n, &m);
+	settle(n->w);
+}
+
 static void the_responder_is_told_until_it_confirms(void **state)
 {
 	struct world *w = *state;
-	struct ntm_msg m = { .type = NTM_MSG_ROUTE_DIRECTION_CONFIRMATION };
 	struct node a, b;
 
 	pass(w, 1000);
@@ -203,11 +215,7 @@ static void the_responder_is_told_until_it_confirms(void **state)
 	pass(w, 300);
 	assert_int_equal(b.count[NTM_MSG_ROUTE_DIRECTION], 2);
 	assert_directed(&a, &b);
-	m.request_id = b.got[NTM_MSG_ROUTE_DIRECTION].request_id;
-	m.path_id = b.got[NTM_MSG_ROUTE_DIRECTION].path_id;
-	NTM_SET(&m, PATH_ID);
-	NTM_SET(&m, STATUS);
-	node_say(&b, &m);
+	node_confirm(&b);
 	pass(w, 3000);
 	assert_int_equal(b.count[NTM_MSG_ROUTE_DIRECTION], 2);
 	assert_int_equal(w->dc[1].core.counters[NTM_DROP_UNEXPECTED], 0);
@@ -293,6 +301,13 @@ static void unknown_offline_and_revoked_nodes(void **state)
 	assert_refused(&a, NTM_ST_REVOKED);
 }
 
+/* Nobody is directed anew some time later */
+static void assert_still_directed(struct node *initiator, struct node *responder)
+{
+	assert_directed(initiator, responder);
+	assert_int_equal(initiator->count[NTM_MSG_ROUTE_DIRECTION], 1);
+}
+
 /* Each asks for the other in the same moment: both get one path, whichever. */
 static void crossing_requests_make_one_path(void **state)
 {
@@ -316,6 +331,7 @@ static void crossing_requests_make_one_path(void **state)
 		initiator = a.got[NTM_MSG_ROUTE_DIRECTION].role == NTM_ROLE_INITIATOR ? &a : &b;
 		assert_directed(initiator, initiator == &a ? &b : &a);
 		pass(w, 7000);
+		assert_still_directed(initiator, initiator == &a ? &b : &a);
 	}
 }
 
@@ -349,6 +365,7 @@ static void crossing_requests_by_address_make_one_path(void **state)
 		initiator = a.got[NTM_MSG_ROUTE_DIRECTION].role == NTM_ROLE_INITIATOR ? &a : &b;
 		assert_directed(initiator, initiator == &a ? &b : &a);
 		pass(w, 7000);
+		assert_still_directed(initiator, initiator == &a ? &b : &a);
 	}
 	/* And right after */
 	ask_by_address(&a, &b, false, 20);
@@ -357,6 +374,65 @@ static void crossing_requests_by_address_make_one_path(void **state)
 	settle(w);
 	assert_directed(&a, &b);
 	assert_int_equal(b.got[NTM_MSG_ROUTE_DIRECTION].request_id, 21);
+}
+
+/* One in each zone: if their requests cross, that of @first counts, whose DC has the lesser key */
+static void join_two(struct world *w, struct node *first, struct node *second)
+{
+	const int greater = memcmp(w->dc[0].core.self.public, w->dc[1].core.self.public, 32) < 0;
+
+	node_join(first, &w->dc[!greater], "x", "198.51.100.1");
+	node_join(second, &w->dc[greater], "x", "203.0.113.1");
+}
+
+static void ask_other(struct node *n, uint32_t request_id)
+{
+	node_ask(n, n->dc == &n->w->dc[0] ? "x.b.example" : "x.a.example", request_id);
+}
+
+/* Where packets overtake each other: the one that does not count comes after the other one's answer */
+static void a_late_crossing_request_makes_no_other_path(void **state)
+{
+	struct packet late = { .len = 0 };
+	struct world *w = *state;
+	struct node a, b;
+
+	pass(w, 1000);
+	join_two(w, &a, &b);
+	b.dc->late = &late;
+	ask_other(&b, 1);
+	assert_true(late.len > 0);
+	ask_other(&a, 1);
+	assert_directed(&a, &b);
+	enqueue(w, &late.from, &late.to, late.bytes, late.len);
+	pass(w, 7000);
+	assert_still_directed(&a, &b);
+	/* Not where both have forgotten the path */
+	ask_other(&a, 2);
+	node_connect(&a);
+	node_register(&a, NULL);
+	node_connect(&b);
+	node_register(&b, NULL);
+	ask_other(&b, 2);
+	assert_directed(&b, &a);
+}
+
+/* Of an end that has started again nobody can tell whether its request is a late one: the first copies are dropped */
+static void who_asks_anew_right_after_is_heard(void **state)
+{
+	struct world *w = *state;
+	struct node a, b;
+
+	pass(w, 1000);
+	join_two(w, &a, &b);
+	ask_other(&a, 1);
+	node_confirm(&b);
+	pass(w, 500);
+	node_connect(&b);
+	node_register(&b, NULL);
+	ask_other(&b, 1);
+	pass(w, 1000);
+	assert_directed(&b, &a);
 }
 
 static void who_asks_right_after_being_asked_for_is_the_responder(void **state)
@@ -1233,6 +1309,8 @@ int main(void)
 		RUNNING(unknown_offline_and_revoked_nodes),
 		RUNNING(crossing_requests_make_one_path),
 		RUNNING(crossing_requests_by_address_make_one_path),
+		RUNNING(a_late_crossing_request_makes_no_other_path),
+		RUNNING(who_asks_anew_right_after_is_heard),
 		RUNNING(who_asks_right_after_being_asked_for_is_the_responder),
 		RUNNING(the_askers_relays_serve_both),
 		RUNNING(the_longest_request_fits),

@@ -27,7 +27,10 @@ struct packet {
 	uint8_t bytes[NTM_DATAGRAM_MAX];
 };
 
-/* @alive: packets reach it; @dns, @dns_fails: what the DNS says of its zone; @dns_silent: it says nothing */
+/*
+ * @alive: packets reach it; @dns, @dns_fails: what the DNS says of its zone; @dns_silent: it says nothing; @late: if set, the next
+ * packet from here to the other DC is put there, and does not arrive
+ */
 struct dc {
 	struct world *w;
 	struct ntm_core core;
@@ -36,6 +39,7 @@ struct dc {
 	union ntm_addr addr;
 	bool open, alive, dns_fails, dns_silent;
 	struct ntm_found dns;
+	struct packet *late;
 	char lookups[LOOKUPS][NTM_NAME_MAX + 1];
 	unsigned int lookup_count, looked_up;
 };
@@ -71,24 +75,37 @@ static int64_t test_wall(void)
 	return 1700000000;
 }
 
-static void enqueue(struct world *w, const union ntm_addr *from, const union ntm_addr *to,
-		    const uint8_t *bytes, size_t len)
+static void fill(struct packet *p, const union ntm_addr *from, const union ntm_addr *to,
+		 const uint8_t *bytes, size_t len)
 {
-	struct packet *p = &w->queue[w->tail % QUEUE];
-
-	assert_true(w->tail - w->head < QUEUE);
-	w->tail++;
 	p->from = *from;
 	p->to = *to;
 	p->len = len;
 	memcpy(p->bytes, bytes, len);
 }
 
+static void enqueue(struct world *w, const union ntm_addr *from, const union ntm_addr *to,
+		    const uint8_t *bytes, size_t len)
+{
+	assert_true(w->tail - w->head < QUEUE);
+	fill(&w->queue[w->tail++ % QUEUE], from, to, bytes, len);
+}
+
+static struct dc *other_dc(struct dc *dc)
+{
+	return &dc->w->dc[dc == dc->w->dc];
+}
+
 static int dc_send(void *ctx, const union ntm_addr *to, const uint8_t *packet, size_t len)
 {
 	struct dc *dc = ctx;
 
-	enqueue(dc->w, &dc->addr, to, packet, len);
+	if (dc->late && ntm_addr_equal(to, &other_dc(dc)->addr)) {
+		fill(dc->late, &dc->addr, to, packet, len);
+		dc->late = NULL;
+	} else {
+		enqueue(dc->w, &dc->addr, to, packet, len);
+	}
 	return 0;
 }
 
