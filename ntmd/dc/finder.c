@@ -29,7 +29,10 @@ struct query {
 	uint16_t port;
 };
 
-/* struct find - the look-up of one zone; @used: of @queries, from the first on; @srv are resolved in their order */
+/*
+ * struct find - the look-up of one zone; @used: of @queries, from the first on; @srv are resolved in their order
+ * @why:	what is wrong with TXT or SRV; @why_no_address: what matters if there is no address in the end
+ */
 struct find {
 	struct find *next;
 	struct ntm_finder *finder;
@@ -41,7 +44,7 @@ struct find {
 	struct ntm_srv srv[NTM_SRV_MAX];
 	unsigned int srv_count;
 	struct ntm_found found;
-	char why[NTM_TEXT_MAX + 1];
+	char why[NTM_TEXT_MAX + 1], why_no_address[NTM_TEXT_MAX + 1];
 };
 
 /**
@@ -169,6 +172,8 @@ static const char *verdict(const struct find *find)
 		return "no TXT record " NTM_TXT_TAG;
 	if (!find->srv_count)
 		return "no SRV record";
+	if (!find->found.addr_count && find->why_no_address[0])
+		return find->why_no_address;
 	if (!find->found.addr_count)
 		return "the SRV record's target has no address";
 	return NULL;
@@ -185,17 +190,33 @@ static void finish(struct find **at)
 			ub_cancel(f->ub, find->queries[i].id);
 	}
 	*at = find->next;
-	f->stale |= why !=
-		    NULL; /* the servers may be others by now, and what is remembered is no help */
+	/* The servers may be others by now, and what is remembered is no help */
+	f->stale |= why || find->why_no_address[0];
 	f->fn(f->ctx, find->zone, why ? NULL : &find->found, why);
 	free(find);
 	arm(f);
 }
 
-static void fail(struct find *find, const char *why)
+static bool is_address(const struct query *q)
 {
-	if (!find->why[0])
-		snprintf(find->why, sizeof(find->why), "%s", why);
+	return q->type == TYPE_A || q->type == TYPE_AAAA;
+}
+
+static void keep_first(char why[NTM_TEXT_MAX + 1], const char *text)
+{
+	if (!why[0])
+		snprintf(why, NTM_TEXT_MAX + 1, "%s", text);
+}
+
+/* One address is as good as another: those that there are serve until the look-up is repeated, which is soon */
+static void fail(struct find *find, const struct query *q, const char *why)
+{
+	if (!is_address(q)) {
+		keep_first(find->why, why);
+		return;
+	}
+	keep_first(find->why_no_address, why);
+	find->found.ttl = 0;
 }
 
 static void on_answer(void *ctx, int err, struct ub_result *result);
@@ -216,7 +237,7 @@ static void ask(struct find *find, const char *name, int type, uint16_t port)
 	err = ub_resolve_async(find->finder->ub, name, type, CLASS_IN, q, on_answer, &q->id);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (err) {
-		fail(find, ub_strerror(err));
+		fail(find, q, ub_strerror(err));
 		return;
 	}
 	q->out = true;
@@ -257,7 +278,7 @@ static void take_records(struct find *find, const struct query *q, const struct 
 		why = ntm_records_txt(records, count, find->found.key);
 		find->has_key = !why;
 		if (why)
-			fail(find, why);
+			fail(find, q, why);
 		break;
 	case TYPE_SRV:
 		take_srv(find, records, count);
@@ -272,8 +293,6 @@ static void take_records(struct find *find, const struct query *q, const struct 
 static const char *objection(const struct ntm_finder *f, const struct query *q, int err,
 			     const struct ub_result *result)
 {
-	const bool record = q->type == TYPE_TXT || q->type == TYPE_SRV;
-
 	if (err)
 		return ub_strerror(err);
 	if (result->bogus)
@@ -281,10 +300,10 @@ static const char *objection(const struct ntm_finder *f, const struct query *q, 
 	if (result->rcode == 2 || result->rcode == 5)
 		return "the DNS does not answer";
 	if (!result->havedata)
-		return record ? (q->type == TYPE_TXT ? "no TXT record " NTM_TXT_TAG :
-						       "no SRV record") :
-				"";
-	if (f->required && record && !result->secure)
+		return is_address(q)	   ? "" :
+		       q->type == TYPE_TXT ? "no TXT record " NTM_TXT_TAG :
+					     "no SRV record";
+	if (f->required && !is_address(q) && !result->secure)
 		return "DNSSEC: not signed";
 	return NULL;
 }
@@ -300,7 +319,7 @@ static void on_answer(void *ctx, int err, struct ub_result *result)
 	if (!why)
 		take_records(find, q, result);
 	else if (why[0])
-		fail(find, why);
+		fail(find, q, why);
 	ub_resolve_free(result);
 	if (!find->outstanding)
 		finish(place_of(find));
@@ -317,6 +336,14 @@ static struct find **late(struct ntm_finder *f)
 	return at;
 }
 
+static void give_up(struct find *find)
+{
+	for (unsigned int i = 0; i < find->used; i++) {
+		if (find->queries[i].out)
+			fail(find, &find->queries[i], "the DNS does not answer");
+	}
+}
+
 static void on_timer(uv_timer_t *timer)
 {
 	struct ntm_finder *f = timer->data;
@@ -324,7 +351,7 @@ static void on_timer(uv_timer_t *timer)
 
 	/* From the start each time: the callback may have started another */
 	while (*(at = late(f)) != NULL) {
-		fail(*at, "the DNS does not answer");
+		give_up(*at);
 		finish(at);
 	}
 	arm(f);

@@ -4,7 +4,8 @@
  * _ntmobile._udp.ZONE, then the addresses of the SRV records' targets. It asks the servers of /etc/resolv.conf.
  *
  * With a trust anchor it validates DNSSEC, and what is bogus is no answer; if that is required, TXT and SRV must be signed (the
- * addresses need not: whoever is there has to prove the key). libunbound works in a thread of its own, which touches nothing of ours.
+ * addresses need not: whoever is there has to prove the key). An address that cannot be had, or not within the time that there is,
+ * matters only if there is no other. libunbound works in a thread of its own, which touches nothing of ours.
  */
 #ifndef NTM_DC_FINDER_H
 #define NTM_DC_FINDER_H
