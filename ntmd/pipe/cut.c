@@ -79,7 +79,7 @@ bool ntm_cut_begin(struct ntm_cut *cut, struct virtio_net_hdr *vnet, uint8_t *pa
 	cut->size = cut->hdr_len = 0;
 	cut->at = 0;
 	cut->first = true;
-	cut->more_fragments = false;
+	cut->frag.mtu = cut->frag.len = cut->frag.at = 0;
 	if (!ip_header(cut))
 		return false;
 	switch (vnet->gso_type & ~VIRTIO_NET_HDR_GSO_ECN) {
@@ -97,62 +97,107 @@ bool ntm_cut_begin(struct ntm_cut *cut, struct virtio_net_hdr *vnet, uint8_t *pa
 	}
 }
 
+/* Bytes of a segment's payload that go into each fragment but the last */
+static size_t fragment_size(const struct ntm_cut_frag *frag)
+{
+	return (frag->mtu - frag->hdr_len) & ~(size_t)7;
+}
+
+static bool is_too_long(const struct ntm_cut *cut, size_t len)
+{
+	return cut->frag.mtu && len > cut->frag.mtu;
+}
+
 size_t ntm_cut_largest(const struct ntm_cut *cut)
 {
 	const size_t payload = cut->len - cut->hdr_len;
+	size_t len = cut->len;
 
-	if (!cut->size)
-		return cut->len;
-	return cut->hdr_len + (payload < cut->size ? payload : cut->size);
+	if (cut->size)
+		len = cut->hdr_len + (payload < cut->size ? payload : cut->size);
+	return is_too_long(cut, len) ? cut->frag.mtu : len;
+}
+
+/* As how many packets a segment leaves */
+static size_t parts(const struct ntm_cut *cut, size_t len)
+{
+	size_t size;
+
+	if (!is_too_long(cut, len))
+		return 1;
+	size = fragment_size(&cut->frag);
+	return (len - cut->frag.hdr_len + size - 1) / size;
 }
 
 size_t ntm_cut_segments(const struct ntm_cut *cut)
 {
-	return cut->size ? (cut->len - cut->hdr_len + cut->size - 1) / cut->size : 1;
+	const size_t payload = cut->len - cut->hdr_len;
+	size_t rest;
+
+	if (!cut->size)
+		return parts(cut, cut->len);
+	rest = payload % cut->size;
+	return payload / cut->size * parts(cut, cut->hdr_len + cut->size) +
+	       (rest ? parts(cut, cut->hdr_len + rest) : 0);
 }
 
 bool ntm_cut_fragment(struct ntm_cut *cut, size_t mtu)
 {
-	const uint16_t flags = cut->v6 ? 0 : ntm_get16(cut->packet + 6);
+	const size_t header = (*cut->packet & 0xfu) * 4u;
 
-	if (cut->v6 || cut->size || (flags & NTM_IP_DF))
+	if (cut->v6 || (ntm_get16(cut->packet + 6) & NTM_IP_DF) || mtu < header + 8 ||
+	    cut->len <= header)
 		return false;
-	cut->hdr_len = (*cut->packet & 0xfu) * 4u;
-	if (mtu < cut->hdr_len + 8 || cut->len <= cut->hdr_len)
-		return false;
-	cut->size = (mtu - cut->hdr_len) & ~(size_t)7;
-	cut->proto = 0;
-	cut->more_fragments = flags & NTM_IP_MF;
-	memcpy(cut->hdr, cut->packet, cut->hdr_len);
-	cut->at = cut->hdr_len;
+	cut->frag.mtu = mtu;
+	cut->frag.hdr_len = header;
 	return true;
 }
 
 /* Of the options only those with the copied flag stand in every fragment (RFC 791); the others become no-operations */
-static void drop_options(struct ntm_cut *cut)
+static void drop_options(struct ntm_cut_frag *frag)
 {
 	size_t at = NTM_IP4_LEN, len;
 
-	while (at < cut->hdr_len && cut->hdr[at]) {
-		len = cut->hdr[at] == 1 ? 1 : at + 1 < cut->hdr_len ? cut->hdr[at + 1] : 0;
-		if (!len || at + len > cut->hdr_len)
+	while (at < frag->hdr_len && frag->hdr[at]) {
+		len = frag->hdr[at] == 1 ? 1 : at + 1 < frag->hdr_len ? frag->hdr[at + 1] : 0;
+		if (!len || at + len > frag->hdr_len)
 			return;
-		if (!(cut->hdr[at] & OPTION_COPIED))
-			memset(cut->hdr + at, 1, len);
+		if (!(frag->hdr[at] & OPTION_COPIED))
+			memset(frag->hdr + at, 1, len);
 		at += len;
 	}
 }
 
-static void seal_fragment(struct ntm_cut *cut, uint8_t *p, size_t len, bool last)
+static void seal_fragment(const struct ntm_cut_frag *frag, uint8_t *p, size_t len, bool last)
 {
-	const size_t offset = (ntm_get16(cut->packet == p ? p + 6 : cut->hdr + 6) & NTM_IP_OFFSET) +
-			      (cut->at - cut->hdr_len) / 8;
+	const uint16_t whole = ntm_get16(frag->hdr + 6);
+	const size_t offset = (whole & NTM_IP_OFFSET) + (frag->at - frag->hdr_len) / 8;
 
-	memcpy(p, cut->hdr, cut->hdr_len);
-	ntm_put16(p + 6, offset | (!last || cut->more_fragments ? NTM_IP_MF : 0));
-	seal_ip4(p, len, cut->hdr_len);
-	if (cut->first)
-		drop_options(cut);
+	memcpy(p, frag->hdr, frag->hdr_len);
+	ntm_put16(p + 6, offset | (last ? whole & NTM_IP_MF : NTM_IP_MF));
+	seal_ip4(p, len, frag->hdr_len);
+}
+
+static void begin_fragments(struct ntm_cut_frag *frag, uint8_t *packet, size_t len)
+{
+	frag->packet = packet;
+	frag->len = len;
+	frag->at = frag->hdr_len;
+	memcpy(frag->hdr, packet, frag->hdr_len);
+}
+
+static uint8_t *next_fragment(struct ntm_cut_frag *frag, size_t *len)
+{
+	const size_t left = frag->len - frag->at, size = fragment_size(frag);
+	const size_t payload = left < size ? left : size;
+	uint8_t *p = frag->packet + frag->at - frag->hdr_len;
+
+	*len = frag->hdr_len + payload;
+	seal_fragment(frag, p, *len, payload == left);
+	if (p == frag->packet)
+		drop_options(frag);
+	frag->at += payload;
+	return p;
 }
 
 static void seal_tcp(const struct ntm_cut *cut, uint8_t *p, size_t len, bool last)
@@ -199,8 +244,6 @@ static void advance(struct ntm_cut *cut, size_t payload)
 
 	cut->at += payload;
 	cut->first = false;
-	if (!cut->proto)
-		return;
 	if (!cut->v6)
 		ntm_put16(cut->hdr + 4, ntm_get16(cut->hdr + 4) + 1u);
 	if (cut->proto == IPPROTO_TCP) {
@@ -210,7 +253,7 @@ static void advance(struct ntm_cut *cut, size_t payload)
 	}
 }
 
-uint8_t *ntm_cut_next(struct ntm_cut *cut, size_t *len)
+static uint8_t *next_segment(struct ntm_cut *cut, size_t *len)
 {
 	const size_t left = cut->len - cut->at;
 	const size_t payload = left < cut->size ? left : cut->size;
@@ -224,10 +267,20 @@ uint8_t *ntm_cut_next(struct ntm_cut *cut, size_t *len)
 	}
 	p = cut->packet + cut->at - cut->hdr_len;
 	*len = cut->hdr_len + payload;
-	if (cut->proto)
-		seal_segment(cut, p, *len, payload == left);
-	else
-		seal_fragment(cut, p, *len, payload == left);
+	seal_segment(cut, p, *len, payload == left);
 	advance(cut, payload);
 	return p;
+}
+
+uint8_t *ntm_cut_next(struct ntm_cut *cut, size_t *len)
+{
+	uint8_t *p;
+
+	if (cut->frag.at < cut->frag.len)
+		return next_fragment(&cut->frag, len);
+	p = next_segment(cut, len);
+	if (!p || !is_too_long(cut, *len))
+		return p;
+	begin_fragments(&cut->frag, p, *len);
+	return next_fragment(&cut->frag, len);
 }

@@ -77,6 +77,12 @@ for pair in "a b bob" "c d dave"; do
 	check "and at $to" eventually 10 found $to 1400
 	through "1400, $from to $to" $from $to
 done
+# Who allows fragments and wants no advice goes on with segments as large as the device takes
+on a sysctl -qw net.ipv4.ip_no_pmtu_disc=2
+on a ip route flush cache
+iperf_server b
+check "TCP that allows fragments" on a timeout 10 iperf3 -c "$(virtual4 b)" -n 3M -i 0
+on a sysctl -qw net.ipv4.ip_no_pmtu_disc=0
 fits a b 1348
 fits c d 1328
 

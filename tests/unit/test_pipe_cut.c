@@ -408,6 +408,62 @@ static void test_fragments(void **state)
 	}
 }
 
+/* Packet @n of @t, cut into segments of @size and these into fragments: each segment put together again */
+static size_t read_segment(struct ntm_cut *cut, const struct test_packet *t, size_t size, size_t n,
+			   size_t mtu)
+{
+	const size_t header = 20 + t->ip_options, want = expected(t, size, n, segment);
+	static struct whole w;
+	uint8_t *p;
+	size_t got;
+
+	memset(&w, 0, sizeof(w));
+	do {
+		p = ntm_cut_next(cut, &got);
+		assert_non_null(p);
+		if (want <= mtu)
+			assert_memory_equal(p, segment, want);
+		assert_memory_equal(p + 4, segment + 4, 2); /* the identification of the segment */
+		assert_memory_equal(p + 8, segment + 8, 2);
+		assert_memory_equal(p + 12, segment + 12, header - 12);
+		put_together(&w, p, got, mtu);
+	} while (!w.last);
+	assert_int_equal(w.got, want - header);
+	assert_memory_equal(w.bytes, segment + header, w.got);
+	return w.count;
+}
+
+static void test_fragments_of_segments(void **state)
+{
+	struct virtio_net_hdr vnet;
+	struct ntm_cut cut;
+	size_t len, count;
+
+	(void)state;
+	for (unsigned int i = 0; i < 2000; i++) {
+		struct test_packet t = { .proto = i & 1 ? IPPROTO_UDP : IPPROTO_TCP,
+					 .flags = TEST_ACK | TEST_PSH | TEST_FIN | TEST_CWR,
+					 .id = (uint16_t)(65530 + i),
+					 .seq = i,
+					 .fill = (uint8_t)i,
+					 .ip_options = test_random() % 11 * 4,
+					 .tcp_options = test_random() % 11 * 4,
+					 .payload = 1 + test_random() % (i % 50 ? 4000 : 60000) };
+		const size_t size = 1 + test_random() % 1500, mtu = 68 + test_random() % 1432;
+
+		len = test_build(&t, packet);
+		vnet = test_gso(packet, len, size);
+		assert_true(ntm_cut_begin(&cut, &vnet, packet, len));
+		assert_true(ntm_cut_fragment(&cut, mtu));
+		assert_true(ntm_cut_largest(&cut) <= mtu);
+		count = ntm_cut_segments(&cut);
+		for (size_t n = 0; n * size < t.payload; n++)
+			count -= read_segment(&cut, &t, size, n, mtu);
+		assert_int_equal(count, 0);
+		assert_null(ntm_cut_next(&cut, &len));
+	}
+}
+
 static void test_fragment_of_fragment(void **state)
 {
 	struct test_packet t = { .proto = IPPROTO_UDP, .payload = 3000, .frag = 0x2000 | 100 };
@@ -426,7 +482,7 @@ static void test_fragment_of_fragment(void **state)
 		assert_true(ntm_cut_begin(&cut, &vnet, packet, len));
 		assert_true(ntm_cut_fragment(&cut, 1000));
 		while ((p = ntm_cut_next(&cut, &got))) {
-			const bool last = cut.at == len;
+			const bool last = at + (got - 20) / 8 == 100 + (len - 20) / 8;
 
 			assert_int_equal(test_get16(p + 6) & 0x1fff, at);
 			assert_int_equal(!!(test_get16(p + 6) & 0x2000), !last || more);
@@ -499,6 +555,8 @@ static void test_no_fragments(void **state)
 	assert_true(ntm_cut_fragment(&cut, 28));
 	assert_true(ntm_cut_begin(&cut, &vnet, packet, 20));
 	assert_false(ntm_cut_fragment(&cut, 1000)); /* a header and nothing else */
+	t.frag = 0x4000;
+	test_build(&t, packet);
 	vnet = test_gso(packet, len, 1000);
 	assert_true(ntm_cut_begin(&cut, &vnet, packet, len));
 	assert_false(ntm_cut_fragment(&cut, 500));
@@ -565,6 +623,7 @@ int main(void)
 		cmocka_unit_test(test_malformed_gso),
 		cmocka_unit_test(test_header_room),
 		cmocka_unit_test(test_fragments),
+		cmocka_unit_test(test_fragments_of_segments),
 		cmocka_unit_test(test_fragment_of_fragment),
 		cmocka_unit_test(test_fragment_options),
 		cmocka_unit_test(test_fragment_bad_options),

@@ -107,6 +107,38 @@ static void test_fragments(void **state)
 	assert_int_equal(got, 5008);
 }
 
+/* A sender that allows fragments would not heed what it is told of too large a segment */
+static void test_fragments_of_gso(void **state)
+{
+	struct test_packet t = to_peer;
+	const size_t whole = 10 * (20 + 1348);
+	struct ntm_wire_hdr header = { 0 };
+	struct virtio_net_hdr vnet;
+	size_t len, got = 0;
+
+	(void)state;
+	t.frag = 0;
+	t.proto = IPPROTO_TCP;
+	t.flags = TEST_ACK;
+	t.payload = 10 * 1348;
+	len = test_build(&t, buf);
+	vnet = test_gso(buf, len, 1348);
+	atomic_store(&w.path->mtu, 1000);
+	host_send(&vnet, buf, len);
+	for (unsigned int i = 0; got < whole; i++) {
+		const int n = peer_read(w.far4, &header, 3000);
+
+		assert_true(n > 20 && n <= 1000);
+		assert_int_equal(ntm_wire_ctr(&header, 0), i);
+		assert_int_equal(test_get16(inner + 6), i & 1 ? 976 / 8 : 0x2000);
+		assert_int_equal(test_get16(inner + 4), t.id + i / 2);
+		got += (size_t)n - 20;
+	}
+	assert_int_equal(got, whole);
+	assert_int_equal(host_read(&vnet, 30), 0);
+	drops_reach(NTM_PIPE_DROP_TOO_BIG, 0);
+}
+
 static void test_too_big(void **state)
 {
 	struct test_packet t = to_peer;
@@ -946,6 +978,7 @@ int main(void)
 		CREW(test_out_gso),
 		ALONE(test_out_tos),
 		ALONE(test_fragments),
+		ALONE(test_fragments_of_gso),
 		ALONE(test_too_big),
 		ALONE(test_no_icmp),
 		ALONE(test_in),
