@@ -418,12 +418,14 @@ static bool ntm_send_must_fit(const struct sk_buff *skb)
 }
 
 /*
- * That the way is too narrow may be known of the path alone, as ntmd found out
- * where no ICMP comes through: the route would send it whole.
+ * The stack would cut by the route alone, and without regard for what that has
+ * learnt if the sender's socket takes no advice (IPV6_PMTUDISC_PROBE). And that
+ * the way is too narrow may be known of the path only, as ntmd found out where no
+ * ICMP comes through.
  */
 static void ntm_send_cut(struct ntm_route *rt, unsigned int mtu)
 {
-	if (rt->family == AF_INET6 && mtu < ntm_outer_mtu(rt))
+	if (rt->family == AF_INET6)
 		rt->cut = max_t(unsigned int, IPV6_MIN_MTU,
 				mtu + ntm_outer_hdr_len(rt) + NTM_WIRE_OVERHEAD);
 }

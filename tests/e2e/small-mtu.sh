@@ -6,6 +6,7 @@
 # outer packets in fragments; IPv4 hears the true value. Fixed keys, no daemon.
 #
 #   a, b   192.0.2.0/24, IPv4 outside: 1228 bytes inside        c, d   2001:db8::/64, IPv6 outside: 1208 bytes inside
+#   e, f   2001:db8::/64, of 1500 bytes: it is the route that has 1280, as after an ICMP message
 
 . /mnt/lab/src/tests/e2e/lib/fixed-keys
 
@@ -50,7 +51,7 @@ through() {
 }
 
 net v4 v6
-host a b c d
+host a b c d e f
 link a v4 192.0.2.1/24 --mtu 1280
 link b v4 192.0.2.2/24 --mtu 1280
 link c v6 2001:db8::1/64 --mtu 1280
@@ -62,3 +63,17 @@ end d 2 1 2001:db8::2 2001:db8::1 "$FIXED_B" "$FIXED_A"
 
 through "over IPv4" a b v4 1228 'ip[6:2] & 0x3fff != 0'
 through "over IPv6" c d v6 1208 'ip6[6] = 44'
+
+# A sender whose socket takes no advice of routes (many of QUIC do so) takes what is inside: its tunnel goes by the route all the same
+link e v6 2001:db8::5/64
+link f v6 2001:db8::6/64
+on e ip route add 2001:db8::6/128 dev eth0 mtu 1280
+end e 1 2 2001:db8::5 2001:db8::6 "$FIXED_A" "$FIXED_B"
+end f 2 1 2001:db8::6 2001:db8::5 "$FIXED_B" "$FIXED_A"
+capture f v6 by-route 'src host 2001:db8::5'
+check "a narrow route: ping" on e ping -6 -c 1 -W 2 fd09::2
+is "a narrow route: IPv6 of 1248 bytes from a socket that probes" "$(on e ntm-evil lo probing 5000 'fd09::2#5000' 1200 3)" 3
+sleep 0.3
+capture_stop by-route
+is "a narrow route: no outer packet is larger than it" "$(packets by-route 'ip6 and greater 1295')" 0
+at_least "a narrow route: they are in fragments" "$(packets by-route 'ip6[6] = 44')" 6

@@ -21,6 +21,9 @@
  *                         one aggregate (UDP_SEGMENT) from PORT, a segment of SIZE bytes for
  *                         each Path ID; 0: signalling; IF does not matter. TO is
  *                         an address, or ADDRESS#PORT
+ *   ntm-evil IF probing PORT TO SIZE COUNT
+ *                         datagrams over IPv6 from PORT to TO, by a socket that takes no advice of how much a
+ *                         route has room for (IPV6_PMTUDISC_PROBE); IF does not matter
  *
  * Prints how many packets, or segments, it sent. Exit: 0, 1 if no packet came within 10 s.
  */
@@ -242,6 +245,23 @@ static void mixed(char **arg)
 	}
 }
 
+static void probing(char **arg)
+{
+	static const uint8_t payload[1500];
+	const int discover = IPV6_PMTUDISC_PROBE;
+	const size_t len = strtoul(arg[2], NULL, 0);
+	struct sockaddr_in6 to = { 0 };
+	int fd = bound_socket(arg[1], (uint16_t)atoi(arg[0]), &to);
+
+	if (setsockopt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &discover, sizeof(discover))) {
+		perror("probing");
+		exit(1);
+	}
+	for (int left = atoi(arg[3]); left > 0 && len <= sizeof(payload); left--)
+		if (sendto(fd, payload, len, 0, (struct sockaddr *)&to, sizeof(to)) > 0)
+			sent++;
+}
+
 static void wait_for(const char *file)
 {
 	while (access(file, F_OK))
@@ -282,10 +302,15 @@ int main(int argc, char **argv)
 		printf("%u\n", sent);
 		return 0;
 	}
+	if (argc == 7 && !strcmp(argv[2], "probing")) {
+		probing(argv + 3);
+		printf("%u\n", sent);
+		return 0;
+	}
 	if (argc != 3 && !(argc == 6 && !strcmp(argv[2], "late")) &&
 	    !(argc == 5 && !strcmp(argv[2], "port"))) {
 		fprintf(stderr,
-			"usage: ntm-evil IF flip|replay|cut|moved|late|port|junk|forge|mixed ...\n");
+			"usage: ntm-evil IF flip|replay|cut|moved|late|port|junk|forge|mixed|probing ...\n");
 		return 2;
 	}
 	memset(&p, 0, sizeof(p));
