@@ -63,13 +63,23 @@ static const struct ntm_rs_paths_ops paths_ops = { .bind = plane_bind,
 						   .rate = plane_rate,
 						   .del = plane_del };
 
+static struct ntm_rs_totals totals_of(const struct ntm_rs_core *core)
+{
+	struct ntm_rs_totals totals = { .age_ms = 0 };
+
+	if (core->plane)
+		core->plane_ops->totals(core->plane, &totals);
+	totals.packets += core->past_packets;
+	totals.bytes += core->past_bytes;
+	return totals;
+}
+
 void ntm_rs_core_totals(const struct ntm_rs_core *core, uint64_t *packets, uint64_t *bytes)
 {
-	*packets = *bytes = 0;
-	if (core->plane)
-		core->plane_ops->totals(core->plane, packets, bytes);
-	*packets += core->past_packets;
-	*bytes += core->past_bytes;
+	const struct ntm_rs_totals totals = totals_of(core);
+
+	*packets = totals.packets;
+	*bytes = totals.bytes;
 }
 
 int ntm_rs_core_plane(struct ntm_rs_core *core, const struct ntm_rs_plane_ops *ops,
@@ -135,14 +145,14 @@ void ntm_rs_core_packet(struct ntm_rs_core *core, const uint8_t *packet, size_t 
 
 static void watch_traffic(struct ntm_rs_core *core)
 {
-	uint64_t packets, bytes;
+	const struct ntm_rs_totals totals = totals_of(core);
+	const uint64_t mark = totals.mark + core->counters[NTM_RS_RELAYED];
 
-	ntm_rs_core_totals(core, &packets, &bytes);
-	packets += core->counters[NTM_RS_RELAYED];
-	if (packets != core->packets)
+	if (mark != core->mark)
 		core->active_ms = core->now_ms;
-	core->packets = packets;
-	ntm_rs_load_update(&core->load, core->io->cpu(core->io_ctx, core->now_ms), bytes,
+	core->mark = mark;
+	core->looked_ms = totals.age_ms < core->now_ms ? core->now_ms - totals.age_ms : 0;
+	ntm_rs_load_update(&core->load, core->io->cpu(core->io_ctx, core->now_ms), totals.bytes,
 			   core->now_ms);
 }
 
@@ -193,9 +203,9 @@ bool ntm_rs_core_drained(const struct ntm_rs_core *core, uint64_t now_ms)
 		return false;
 	if (now_ms - core->drain_ms >= DRAIN_MS)
 		return true;
-	/* The counters are a second old at most when draining begins: one more look at them */
-	return now_ms - core->drain_ms >= 2 * SECOND_MS &&
-	       (!core->active_ms || now_ms - core->active_ms >= QUIET_MS);
+	/* By counters that may be old: they have to tell of all that passed before draining began, and of quiet after the last packet */
+	return core->looked_ms >= core->drain_ms &&
+	       (!core->active_ms || core->looked_ms >= core->active_ms + QUIET_MS);
 }
 
 void ntm_rs_core_init(struct ntm_rs_core *core, const struct ntm_rs_config *config,

@@ -68,7 +68,9 @@ struct ntm_rs_io {
  * @plane:	NULL: none, Binds are answered "busy"
  * @now_ms:	of the call that is under way, for callbacks
  * @past_packets, @past_bytes: what planes before this one carried
- * @active_ms:	when the last packet is known to have passed, 0: never
+ * @active_ms:	when counters were found to have changed, 0: never. The packets may have passed any time before
+ * @looked_ms:	when the last reading of the counters began: of what passed since nothing is known
+ * @mark:	what tells whether they changed
  * @drain_ms:	when draining began, 0: it has not
  */
 struct ntm_rs_core {
@@ -85,7 +87,7 @@ struct ntm_rs_core {
 	void *io_ctx;
 	uint64_t now_ms, started_ms, second_ms;
 	uint64_t past_packets, past_bytes;
-	uint64_t packets, active_ms;
+	uint64_t mark, active_ms, looked_ms;
 	uint64_t drain_ms;
 	uint64_t drops[NTM_RS_DROPS];
 	uint64_t counters[NTM_RS_COUNTERS];

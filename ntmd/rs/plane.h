@@ -27,6 +27,18 @@ enum ntm_rs_plane_drop {
 };
 extern const char *const ntm_rs_plane_drop_names[NTM_RS_PLANE_DROPS];
 
+/**
+ * struct ntm_rs_totals - what a plane has sent on since it was opened
+ * @packets, @bytes: never less than before
+ * @mark:	another number than before if anything was sent on between two readings of the counters
+ * @age_ms:	since the last reading began: what passed meanwhile may not be in it; UINT64_MAX: there was none
+ */
+struct ntm_rs_totals {
+	uint64_t packets, bytes;
+	uint64_t mark;
+	uint64_t age_ms;
+};
+
 /** struct ntm_rs_plane_events - called from the loop, never from within an operation; @err: negative errno */
 struct ntm_rs_plane_events {
 	void (*lost)(void *ctx, int err);
@@ -45,7 +57,7 @@ struct ntm_rs_plane_open {
  * struct ntm_rs_plane_ops
  * @open:	0, or a negative errno with a sentence in @why
  * @bind, @rate, @del: as in struct ntm_rs_paths_ops; done already is done
- * @totals:	packets and bytes sent on since it was opened; as of some seconds ago, where counting costs
+ * @totals:	as of some seconds ago, where counting costs
  */
 struct ntm_rs_plane_ops {
 	const char *name;
@@ -55,7 +67,7 @@ struct ntm_rs_plane_ops {
 		    const union ntm_addr *addr);
 	int (*rate)(struct ntm_rs_plane *plane, const struct ntm_rs_path *path);
 	int (*del)(struct ntm_rs_plane *plane, const struct ntm_rs_path *path);
-	void (*totals)(struct ntm_rs_plane *plane, uint64_t *packets, uint64_t *bytes);
+	void (*totals)(struct ntm_rs_plane *plane, struct ntm_rs_totals *totals);
 	int (*drops)(struct ntm_rs_plane *plane, uint64_t drops[NTM_RS_PLANE_DROPS]);
 	void (*close)(struct ntm_rs_plane *plane);
 };

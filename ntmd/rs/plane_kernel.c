@@ -46,8 +46,9 @@ struct sums {
 /**
  * struct ntm_rs_plane - one interface of kind "ntm"
  * @local:	the addresses of our sockets, where they are bound to one
- * @counted:	sums of the entries as of the last dump; @gone: of those that were deleted
- * @counting:	of the dump that is under way
+ * @counted:	sums of the entries as of the last dump, which began at @counted_ms (0: there was none); @gone: of those that were deleted
+ * @counting:	of the dump that is under way, which began at @dump_ms
+ * @mark:	packets, as the last dump had them, which may be less than @counted
  * @refusals:	of requests, in the log: each may be one of as many as there are paths
  * @handles:	of libuv, that are not closed yet; the last one frees all this
  */
@@ -66,7 +67,7 @@ struct ntm_rs_plane {
 	struct sums counted, gone, counting;
 	bool dumping, closing, told_lost;
 	struct ntm_log_limit refusals;
-	uint64_t dump_ms;
+	uint64_t dump_ms, counted_ms, mark;
 };
 
 static void tell_lost(struct ntm_rs_plane *plane, int err)
@@ -202,6 +203,12 @@ static int kernel_del(struct ntm_rs_plane *plane, const struct ntm_rs_path *path
 
 /* Counters of all: a dump, read from the loop */
 
+/* Not uv_now(), which stands still while a callback works; and a machine that sleeps relays nothing */
+static uint64_t awake_ms(void)
+{
+	return uv_hrtime() / 1000000;
+}
+
 static void dump_start(struct ntm_rs_plane *plane)
 {
 	union ntm_nl_buf buf;
@@ -210,27 +217,29 @@ static void dump_start(struct ntm_rs_plane *plane)
 	plane->dump.seq++;
 	nlh->nlmsg_seq = plane->dump.seq;
 	nlh->nlmsg_pid = plane->dump.portid;
-	memset(&plane->counting, 0, sizeof(plane->counting));
-	plane->dump_ms = uv_now(plane->timer.loop);
+	plane->counting = plane->gone; /* what is deleted from now on may be read before */
+	plane->dump_ms = awake_ms();
 	plane->dumping = mnl_socket_sendto(plane->dump.sock, nlh, nlh->nlmsg_len) >= 0;
 }
 
 static void on_timer(uv_timer_t *timer);
 
-/* Deleted entries may be in both sums for a moment: what was told once is never told smaller */
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* An entry that was deleted before it was read is in the next dump's sums only: what was told once is never told smaller */
 static void dump_done(struct ntm_rs_plane *plane, bool good)
 {
-	const uint64_t took = uv_now(plane->timer.loop) - plane->dump_ms;
-	const struct sums *sums = &plane->counting;
+	const uint64_t took = awake_ms() - plane->dump_ms;
 
 	plane->dumping = false;
 	if (good) {
-		const uint64_t packets = sums->packets + plane->gone.packets;
-		const uint64_t bytes = sums->bytes + plane->gone.bytes;
-
-		plane->counted.packets = packets > plane->counted.packets ? packets :
-									    plane->counted.packets;
-		plane->counted.bytes = bytes > plane->counted.bytes ? bytes : plane->counted.bytes;
+		plane->counted.packets = larger(plane->counting.packets, plane->counted.packets);
+		plane->counted.bytes = larger(plane->counting.bytes, plane->counted.bytes);
+		plane->counted_ms = plane->dump_ms;
+		plane->mark = plane->counting.packets;
 	}
 	uv_timer_start(&plane->timer, on_timer, DUMP_PAUSE_MS + DUMP_SHARE * took, 0);
 }
@@ -291,10 +300,12 @@ static void on_timer(uv_timer_t *timer)
 	uv_timer_start(timer, on_timer, DUMP_LOST_MS, 0);
 }
 
-static void kernel_totals(struct ntm_rs_plane *plane, uint64_t *packets, uint64_t *bytes)
+static void kernel_totals(struct ntm_rs_plane *plane, struct ntm_rs_totals *totals)
 {
-	*packets = plane->counted.packets;
-	*bytes = plane->counted.bytes;
+	totals->packets = plane->counted.packets;
+	totals->bytes = plane->counted.bytes;
+	totals->mark = plane->mark;
+	totals->age_ms = plane->counted_ms ? awake_ms() - plane->counted_ms : UINT64_MAX;
 }
 
 /* Drops of the device */

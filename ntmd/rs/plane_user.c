@@ -86,10 +86,11 @@ static int user_del(struct ntm_rs_plane *plane, const struct ntm_rs_path *path)
 	return 0;
 }
 
-static void user_totals(struct ntm_rs_plane *plane, uint64_t *packets, uint64_t *bytes)
+static void user_totals(struct ntm_rs_plane *plane, struct ntm_rs_totals *totals)
 {
-	*packets = atomic_load(&plane->relay.packets);
-	*bytes = atomic_load(&plane->relay.bytes);
+	totals->packets = totals->mark = atomic_load(&plane->relay.packets);
+	totals->bytes = atomic_load(&plane->relay.bytes);
+	totals->age_ms = 0;
 }
 
 static int user_drops(struct ntm_rs_plane *plane, uint64_t drops[NTM_RS_PLANE_DROPS])

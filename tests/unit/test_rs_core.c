@@ -57,6 +57,7 @@ static struct {
 	unsigned int plane_binds, plane_dels;
 	int plane_fail;
 	uint64_t plane_packets, plane_bytes;
+	uint64_t plane_read_ms; /* when reading them began; 0: just now */
 	uint32_t cpu;
 	int joined; /* code, -1: not yet */
 	char joined_text[256];
@@ -243,11 +244,12 @@ static int plane_del(struct ntm_rs_plane *plane, const struct ntm_rs_path *path)
 	return 0;
 }
 
-static void plane_totals(struct ntm_rs_plane *plane, uint64_t *packets, uint64_t *bytes)
+static void plane_totals(struct ntm_rs_plane *plane, struct ntm_rs_totals *totals)
 {
 	(void)plane;
-	*packets = w.plane_packets;
-	*bytes = w.plane_bytes;
+	totals->packets = totals->mark = w.plane_packets;
+	totals->bytes = w.plane_bytes;
+	totals->age_ms = w.plane_read_ms ? w.now_ms - w.plane_read_ms : 0;
 }
 
 static const struct ntm_rs_plane_ops plane_ops = { .name = "test",
@@ -1102,6 +1104,33 @@ static void test_drain(void **state)
 	assert_int_equal(w.dcs[0].registrations, 1);
 }
 
+/* With many paths they are read every 12 s, for a second */
+static void test_drain_knows_how_old_the_counters_are(void **state)
+{
+	(void)state;
+	join(&w.dcs[0]);
+	w.plane_read_ms = w.now_ms - 1000;
+	live(10500);
+	ntm_rs_core_drain(&w.core, w.now_ms);
+	arrive();
+	for (unsigned int s = 0; s < 40; s++) { /* packets pass all the time */
+		if (s % 12 == 4) {
+			w.plane_packets += 12000;
+			w.plane_read_ms = w.now_ms - 1000;
+		}
+		live(1000);
+		assert_false(ntm_rs_core_drained(&w.core, w.now_ms));
+	}
+	w.plane_packets++; /* the last one */
+	live(4000);
+	w.plane_read_ms = w.now_ms;
+	live(4000);
+	assert_false(ntm_rs_core_drained(&w.core, w.now_ms)); /* it may have passed 4 s before */
+	w.plane_read_ms = w.now_ms;
+	live(1000);
+	assert_true(ntm_rs_core_drained(&w.core, w.now_ms));
+}
+
 static void test_drain_ends(void **state)
 {
 	(void)state;
@@ -1159,6 +1188,8 @@ int main(void)
 						end),
 		cmocka_unit_test_setup_teardown(test_cpu, begin, end),
 		cmocka_unit_test_setup_teardown(test_drain, begin, end),
+		cmocka_unit_test_setup_teardown(test_drain_knows_how_old_the_counters_are, begin,
+						end),
 		cmocka_unit_test_setup_teardown(test_drain_ends, begin, end),
 		cmocka_unit_test_setup_teardown(test_drain_of_an_idle_one_is_quick, begin, end),
 	};

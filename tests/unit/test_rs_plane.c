@@ -128,14 +128,16 @@ static void wait_for_drop(enum ntm_rs_plane_drop why, uint64_t n)
 /* They are counted once they have been sent on: whoever got one may be faster */
 static void wait_for_totals(uint64_t packets, uint64_t bytes)
 {
-	uint64_t got_packets = 0, got_bytes = 0;
+	struct ntm_rs_totals got = { .packets = 0 };
 
-	for (int i = 0; i < WAIT_MS && (got_packets < packets || got_bytes < bytes); i++) {
+	for (int i = 0; i < WAIT_MS && (got.packets < packets || got.bytes < bytes); i++) {
 		usleep(1000);
-		ops->totals(w.plane, &got_packets, &got_bytes);
+		ops->totals(w.plane, &got);
 	}
-	assert_int_equal(got_packets, packets);
-	assert_int_equal(got_bytes, bytes);
+	assert_int_equal(got.packets, packets);
+	assert_int_equal(got.bytes, bytes);
+	assert_int_equal(got.mark, packets);
+	assert_int_equal(got.age_ms, 0);
 }
 
 static void wait_for_signals(unsigned int n)
