@@ -161,7 +161,7 @@ static void tell_resolver(struct ntm_node *node, const struct ntm_dp_lease *leas
 	err = ntm_dnsconf_set(&node->dnsconf, &node->loop, node->config.dns, node->config.interface,
 			      ifindex, zones, 1 + lease->zone_count,
 			      of_family(addrs, count, AF_INET), of_family(addrs, count, AF_INET6),
-			      why, sizeof(why));
+			      node->stub != NULL, why, sizeof(why));
 
 	if (err)
 		ntm_err("this host's resolver does not know of %s: %s", lease->zone,

@@ -254,7 +254,7 @@ static bool tells_nobody(const char *how)
 
 int ntm_dnsconf_set(struct ntm_dnsconf **out, uv_loop_t *loop, const char *how, const char *ifname,
 		    unsigned int ifindex, const char *const *zones, unsigned int count,
-		    const union ntm_addr *stub4, const union ntm_addr *stub6, char *why,
+		    const union ntm_addr *stub4, const union ntm_addr *stub6, bool tcp, char *why,
 		    size_t size)
 {
 	struct ntm_dnsconf *conf = calloc(1, sizeof(*conf));
@@ -270,6 +270,7 @@ int ntm_dnsconf_set(struct ntm_dnsconf **out, uv_loop_t *loop, const char *how, 
 			job.stub4 = conf->stub4 = *stub4;
 		if (stub6)
 			job.stub6 = conf->stub6 = *stub6;
+		job.tcp = tcp;
 		if (!tells_nobody(how))
 			err = tell_host(conf, loop, &job, why, size);
 	}

@@ -25,6 +25,7 @@ struct ntm_dnsconf;
  * @ifname, @ifindex: the interface that the stub address is reached by; it must be up, with its addresses
  * @zones:	@count names, NTM_DNSCONF_ZONES at most
  * @stub4, @stub6: where we answer queries; one may be NULL. Port 53.
+ * @tcp:	there by TCP, too
  * @why, @size:	what was told, as in "systemd-resolved (D-Bus)", or the reason of the failure
  *
  * Waits 2 s at most; what takes longer goes on, and is logged if it fails. Only one ntmd of a host can do this at a time
@@ -32,7 +33,7 @@ struct ntm_dnsconf;
  */
 int ntm_dnsconf_set(struct ntm_dnsconf **conf, uv_loop_t *loop, const char *how, const char *ifname,
 		    unsigned int ifindex, const char *const *zones, unsigned int count,
-		    const union ntm_addr *stub4, const union ntm_addr *stub6, char *why,
+		    const union ntm_addr *stub4, const union ntm_addr *stub6, bool tcp, char *why,
 		    size_t size);
 /** ntm_dnsconf_failed() - was nothing told after all, or has the guard ended: it is worth another try */
 bool ntm_dnsconf_failed(const struct ntm_dnsconf *conf);

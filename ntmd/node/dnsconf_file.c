@@ -182,7 +182,7 @@ static int write_ours(const char *base, const char *have, const struct ntm_dnsco
 	int err;
 
 	ntm_dnsconf_host_str(ntm_dnsconf_stub(job), stub);
-	err = ntm_resolv_write(base, stub, text, sizeof(text));
+	err = ntm_resolv_write(base, stub, ntm_dnsconf_against(job), text, sizeof(text));
 	if (err || !strcmp(text, have))
 		return err;
 	return replace_resolv_conf(text);

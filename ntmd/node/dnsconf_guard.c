@@ -48,6 +48,7 @@ struct guard {
 	const struct ntm_dnsconf_job *job;
 	const struct ntm_dnsconf_method *method;
 	struct ntm_dnsconf_report report;
+	unsigned int against; /* options that were complained of */
 };
 
 /* In the order they are tried */
@@ -84,6 +85,11 @@ const char *ntm_dnsconf_host_str(const union ntm_addr *addr, char buf[INET6_ADDR
 const union ntm_addr *ntm_dnsconf_stub(const struct ntm_dnsconf_job *job)
 {
 	return job->stub4.sa.sa_family ? &job->stub4 : &job->stub6;
+}
+
+unsigned int ntm_dnsconf_against(const struct ntm_dnsconf_job *job)
+{
+	return NTM_RESOLV_ROTATE | (job->tcp ? 0 : NTM_RESOLV_USE_VC);
 }
 
 /* The process */
@@ -341,6 +347,35 @@ static bool drain(const struct guard *guard)
 	return found;
 }
 
+/* Options in the file of a manager, where the C library asks us first: not ours to take out */
+static unsigned int options_against(const struct guard *guard)
+{
+	char text[NTM_RESOLV_MAX];
+	struct ntm_resolv resolv;
+	unsigned int options;
+
+	if (ntm_dnsconf_read(NTM_RESOLV_CONF, text, sizeof(text)))
+		return 0;
+	ntm_resolv_parse(&resolv, text);
+	if (!resolv.count || !is_stub(guard->job, &resolv.servers[0]))
+		return 0;
+	options = resolv.options & ntm_dnsconf_against(guard->job);
+	return resolv.count > 1 ? options : options & ~NTM_RESOLV_ROTATE;
+}
+
+static void look_at_options(struct guard *guard)
+{
+	const unsigned int now = options_against(guard), added = now & ~guard->against;
+
+	if (added & NTM_RESOLV_ROTATE)
+		ntm_warn("dns: with \"rotate\" in " NTM_RESOLV_CONF
+			 ", other servers are asked for names of the zones, too");
+	if (added & NTM_RESOLV_USE_VC)
+		ntm_warn("dns: with \"use-vc\" in " NTM_RESOLV_CONF
+			 ", names of the zones are not found: ntmd is asked by UDP alone");
+	guard->against = now;
+}
+
 /* Somebody wrote the file anew, without us: as the host moves to another network, say */
 static void set_again(struct guard *guard)
 {
@@ -354,6 +389,7 @@ static void files_changed(struct guard *guard)
 {
 	if (guard->method->is_file)
 		set_again(guard);
+	look_at_options(guard);
 	if (find_servers(guard))
 		tell(guard);
 	watch_source(guard);

@@ -19,6 +19,7 @@ struct ntm_dnsconf_job {
 	char zones[NTM_DNSCONF_ZONES][256];
 	unsigned int zone_count;
 	union ntm_addr stub4, stub6;
+	bool tcp; /* answered by TCP, too */
 };
 
 /** struct ntm_dnsconf_host - what is known of the host */
@@ -73,6 +74,8 @@ void ntm_dnsconf_guard_stale(void) __attribute__((noreturn));
 int ntm_dnsconf_read(const char *path, char *text, size_t size);
 /** ntm_dnsconf_host() - the address alone; returns @buf */
 const char *ntm_dnsconf_host_str(const union ntm_addr *addr, char buf[INET6_ADDRSTRLEN]);
+/** ntm_dnsconf_against() - options of resolv.conf with which queries for the zones pass the stub by */
+unsigned int ntm_dnsconf_against(const struct ntm_dnsconf_job *job);
 /** ntm_dnsconf_stub() - the stub address to be named where one is enough */
 const union ntm_addr *ntm_dnsconf_stub(const struct ntm_dnsconf_job *job);
 

@@ -9,6 +9,8 @@
 #define DNS_PORT 53
 #define MARK "# Written by ntmd(8), which puts the file of before back when it ends.\n"
 #define SERVER "nameserver"
+#define OPTIONS "options"
+#define BLANK " \t"
 
 static const char *next_line(const char *line)
 {
@@ -83,6 +85,42 @@ static void add_server(struct ntm_resolv *resolv, const char *line)
 		resolv->count++;
 }
 
+/* glibc looks at no more of a word than the option's name; 0: none of those */
+static unsigned int option_of(const char *word)
+{
+	static const struct {
+		const char *name;
+		unsigned int option;
+	} options[] = { { "rotate", NTM_RESOLV_ROTATE }, { "use-vc", NTM_RESOLV_USE_VC } };
+
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		if (!strncmp(word, options[i].name, strlen(options[i].name)))
+			return options[i].option;
+	}
+	return 0;
+}
+
+/* The next word of a line from @at on; NULL: there is none */
+static const char *next_word(const char *at)
+{
+	at += strspn(at, BLANK);
+	return *at && *at != '\n' ? at : NULL;
+}
+
+static size_t word_len(const char *word)
+{
+	return strcspn(word, BLANK "\n");
+}
+
+static unsigned int options_of(const char *line)
+{
+	unsigned int options = 0;
+
+	for (line += strlen(OPTIONS); (line = next_word(line)); line += word_len(line))
+		options |= option_of(line);
+	return options;
+}
+
 void ntm_resolv_parse(struct ntm_resolv *resolv, const char *text)
 {
 	*resolv = (struct ntm_resolv){ .owner = owner_of(text) };
@@ -90,14 +128,38 @@ void ntm_resolv_parse(struct ntm_resolv *resolv, const char *text)
 		text += strspn(text, " \t");
 		if (is_word(text, SERVER))
 			add_server(resolv, text);
+		else if (is_word(text, OPTIONS))
+			resolv->options |= options_of(text);
 	}
 }
 
-int ntm_resolv_write(const char *old, const char *stub, char *out, size_t size)
+static void remove_options(char *line, unsigned int options)
+{
+	char *at = line + strlen(OPTIONS), *end;
+	const char *word;
+
+	while ((word = next_word(at))) {
+		end = at + (word - at) + word_len(word);
+		if (option_of(word) & options)
+			memmove(at, end, strlen(end) + 1);
+		else
+			at = end;
+	}
+}
+
+int ntm_resolv_write(const char *old, const char *stub, unsigned int options, char *out,
+		     size_t size)
 {
 	int len = snprintf(out, size, MARK SERVER " %s\n%s", stub, old);
 
-	return len < 0 || (size_t)len >= size ? -E2BIG : 0;
+	if (len < 0 || (size_t)len >= size)
+		return -E2BIG;
+	for (char *line = out; *line; line += next_line(line) - line) {
+		line += strspn(line, BLANK);
+		if (is_word(line, OPTIONS))
+			remove_options(line, options);
+	}
+	return 0;
 }
 
 void ntm_resolv_strip(char *text)

@@ -51,6 +51,16 @@ check "its server is asked" upstream_is 192.0.2.54:53
 check "others are found" eventually 5 finds_others 192.0.2.81
 check "and the zone" finds_zone
 
+# With this, the C library would ask each server in its turn
+printf 'nameserver 192.0.2.54\noptions timeout:1 rotate attempts:1\n' >"$conf"
+cp "$conf" /tmp/moved
+check "we are in the file with rotate soon" eventually 5 grep -q 100.64.0.1 "$conf"
+is "which we leave out" "$(sed -n 's/^options //p' "$conf")" "timeout:1 attempts:1"
+always_finds_zone() {
+	for _ in {1..10}; do finds_zone || return; done
+}
+check "the zone is found each time" always_finds_zone
+
 stop a ntm-dns
 check "the end leaves the new file" cmp "$conf" /tmp/moved
 is "and nothing else" "$(on a ls /var/lib/ntmd | wc -l)" 0

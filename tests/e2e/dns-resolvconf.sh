@@ -30,6 +30,11 @@ printf 'nameserver 192.0.2.54\noptions timeout:1 attempts:1\n' | on a resolvconf
 check "the new server is known" eventually 5 upstream_is 192.0.2.54:53
 check "others are asked of it" eventually 5 finds_others 192.0.2.81
 check "and the zone of us" finds_zone
+unlike "nothing is complained of" "$(logs a ntm-dns)" rotate
+
+# What resolvconf puts beside us is not for us to take out
+printf 'nameserver 192.0.2.54\noptions timeout:1 attempts:1 rotate\n' | on a resolvconf -a eth0.dhclient
+check "servers that take turns are told of" eventually 5 eval 'logs a ntm-dns | grep -q "with .rotate. in"'
 printf 'nameserver 192.0.2.53\nsearch example.org\noptions timeout:1 attempts:1\n' | on a resolvconf -a eth0.dhclient
 
 stop a ntm-dns

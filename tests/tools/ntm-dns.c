@@ -164,7 +164,7 @@ static int open_all(char **args)
 	snprintf(why, sizeof(why), "stub: %s", strerror(-err));
 	if (!err)
 		err = ntm_dnsconf_set(&conf, &loop, how, ifname, if_nametoindex(ifname), zones,
-				      zone_count, stub4, stub6, why, sizeof(why));
+				      zone_count, stub4, stub6, true, why, sizeof(why));
 	printf("%s: %s\n", err ? "error" : "told", why);
 	fflush(stdout);
 	return err;

@@ -8,6 +8,8 @@
 
 #include "node/dnsconf_text.h"
 
+#define ALL (NTM_RESOLV_ROTATE | NTM_RESOLV_USE_VC)
+
 static struct ntm_resolv parse(const char *text)
 {
 	struct ntm_resolv resolv;
@@ -72,7 +74,8 @@ static void test_write_and_strip(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(olds) / sizeof(olds[0]); i++) {
-		assert_int_equal(ntm_resolv_write(olds[i], "100.64.0.1", text, sizeof(text)), 0);
+		assert_int_equal(ntm_resolv_write(olds[i], "100.64.0.1", ALL, text, sizeof(text)),
+				 0);
 		assert_non_null(strstr(text, olds[i]));
 		r = parse(text);
 		assert_int_equal(r.owner, NTM_RESOLV_OURS);
@@ -84,8 +87,47 @@ static void test_write_and_strip(void **state)
 		assert_string_equal(text, olds[i]);
 	}
 	for (size_t size = 0; size < 90; size++)
-		assert_int_equal(ntm_resolv_write("nameserver ::1\n", "100.64.0.1", text, size),
+		assert_int_equal(ntm_resolv_write("nameserver ::1\n", "100.64.0.1", ALL, text,
+						  size),
 				 -E2BIG);
+}
+
+/* Those that make queries pass us by are left out, and nothing else is */
+static void test_options(void **state)
+{
+	static const struct {
+		const char *old, *without_rotate, *without_both;
+		unsigned int options;
+	} cases[] = {
+		{ "options rotate\n", "options\n", "options\n", NTM_RESOLV_ROTATE },
+		{ "options rotate", "options", "options", NTM_RESOLV_ROTATE },
+		{ "search rotate\n  options\ttimeout:1\t rotate  ndots:2\noptions use-vc rotate\n",
+		  "search rotate\n  options\ttimeout:1  ndots:2\noptions use-vc\n",
+		  "search rotate\n  options\ttimeout:1  ndots:2\noptions\n", ALL },
+		{ "options use-vc:1 rotated trust-ad\nnameserver ::1\n",
+		  "options use-vc:1 trust-ad\nnameserver ::1\n",
+		  "options trust-ad\nnameserver ::1\n", ALL },
+		{ "options\nrotate\n#options rotate\noptionsrotate\noptions norotate edns0",
+		  "options\nrotate\n#options rotate\noptionsrotate\noptions norotate edns0",
+		  "options\nrotate\n#options rotate\noptionsrotate\noptions norotate edns0", 0 },
+	};
+	char text[512];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(parse(cases[i].old).options, cases[i].options);
+		assert_int_equal(ntm_resolv_write(cases[i].old, "100.64.0.1", NTM_RESOLV_ROTATE,
+						  text, sizeof(text)),
+				 0);
+		assert_int_equal(parse(text).options, cases[i].options & NTM_RESOLV_USE_VC);
+		ntm_resolv_strip(text);
+		assert_string_equal(text, cases[i].without_rotate);
+		assert_int_equal(
+			ntm_resolv_write(cases[i].old, "100.64.0.1", ALL, text, sizeof(text)), 0);
+		assert_int_equal(parse(text).options, 0);
+		ntm_resolv_strip(text);
+		assert_string_equal(text, cases[i].without_both);
+	}
 }
 
 static void test_nss(void **state)
@@ -106,6 +148,7 @@ int main(void)
 		cmocka_unit_test(test_servers),
 		cmocka_unit_test(test_owner),
 		cmocka_unit_test(test_write_and_strip),
+		cmocka_unit_test(test_options),
 		cmocka_unit_test(test_nss),
 	};
 

@@ -62,8 +62,8 @@ static struct ntm_dnsconf *set(const char *how)
 	const union ntm_addr stub = test_addr("100.64.0.1:53");
 	struct ntm_dnsconf *conf;
 
-	assert_int_equal(ntm_dnsconf_set(&conf, &loop, how, "lo", 1, &zone, 1, &stub, NULL, why,
-					 sizeof(why)),
+	assert_int_equal(ntm_dnsconf_set(&conf, &loop, how, "lo", 1, &zone, 1, &stub, NULL, true,
+					 why, sizeof(why)),
 			 0);
 	return conf;
 }
