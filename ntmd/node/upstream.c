@@ -21,6 +21,7 @@
 #define HEADER 12
 #define QUERY_MAX 4096 /* bytes */
 #define ANSWER_MAX 65535
+#define SERVFAIL 2
 
 /* By TCP there are more round trips than one, and the name server may have to ask by TCP in its turn */
 static const struct patience {
@@ -71,18 +72,25 @@ static size_t question_end(const uint8_t *msg, size_t len)
 	return at + 5 <= len ? at + 5 : 0;
 }
 
-/* The question alone comes back; whoever asks has other servers to try */
-size_t ntm_upstream_servfail(const uint8_t *query, size_t len, uint8_t *out, size_t size)
+/* The question alone comes back */
+static size_t error_answer(const uint8_t *query, size_t len, uint8_t rcode, uint8_t *out,
+			   size_t size)
 {
 	const size_t end = question_end(query, len);
 
 	if (!end || end > size)
 		return 0;
 	memcpy(out, query, end);
-	out[2] = (uint8_t)((out[2] & 0x79) | 0x80); /* a response: opcode and RD stay */
-	out[3] = (uint8_t)((out[3] & 0x10) | 0x82); /* CD stays; RA, SERVFAIL */
+	out[2] = (uint8_t)((out[2] & 0x79) | 0x80);	    /* a response: opcode and RD stay */
+	out[3] = (uint8_t)((out[3] & 0x10) | 0x80 | rcode); /* CD stays; RA */
 	memset(out + 6, 0, HEADER - 6);
 	return end;
+}
+
+/* Whoever asks has other servers to try */
+size_t ntm_upstream_servfail(const uint8_t *query, size_t len, uint8_t *out, size_t size)
+{
+	return error_answer(query, len, SERVFAIL, out, size);
 }
 
 static bool is_response(const uint8_t *msg)
@@ -102,10 +110,23 @@ static bool same_question(const struct query *q, const uint8_t *answer)
 	return !memcmp(q->msg + name_end, answer + name_end, 4);
 }
 
+static uint8_t rcode_of(const uint8_t *msg)
+{
+	return msg[3] & 0xf;
+}
+
+/* A server that cannot read a query, with EDNS in it perhaps, sends no question back */
+static bool is_bare_error(const uint8_t *msg)
+{
+	return !msg[4] && !msg[5] && rcode_of(msg);
+}
+
 static bool is_answer(const struct query *q, const uint8_t *msg, size_t len)
 {
-	return len >= HEADER && is_response(msg) && question_end(msg, len) == q->question_end &&
-	       same_question(q, msg);
+	if (len < HEADER || !is_response(msg))
+		return false;
+	return is_bare_error(msg) ||
+	       (question_end(msg, len) == q->question_end && same_question(q, msg));
 }
 
 /* Tries */
@@ -189,17 +210,17 @@ static void arm(struct query *q)
 	uv_timer_start(&q->timer, on_timer, left < next ? left : next, 0);
 }
 
-static void fail(struct query *q)
+static void fail(struct query *q, uint8_t rcode)
 {
 	uint8_t *out = q->up->answer;
 
-	finish(q, out, ntm_upstream_servfail(q->msg, q->question_end, out, sizeof(q->up->answer)));
+	finish(q, out, error_answer(q->msg, q->question_end, rcode, out, sizeof(q->up->answer)));
 }
 
 static void go_on(struct query *q)
 {
 	if (uv_now(q->up->loop) >= q->deadline_ms || try_next(q))
-		fail(q);
+		fail(q, SERVFAIL);
 	else
 		arm(q);
 }
@@ -215,6 +236,10 @@ static void on_timer(uv_timer_t *timer)
 static void answered(struct query *q, uint8_t *msg, size_t len)
 {
 	q->up->first = q->server;
+	if (is_bare_error(msg)) {
+		fail(q, rcode_of(msg));
+		return;
+	}
 	/* With its ID the asker gets the case of its letters back, too */
 	memcpy(msg, q->msg, 2);
 	memcpy(msg + HEADER, q->msg + HEADER, q->question_end - HEADER);

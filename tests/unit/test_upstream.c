@@ -239,7 +239,7 @@ static void test_forgeries(void **state)
 	bad[14] = 'x'; /* another name */
 	reply(&servers[0], bad, len, &from);
 	memcpy(bad, msg, len);
-	bad[5] = 0; /* no question */
+	bad[5] = 0; /* no question, and no error */
 	reply(&servers[0], bad, len, &from);
 	reply(&servers[0], msg, 11, &from);
 	reply(&servers[0], msg, len - 1, &from);
@@ -248,6 +248,29 @@ static void test_forgeries(void **state)
 	assert_int_equal(answers, 0);
 	reply(&servers[0], msg, len, &from);
 	expect_answer(5);
+}
+
+/* As from servers that do not know EDNS: whoever asks does without, if he hears of it */
+static void test_error_without_question(void **state)
+{
+	union ntm_addr from = { 0 };
+	uint8_t msg[512];
+
+	(void)state;
+	use(1);
+	assert_int_equal(ask(5), 0);
+	receive(&servers[0], msg, &from);
+	msg[2] |= 0x80;
+	msg[3] = 1; /* FORMERR */
+	msg[5] = 0;
+	msg[0] ^= 1; /* of another query */
+	reply(&servers[0], msg, 12, &from);
+	turn(1, 100);
+	assert_int_equal(answers, 0);
+	msg[0] ^= 1;
+	reply(&servers[0], msg, 12, &from);
+	expect_answer(5);
+	assert_int_equal(last[3] & 0xf, 1);
 }
 
 static void test_next_when_refused(void **state)
@@ -540,6 +563,25 @@ static void test_stream_bad(void **state)
 	}
 }
 
+static void test_stream_error_without_question(void **state)
+{
+	uint8_t frame[FRAME_LEN];
+	int fd;
+
+	(void)state;
+	open_listener(&servers[0], "127.0.0.1:0");
+	use(1);
+	assert_int_equal(ask_stream(5), 0);
+	fd = take_stream(&servers[0], frame);
+	frame[1] = 12;
+	frame[5] = 1; /* FORMERR */
+	frame[7] = 0;
+	send_bytes(fd, frame, 2 + 12);
+	expect_answer(5);
+	assert_int_equal(last[3] & 0xf, 1);
+	close(fd);
+}
+
 static void test_stream_nobody(void **state)
 {
 	(void)state;
@@ -595,6 +637,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_ipv6, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_random, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_forgeries, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_error_without_question, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_next_when_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_next_when_silent, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nobody, setup, teardown),
@@ -607,6 +650,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_stream_ipv6, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stream_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stream_bad, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_stream_error_without_question, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_stream_nobody, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stream_silent, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stream_bound, setup, teardown),
