@@ -8,7 +8,8 @@
 #define WAIT_MAX_MS 2000u
 #define AGAIN_MS 10000u
 #define RAISE_MS 600000u
-#define DEAD_MS 5000u
+#define SILENT_MS 5000u
+#define SILENT_MOST 8u
 
 /* What links have: tunnels in tunnels, PPPoE, Ethernet, FDDI, jumbo frames. The first is what any IPv4 host takes (RFC 791). */
 static const unsigned int sizes[] = {
@@ -26,9 +27,14 @@ static int place_of(unsigned int size)
 	return i;
 }
 
-static unsigned int size_at(int place)
+/* Of the largest that is not more; -1: all are */
+static int place_below(unsigned int size)
 {
-	return sizes[place < 0 ? 0 : place < SIZES ? place : SIZES - 1];
+	int i = 0;
+
+	while (i < SIZES && sizes[i] <= size)
+		i++;
+	return i - 1;
 }
 
 static struct ntm_pmtu_act nothing(void)
@@ -36,12 +42,36 @@ static struct ntm_pmtu_act nothing(void)
 	return (struct ntm_pmtu_act){ .probe = 0 };
 }
 
+static uint32_t wait_ms(const struct ntm_pmtu *p)
+{
+	const uint32_t wait = p->wait_ms << p->silent;
+
+	return p->silent && wait > SILENT_MS ? SILENT_MS : wait;
+}
+
+static struct ntm_pmtu_act try_again(struct ntm_pmtu *p, uint64_t now_ms)
+{
+	p->tries++;
+	p->small = p->silent || p->tries == TRIES;
+	p->next_ms = now_ms + wait_ms(p);
+	return (struct ntm_pmtu_act){ .probe = p->probe, .small = p->small };
+}
+
 static struct ntm_pmtu_act ask(struct ntm_pmtu *p, unsigned int size, uint64_t now_ms)
 {
 	p->probe = size;
-	p->tries = 1;
-	p->next_ms = now_ms + p->wait_ms;
-	return (struct ntm_pmtu_act){ .probe = size };
+	p->tries = 0;
+	p->silent = 0;
+	return try_again(p, now_ms);
+}
+
+/* What was lost was lost whatever its size */
+static struct ntm_pmtu_act hold(struct ntm_pmtu *p, uint64_t now_ms)
+{
+	p->tries = 0;
+	if (p->silent < SILENT_MOST)
+		p->silent++;
+	return try_again(p, now_ms);
 }
 
 static struct ntm_pmtu_act settle(struct ntm_pmtu *p, unsigned int size, uint64_t now_ms)
@@ -51,13 +81,14 @@ static struct ntm_pmtu_act settle(struct ntm_pmtu *p, unsigned int size, uint64_
 	p->state = NTM_PMTU_SETTLED;
 	p->size = size;
 	p->probe = 0;
+	p->small = false;
 	p->settled_ms = now_ms;
 	if (!ntm_pmtu_limited(p) || p->raise_ms <= now_ms)
 		p->raise_ms = now_ms + RAISE_MS;
 	return (struct ntm_pmtu_act){ .changed = changed };
 }
 
-/* Not even the smallest passes: that is no matter of size. As at first, but a little later */
+/* The least of all does not pass, and what is smaller yet does: as at first, but a little later */
 static struct ntm_pmtu_act begin_anew(struct ntm_pmtu *p, uint64_t now_ms)
 {
 	const bool changed = p->size != p->ceiling;
@@ -66,18 +97,20 @@ static struct ntm_pmtu_act begin_anew(struct ntm_pmtu *p, uint64_t now_ms)
 	p->size = p->ceiling;
 	p->probe = p->ceiling;
 	p->tries = 0;
-	p->next_ms = now_ms + DEAD_MS;
+	p->next_ms = now_ms + SILENT_MS;
 	return (struct ntm_pmtu_act){ .changed = changed };
 }
 
 /* The next size between what passes and what does not; or that was the last */
 static struct ntm_pmtu_act bisect(struct ntm_pmtu *p, uint64_t now_ms)
 {
+	const int low = place_below(p->passes);
+
 	if (p->high == 0)
 		return begin_anew(p, now_ms);
-	if (p->high - p->low <= 1)
-		return settle(p, size_at(p->low), now_ms);
-	return ask(p, size_at((p->low + p->high) / 2), now_ms);
+	if (p->high - low <= 1)
+		return settle(p, p->passes, now_ms);
+	return ask(p, sizes[(low + p->high) / 2], now_ms);
 }
 
 /* Packets are small until it is known how large they may be */
@@ -87,13 +120,22 @@ static struct ntm_pmtu_act search(struct ntm_pmtu *p, unsigned int failed, uint6
 	bool changed;
 
 	p->state = NTM_PMTU_SEARCHING;
-	p->low = -1;
+	p->passes = 0;
 	p->high = place_of(failed);
 	changed = p->size != NTM_PMTU_BASE;
 	p->size = NTM_PMTU_BASE;
 	act = p->high > place_of(NTM_PMTU_BASE) ? ask(p, NTM_PMTU_BASE, now_ms) : bisect(p, now_ms);
 	act.changed |= changed;
 	return act;
+}
+
+/* What passed before still does. So much may leave, while it is found out whether more may */
+static struct ntm_pmtu_act search_above(struct ntm_pmtu *p, unsigned int size, uint64_t now_ms)
+{
+	p->state = NTM_PMTU_SEARCHING;
+	p->passes = size;
+	p->high = place_of(p->ceiling);
+	return ask(p, p->ceiling, now_ms);
 }
 
 void ntm_pmtu_rtt(struct ntm_pmtu *p, uint32_t rtt_ms)
@@ -121,11 +163,14 @@ struct ntm_pmtu_act ntm_pmtu_start(struct ntm_pmtu *p, unsigned int ceiling, uin
 struct ntm_pmtu_act ntm_pmtu_again(struct ntm_pmtu *p, unsigned int ceiling, uint32_t rtt_ms,
 				   uint64_t now_ms)
 {
-	const unsigned int passed = p->size;
-	const struct ntm_pmtu_act act = ntm_pmtu_start(p, ceiling, rtt_ms, now_ms);
+	const unsigned int before = p->size;
+	struct ntm_pmtu_act act = ntm_pmtu_start(p, ceiling, rtt_ms, now_ms);
 
-	if (p->state == NTM_PMTU_VERIFYING && passed && passed < p->size)
-		p->size = passed;
+	if (p->state != NTM_PMTU_VERIFYING || !before || before >= p->size)
+		return act;
+	p->size = before;
+	act = ask(p, before, now_ms);
+	act.changed = true;
 	return act;
 }
 
@@ -141,14 +186,19 @@ bool ntm_pmtu_limited(const struct ntm_pmtu *p)
 
 static struct ntm_pmtu_act passed(struct ntm_pmtu *p, unsigned int size, uint64_t now_ms)
 {
-	if (p->state != NTM_PMTU_SEARCHING)
+	struct ntm_pmtu_act act;
+
+	if (p->state == NTM_PMTU_VERIFYING && size < p->ceiling)
+		return search_above(p, size, now_ms);
+	if (p->state != NTM_PMTU_SEARCHING || size == p->ceiling)
 		return settle(p, size > p->size ? size : p->size, now_ms);
-	p->low = place_of(size);
-	if (size > p->size) {
-		p->size = size;
-		return (struct ntm_pmtu_act){ .probe = bisect(p, now_ms).probe, .changed = true };
-	}
-	return bisect(p, now_ms);
+	p->passes = size;
+	if (size <= p->size)
+		return bisect(p, now_ms);
+	p->size = size;
+	act = bisect(p, now_ms);
+	act.changed = true;
+	return act;
 }
 
 /* The ceiling, when it is only looked at again, may fail without harm: what is known to pass still does */
@@ -163,6 +213,14 @@ static struct ntm_pmtu_act failed(struct ntm_pmtu *p, unsigned int size, uint64_
 		return search(p, size, now_ms);
 	p->high = place_of(size);
 	return bisect(p, now_ms);
+}
+
+void ntm_pmtu_heard(struct ntm_pmtu *p, uint64_t now_ms)
+{
+	p->small = false;
+	p->silent = 0;
+	if (p->next_ms > now_ms + p->wait_ms)
+		p->next_ms = now_ms + p->wait_ms;
 }
 
 struct ntm_pmtu_act ntm_pmtu_answered(struct ntm_pmtu *p, unsigned int size, uint64_t now_ms)
@@ -200,11 +258,11 @@ struct ntm_pmtu_act ntm_pmtu_tick(struct ntm_pmtu *p, bool active, uint64_t now_
 		return nothing();
 	if (!p->probe)
 		return look_again(p, now_ms);
+	if (p->small)
+		return hold(p, now_ms);
 	if (p->tries == TRIES)
 		return failed(p, p->probe, now_ms);
-	p->tries++;
-	p->next_ms = now_ms + p->wait_ms;
-	return (struct ntm_pmtu_act){ .probe = p->probe };
+	return try_again(p, now_ms);
 }
 
 uint64_t ntm_pmtu_deadline(const struct ntm_pmtu *p)

@@ -30,6 +30,7 @@ static bool where_of(const struct ntm_node *node, const struct ntm_slot *slot,
 /* Probes */
 
 static void send_probe(struct ntm_node *node, struct ntm_slot *slot, unsigned int size);
+static void send_small(struct ntm_node *node, struct ntm_slot *slot);
 
 static void tell_datapath(struct ntm_node *node, struct ntm_slot *slot, const union ntm_addr *where)
 {
@@ -56,6 +57,8 @@ static void carry_out(struct ntm_node *node, struct ntm_slot *slot, struct ntm_p
 		tell_datapath(node, slot, &where);
 	if (act.probe)
 		send_probe(node, slot, act.probe);
+	if (act.small)
+		send_small(node, slot);
 }
 
 /* A packet of @size, with the relay's header in it if there is one. 0 or a negative errno */
@@ -96,6 +99,18 @@ static void send_probe(struct ntm_node *node, struct ntm_slot *slot, unsigned in
 		carry_out(node, slot, ntm_pmtu_too_big(&width->search, size, ntm_node_now_ms()));
 }
 
+/* A probe as those of ways are, and none of theirs: what it measures is whether anything passes now */
+static void send_small(struct ntm_node *node, struct ntm_slot *slot)
+{
+	struct ntm_ways_acts acts = { .count = 1 };
+
+	slot->width.small = ntm_ways_stray(ntm_node_now_us());
+	acts.act[0] = (struct ntm_ways_act){ .type = NTM_WAYS_PROBE,
+					     .addr = slot->width.addr,
+					     .timestamp = slot->width.small };
+	ntm_carry_run(node, slot, &acts);
+}
+
 /* The size that was asked about then; 0: it is no matter any more, or of another way */
 static unsigned int take_answer(struct ntm_width *width, uint64_t timestamp)
 {
@@ -121,6 +136,8 @@ bool ntm_width_answered(struct ntm_node *node, struct ntm_slot *slot, uint64_t t
 	size = take_answer(width, timestamp);
 	/* How long the way is, any answer says; the peer's to lie about, within what is waited at most */
 	ntm_pmtu_rtt(&width->search, sent_us < now_us ? (uint32_t)((now_us - sent_us) / 1000) : 0);
+	if (timestamp == width->small)
+		ntm_pmtu_heard(&width->search, now_us / 1000);
 	if (size)
 		carry_out(node, slot, ntm_pmtu_answered(&width->search, size, now_us / 1000));
 	return true;
@@ -128,30 +145,54 @@ bool ntm_width_answered(struct ntm_node *node, struct ntm_slot *slot, uint64_t t
 
 /* Ways */
 
-/* What the link carries; padding comes in fours */
-static unsigned int ceiling(const union ntm_addr *where)
+/* What the link carries, @before: what it did, where no route tells; padding comes in fours */
+static unsigned int ceiling(const union ntm_addr *where, unsigned int before)
 {
 	const unsigned int mtu = ntm_netif_route_mtu(where);
 
-	return (mtu ? mtu : ROUTE_MTU) & ~3u;
+	return (mtu ? mtu : before ? before : ROUTE_MTU) & ~3u;
+}
+
+static bool is_same_but_port(const union ntm_addr *a, const union ntm_addr *b)
+{
+	union ntm_addr same = *b;
+
+	if (a->sa.sa_family == AF_INET)
+		same.v4.sin_port = a->v4.sin_port;
+	else
+		same.v6.sin6_port = a->v6.sin6_port;
+	return ntm_addr_equal(a, &same);
+}
+
+/* NATs renumber ports. Relays have theirs, and what else is at such an address is another way. */
+static bool is_known(const struct ntm_slot *slot, const union ntm_addr *addr)
+{
+	const union ntm_addr *known = &slot->width.addr;
+
+	if (ntm_addr_equal(addr, known))
+		return true;
+	return is_same_but_port(addr, known) && !ntm_ways_relay(&slot->ways, addr) &&
+	       !ntm_ways_relay(&slot->ways, known);
 }
 
 static void start(struct ntm_node *node, struct ntm_slot *slot, const struct ntm_way *way)
 {
 	struct ntm_width *width = &slot->width;
-	const bool again = ntm_addr_equal(&way->addr, &width->addr);
+	const bool again = is_known(slot, &way->addr);
 	union ntm_addr where;
+	unsigned int most;
 
 	width->addr = way->addr;
-	width->timestamp = width->ceiling = 0;
+	width->timestamp = width->ceiling = width->small = 0;
 	width->shaken = false;
-	if (where_of(node, slot, &where))
-		carry_out(node, slot,
-			  (again ? ntm_pmtu_again : ntm_pmtu_start)(&width->search, ceiling(&where),
-								    way->srtt_us / 1000,
-								    ntm_node_now_ms()));
-	else
+	if (!where_of(node, slot, &where)) {
 		ntm_pmtu_stop(&width->search);
+		return;
+	}
+	most = ceiling(&where, again ? width->search.ceiling : 0);
+	carry_out(node, slot,
+		  (again ? ntm_pmtu_again : ntm_pmtu_start)(
+			  &width->search, most, way->srtt_us / 1000, ntm_node_now_ms()));
 }
 
 void ntm_width_shaken(struct ntm_slot *slot)

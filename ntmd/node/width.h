@@ -20,11 +20,12 @@ struct ntm_slot;
  * @timestamp, @asked: of the last probe: the same for all tries with one size, so that each of their answers counts; 0: answered
  * @shaken:	our own link may be another: the way is to be looked at anew
  * @ceiling:	timestamp of the last probes of the largest size, whose answer counts even when it was given up; 0: answered
+ * @small:	timestamp of the last small probe
  */
 struct ntm_width {
 	struct ntm_pmtu search;
 	union ntm_addr addr;
-	uint64_t timestamp, ceiling;
+	uint64_t timestamp, ceiling, small;
 	unsigned int asked;
 	bool shaken;
 };

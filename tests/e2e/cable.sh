@@ -27,7 +27,15 @@ on a ping -c 3 -i 0.2 bob.example.net
 capture_stop outside
 at_least "it is the tunnel that carries it" "$(packets outside)" 6
 
+large=(ping -i 0.1 -W 1 -M 'do' -s 1400 "$(virtual4 b)") # nearly all that fits
+check "large packets pass" eventually 5 on a "${large[@]}" -c 1
+bg a large "${large[@]}"
 unplug a internet
 check_not "without a cable there is no way" on a ping -c 1 -W 1 bob.example.net
+sleep 2
 plug a internet
 check "with it there is one again" eventually 10 on a ping -c 1 -W 1 bob.example.net
+sleep 2
+send_signal a large INT
+unlike "that nothing passed says nothing of sizes" "$(logs a large)" 'mtu ?=|too long'
+check "large packets pass again" on a "${large[@]}" -c 3

@@ -463,6 +463,103 @@ static void test_width_by_another_link(void **state)
 	assert_int_equal(count, 1);
 }
 
+/* So much is known of the way: a little less than what the link carries */
+static unsigned int settle_narrow(struct ntm_pmtu *search)
+{
+	search->state = NTM_PMTU_SETTLED;
+	search->size = search->ceiling - 100;
+	search->probe = 0;
+	return search->size;
+}
+
+static void bob_comes_from(struct ntm_session *bob, const union ntm_addr *where)
+{
+	uint8_t packet[NTM_TUNNEL_PACKET];
+	const size_t len = bob_says(bob, NTM_MSG_KEEP_ALIVE, packet);
+
+	sent_count = 0;
+	ntm_node_received(&node, packet, len, where);
+}
+
+/* A NAT that gives the peer another port makes no other way, and not a wider one */
+static void test_width_by_another_port(void **state)
+{
+	const union ntm_addr port = test_addr("192.0.2.1:5555"), host = test_addr("192.0.2.2");
+	struct ntm_session bob;
+	struct ntm_slot *slot;
+	unsigned int size;
+
+	(void)state;
+	(void)width_begins(&bob);
+	slot = ntm_peers_by_path(&node.peers, 1);
+	size = settle_narrow(&slot->width.search);
+	bob_comes_from(&bob, &port);
+	assert_true(ntm_addr_equal(&slot->width.addr, &port));
+	assert_int_equal(slot->width.search.size, size);
+	assert_int_equal(last_to(&port, NTM_PKT_SEALED)->len, size - 28); /* that is asked first */
+	/* Another host is another way */
+	(void)settle_narrow(&slot->width.search);
+	bob_comes_from(&bob, &host);
+	assert_int_equal(slot->width.search.size, slot->width.search.ceiling);
+}
+
+/* A relay, and a peer at the same address: ports are all that tells their ways apart */
+static void test_width_beside_a_relay(void **state)
+{
+	const union ntm_addr elsewhere = rs_addr;
+	uint8_t packet[NTM_TUNNEL_PACKET];
+	struct ntm_session bob;
+	struct ntm_slot *slot;
+	size_t len;
+
+	(void)state;
+	rs_addr = test_addr("192.0.2.1:9999");
+	(void)direct_by_relay();
+	bob = bob_answers(packet, &len);
+	give_relayed(1, packet, len, &rs_addr);
+	slot = ntm_peers_by_path(&node.peers, 1);
+	assert_true(ntm_addr_equal(&slot->width.addr, &rs_addr));
+	(void)settle_narrow(&slot->width.search);
+	bob_comes_from(&bob, &from);
+	assert_true(ntm_addr_equal(&slot->width.addr, &from));
+	assert_int_equal(slot->width.search.size, slot->width.search.ceiling);
+	rs_addr = elsewhere;
+}
+
+/* The next try of the probe that is on its way is due, or what comes after the last */
+static void width_waits(struct ntm_slot *slot)
+{
+	slot->width.search.next_ms = 0;
+	ntm_width_tick(&node, slot);
+}
+
+/* Three probes without an answer say that the way is narrow if a small one is answered, and that it is dead if not */
+static void test_width_of_a_dead_way(void **state)
+{
+	struct ntm_session bob;
+	struct ntm_slot *slot;
+	unsigned int count;
+
+	(void)state;
+	(void)width_begins(&bob);
+	slot = ntm_peers_by_path(&node.peers, 1);
+	for (int i = 0; i < 10; i++)
+		width_waits(slot);
+	(void)last_large(&bob, &count);
+	assert_int_equal(count, 11);
+	assert_int_equal(slot->width.search.size, slot->width.search.ceiling);
+	assert_int_not_equal(slot->width.small, 0);
+	bob_answers_probe(&bob, slot->width.small);
+	assert_int_equal(node.drops[NTM_NODE_DROP_STATE], 0);
+	for (int i = 0; i < 2; i++)
+		width_waits(slot);
+	assert_int_equal(slot->width.search.size, slot->width.search.ceiling);
+	bob_answers_probe(&bob, slot->width.small);
+	width_waits(slot);
+	assert_int_equal(slot->width.search.state, NTM_PMTU_SEARCHING);
+	assert_int_equal(slot->width.search.size, NTM_PMTU_BASE);
+}
+
 /*
  * What a name leads to has to go into the tunnel: a DC that names an address of somebody else's, or our own, for a peer would read
  * what is meant for it. Nor may a peer send with such a source.
@@ -702,6 +799,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_request_from_no_place, begin, end),
 		cmocka_unit_test_setup_teardown(test_width_of_a_long_way, begin, end),
 		cmocka_unit_test_setup_teardown(test_width_by_another_link, begin, end),
+		cmocka_unit_test_setup_teardown(test_width_by_another_port, begin, end),
+		cmocka_unit_test_setup_teardown(test_width_beside_a_relay, begin, end),
+		cmocka_unit_test_setup_teardown(test_width_of_a_dead_way, begin, end),
 		cmocka_unit_test_setup_teardown(test_virtual_addresses_of_no_network, begin, end),
 		cmocka_unit_test_setup_teardown(test_direction_from_a_zone_to_come, begin, end),
 		cmocka_unit_test_setup_teardown(test_network_that_goes, begin, end),
