@@ -240,7 +240,7 @@ static void ask_life_mappings(struct ntm_netcheck *check)
 
 static void first_round(struct ntm_netcheck *check)
 {
-	ntm_survey_start(&check->node->survey, ntm_node_now_us());
+	ntm_node_survey(check->node);
 	ask_mapping(check);
 	ask_filter_mapping(check);
 	ask_mtus(check);

@@ -566,6 +566,7 @@ static int dp_up(struct ntm_node *node)
 	if (fresh) {
 		uv_timer_stop(&node->dp_timer); /* it would try to get back what is here again */
 		ntm_dc_register(&node->dc, ntm_node_now_ms()); /* its suites are known now */
+		ntm_node_arm_dc(node);
 	}
 	return 0;
 }
@@ -671,6 +672,12 @@ static void survey_tick(uv_timer_t *timer)
 static void survey_arm(struct ntm_node *node)
 {
 	ntm_node_arm(node, &node->survey_timer, survey_tick, ntm_survey_deadline(&node->survey));
+}
+
+void ntm_node_survey(struct ntm_node *node)
+{
+	ntm_survey_start(&node->survey, ntm_node_now_us());
+	survey_arm(node);
 }
 
 static void survey_done(void *ctx)
@@ -824,8 +831,7 @@ void ntm_node_reachable(struct ntm_node *node)
 	if (node->leaving)
 		return;
 	show_ourselves(node);
-	ntm_survey_start(&node->survey, ntm_node_now_us());
-	survey_arm(node);
+	ntm_node_survey(node);
 }
 
 /* Real addresses came or went */

@@ -139,6 +139,8 @@ int ntm_node_send_df(struct ntm_node *node, struct ntm_udp *by, const union ntm_
 void ntm_node_received(void *node, const uint8_t *packet, size_t len, const union ntm_addr *source);
 /** ntm_node_reachable() - there are other ways to send than before: the DC and every live peer are to learn of it */
 void ntm_node_reachable(struct ntm_node *node);
+/** ntm_node_survey() - ask the relays again, now */
+void ntm_node_survey(struct ntm_node *node);
 /** ntm_node_session_id() - random, not 0, not in use */
 uint32_t ntm_node_session_id(void *node);
 uint32_t ntm_node_suites(void *node);

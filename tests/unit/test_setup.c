@@ -782,9 +782,46 @@ static void test_a_network_at_last(void **state)
 	ntm_dc_set(&node.dc, &(struct ntm_join){ .dc_key = { 9 } }, false, ntm_node_now_ms());
 }
 
+/* The data path is back, with other cipher suites perhaps. If the packet that tells the DC is lost, another one follows. */
+static void test_a_data_path_again(void **state)
+{
+	(void)state;
+	strcpy(node.config.datapath, "tun");
+	node.dp = NULL;
+	uv_timer_stop(&node.dc_timer);
+	sent_count = 0;
+	dp_tick(&node.dp_timer);
+	assert_non_null(node.dp);
+	assert_int_equal(sent_to(&from, NTM_PKT_SEALED), 1);
+	assert_true(uv_is_active((uv_handle_t *)&node.dc_timer));
+	assert_in_range(uv_timer_get_due_in(&node.dc_timer), 0, 1000);
+	ntm_requests_cancel_all(&node.dc.requests);
+}
+
+/* The relays do not answer: they are asked again by the time that a check of the network ends */
+static void test_a_check_without_answers(void **state)
+{
+	const struct ntm_relay_info relay = { .addrs[0] = test_addr("127.0.0.1:9") };
+
+	(void)state;
+	ntm_survey_init(&node.survey, &survey_ops, &node);
+	ntm_survey_relays(&node.survey, &relay, 1, ntm_node_now_us());
+	node.survey.relays[0].ways[0].waiting = false; /* they did, the last time */
+	survey_arm(&node);
+	assert_true(uv_timer_get_due_in(&node.survey_timer) > 10000);
+	/* Whoever asked has gone */
+	assert_true(ntm_netcheck_start(&node, false, calloc(1, sizeof(void *))));
+	assert_in_range(uv_timer_get_due_in(&node.survey_timer), 0, 1000);
+	ntm_netcheck_stop(&node);
+	uv_timer_stop(&node.survey_timer);
+	ntm_survey_init(&node.survey, &survey_ops, &node);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_a_data_path_again, begin, end),
+		cmocka_unit_test_setup_teardown(test_a_check_without_answers, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_network_at_last, begin, end),
 		cmocka_unit_test_setup_teardown(test_path_of_another_peer_by_name, begin, end),
 		cmocka_unit_test_setup_teardown(test_path_of_another_peer_by_address, begin, end),
