@@ -28,7 +28,7 @@ says_not() {
 }
 
 fails=tests/lab/fail
-scripts/lab run "$fails"/{nothing,mistake,assigned,unset,syntax,reads,slow,splat,checks,dies,stale,after}.sh >"$out" 2>&1
+scripts/lab run "$fails"/{nothing,mistake,assigned,unset,syntax,reads,slow,splat,checks,steady,dies,stale,after}.sh >"$out" 2>&1
 status=$?
 echo "exit status $status" >>"$out"
 
@@ -53,6 +53,14 @@ says "and what the programs of the hosts said" '^# +last words, without an end$'
 says "a function that fails is a failure" '^not ok [0-9]+ - checks: a failure within a function'
 says "the scenario goes on after a check" '^ok [0-9]+ - checks: the scenario goes on'
 says "and ends after a requirement" '^not ok [0-9]+ - checks: enough'
+says "an experiment that fails is a failure" '^not ok [0-9]+ - steady: run 1 is right'
+says "and not done again without a reason" '^ok [0-9]+ - steady: a failure on a machine that runs is one'
+says "nor more than twice for one" '^ok [0-9]+ - steady: three runs are enough'
+says "which is told" "^# the machine stood still for [0-9]+ ms, more than 200: 'stopped' begins again .3 of 3.\. Did not hold:"
+says "and then it is a failure whatever the reason" '^not ok [0-9]+ - steady: run 3 is right'
+says_not "no other one is" '^not ok [0-9]+ - steady: run 2 is right'
+says "one that ends the scenario has told what it had to" '^not ok [0-9]+ - steady: it is told before the end'
+says "and fails with its line" '^not ok [0-9]+ - steady: line [0-9]+:'
 says "a guest that dies fails" '^not ok [0-9]+ - the guest ended in the middle of .*dies'
 says "with its last words" 'sysrq triggered crash|sysrq: Trigger a crash'
 says "one that stumbles over QEMU is given another guest" '^# the guest stumbled over QEMU in .*stale'

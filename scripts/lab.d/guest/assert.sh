@@ -109,6 +109,6 @@ say() {
 show() {
 	local rc=0
 	"$@" >"$LAB_STATE/shown" 2>&1 || rc=$?
-	awk '{ print "#   " $0 }' "$LAB_STATE/shown" >>"$LAB_TAP"
+	tap_diag <"$LAB_STATE/shown"
 	return $rc
 }

@@ -25,6 +25,14 @@ bg() {
 	disown
 }
 
+# bg_anew HOST NAME CMD...: the same, with a new log; the one before is kept as NAME.1.log, and so on
+bg_anew() {
+	local log=$LAB_OUT/$1/$2 n=1
+	while [ -e "$log.$n.log" ]; do n=$((n + 1)); done
+	[ ! -e "$log.log" ] || mv "$log.log" "$log.$n.log"
+	bg "$@"
+}
+
 pid_of() {
 	[ -e "$LAB_STATE/procs/$1.$2.pid" ] || lab_die "nothing called '$2' was started on $1"
 	cat "$LAB_STATE/procs/$1.$2.pid"

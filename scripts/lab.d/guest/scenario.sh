@@ -18,6 +18,8 @@ fi
 . /mnt/lab/guest/proc.sh
 # shellcheck source=scripts/lab.d/guest/assert.sh
 . /mnt/lab/guest/assert.sh
+# shellcheck source=scripts/lab.d/guest/steady.sh
+. /mnt/lab/guest/steady.sh
 # shellcheck source=scripts/lab.d/guest/packages.sh
 . /mnt/lab/guest/packages.sh
 # shellcheck source=scripts/lab.d/guest/dns.sh
