@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* with: ntmd/node/dnsconf.c ntmd/node/dnsconf_text.c */
-/* ntmd's side of the guard of this host's DNS, beside a guard that does nothing, slowly. */
+/* ntmd's side of the guard of this host's DNS, beside a guard that does nothing, when it is told to. */
 #include "ntm_test.h"
 
 #include <errno.h>
@@ -15,7 +15,9 @@
 #include "node/dnsconf.h"
 #include "node/dnsconf_method.h"
 
-static unsigned int report_ms, slow_ms;
+static unsigned int report_ms;
+static bool hold_report, hold_end; /* until tell_guard() */
+static int told[2];
 static int report_err;
 static char why[100];
 static uv_loop_t loop;
@@ -28,7 +30,20 @@ int ntm_dnsconf_read(const char *path, char *text, size_t size)
 	return 0;
 }
 
-/* Reports, waits for the end of the socket, and takes its time */
+static void tell_guard(void)
+{
+	assert_int_equal(write(told[1], "", 1), 1);
+}
+
+static void await_word(bool hold)
+{
+	char byte;
+
+	if (hold && read(told[0], &byte, 1) != 1)
+		_exit(1);
+}
+
+/* Reports, waits for the end of the socket, and ends; with a pause, or held, before each */
 void ntm_dnsconf_guard(int sock, const struct ntm_dnsconf_job *job)
 {
 	const struct ntm_dnsconf_report report = { .err = report_err, .why = "a test" };
@@ -36,11 +51,12 @@ void ntm_dnsconf_guard(int sock, const struct ntm_dnsconf_job *job)
 
 	(void)job;
 	usleep(report_ms * 1000);
+	await_word(hold_report);
 	if (send(sock, &report, sizeof(report), 0) != sizeof(report))
 		_exit(1);
 	if (!report_err)
 		(void)poll(&fd, 1, -1);
-	usleep(slow_ms * 1000);
+	await_word(hold_end);
 	_exit(0);
 }
 
@@ -77,7 +93,6 @@ static void undo(struct ntm_dnsconf *conf)
 static void test_quick(void **state)
 {
 	(void)state;
-	slow_ms = 0;
 	undo(set("file"));
 	assert_false(has_children());
 }
@@ -85,11 +100,15 @@ static void test_quick(void **state)
 /* A guard that takes longer than anybody waits for it is no zombie for ever */
 static void test_slow(void **state)
 {
+	siginfo_t info;
+
 	(void)state;
-	slow_ms = 3000;
+	hold_end = true;
 	undo(set("file"));
+	hold_end = false;
 	assert_true(has_children());
-	usleep(1300000);
+	tell_guard();
+	assert_int_equal(waitid(P_ALL, 0, &info, WEXITED | WNOWAIT), 0);
 	undo(set("off"));
 	assert_false(has_children());
 }
@@ -116,18 +135,18 @@ static void test_late_failure(void **state)
 	struct ntm_dnsconf *conf;
 
 	(void)state;
-	slow_ms = 0;
-	report_ms = 2300;
+	hold_report = true;
 	report_err = -EIO;
 	conf = set("file");
+	hold_report = false;
 	assert_string_equal(why, "a manager that is still being told");
 	assert_false(ntm_dnsconf_failed(conf));
+	tell_guard();
 	for (int i = 0; i < 50 && !ntm_dnsconf_failed(conf); i++)
 		turn(100);
 	assert_true(ntm_dnsconf_failed(conf));
 	undo(conf);
 	report_err = 0;
-	report_ms = 0;
 	conf = set("file");
 	turn(100);
 	assert_false(ntm_dnsconf_failed(conf));
@@ -151,28 +170,32 @@ static void alarm_each(suseconds_t us)
 static void test_signals(void **state)
 {
 	const struct sigaction action = { .sa_handler = on_alarm };
-	uint64_t began;
+	struct ntm_dnsconf *conf;
+	uint64_t began, ms;
 
 	(void)state;
 	sigaction(SIGALRM, &action, NULL);
-	slow_ms = 0;
 	report_ms = 700;
 	alarm_each(100000);
 	undo(set("file"));
 	assert_string_equal(why, "a test");
-	report_ms = 3000;
-	began = uv_hrtime();
-	undo(set("file"));
-	alarm_each(0);
-	assert_string_equal(why, "a manager that is still being told");
-	assert_in_range((uv_hrtime() - began) / 1000000, 1990, 4500);
 	report_ms = 0;
+	hold_report = true;
+	began = uv_hrtime();
+	conf = set("file");
+	ms = (uv_hrtime() - began) / 1000000;
+	alarm_each(0);
+	hold_report = false;
+	tell_guard();
+	undo(conf);
+	assert_string_equal(why, "a manager that is still being told");
+	assert_in_range(ms, 1990, 4500);
 }
 
 static int setup(void **state)
 {
 	(void)state;
-	return uv_loop_init(&loop);
+	return pipe(told) ? -1 : uv_loop_init(&loop);
 }
 
 static int teardown(void **state)
