@@ -29,7 +29,7 @@ online() {
 
 # drained HOW SECONDS COMMAND...: under TCP and pings; the relay server that carries them is in FROM, the other one in TO
 drained() {
-	local how=$1 within=$2 gap
+	local how=$1 within=$2 from gap
 	shift 2
 	FROM=$(relay_of mn) TO=two
 	[ "$FROM" = one ] || TO=one
@@ -37,11 +37,12 @@ drained() {
 	bg mn "tcp-$how" iperf3 -c cn.example.net -t 9 -b 5M
 	bg mn "pings-$how" ping -D -i 0.05 -w 9 "$(virtual4 cn)"
 	sleep 2
+	from=$(wall_ms)
 	"$@" "$FROM"
 	check "$how: the other one carries them within $within s" eventually "$within" on_relay "$TO"
 	check "$how: the coordinator knows" eventually 2 offline "$FROM"
 	wait_for mn "pings-$how" 30
-	gap=$(longest_gap mn "pings-$how")
+	gap=$(longest_gap mn "pings-$how" "$from")
 	say "$how: longest time without an answer: $gap ms"
 	at_most "$how: packets stop for 2 s at most" "$gap" 2000
 	wait_for mn "tcp-$how" 30
@@ -65,10 +66,11 @@ drained SIGTERM 6 by_signal
 # The other one is alone now, and there is nobody to hand on to
 bg mn alone ping -D -i 0.05 -w 14 "$(virtual4 cn)"
 sleep 2
+from=$(wall_ms)
 rs_ctl "$TO" drain
 check "alone, it says goodbye as well" eventually 3 offline "$TO"
 wait_for mn alone 30
-gap=$(longest_gap mn alone)
+gap=$(longest_gap mn alone "$from")
 say "alone: longest time without an answer: $gap ms"
 at_most "and goes on, for the time that it gives" "$gap" 2000
 check "it is still there" running "$TO" ntm-rs

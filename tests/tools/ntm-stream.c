@@ -5,7 +5,9 @@
  *   ntm-stream send tcp ADDRESS PORT BYTES
  *   ntm-stream send udp ADDRESS PORT BYTES SIZE    datagrams of SIZE bytes, up to 40 in a message (UDP_SEGMENT);
  *                                                  the next one once these have been acknowledged, or a second has passed
- *   ntm-stream receive tcp|udp PORT                one stream, and looks at each byte; UDP with UDP_GRO
+ *   ntm-stream send paced ADDRESS PORT BYTES SIZE RATE
+ *                                                  datagrams of SIZE bytes, RATE of them a second, which nobody acknowledges
+ *   ntm-stream receive tcp|udp|paced PORT          one stream, and looks at each byte; UDP with UDP_GRO
  *   ntm-stream talk PATH                           what stands in stdin to a UNIX socket, and what it answers to stdout, until
  *                                                  it closes the connection or says nothing for 5 s
  *
@@ -16,6 +18,7 @@
  * Exit: 0, or 1 if something of the system failed or a byte was wrong.
  */
 #include <endian.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -28,6 +31,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifndef UDP_SEGMENT
@@ -42,6 +46,8 @@
 #define ACK_MS 1000
 #define END_MS 5000
 #define NUMBER sizeof(uint64_t)
+#define NS 1000000000ll
+#define HURRY (NS / 20) /* what a sender that was late makes up for: no burst that fills a queue */
 
 struct result {
 	uint64_t bytes, wrong;
@@ -167,16 +173,29 @@ static void wait_ack(int fd, uint64_t up_to)
 }
 
 /* Datagrams count from 1: their number, and bytes of the stream of that number. */
+static void put(uint8_t *p, size_t size, uint64_t number)
+{
+	uint64_t wire = htobe64(number);
+
+	memcpy(p, &wire, NUMBER);
+	fill(p + NUMBER, size - NUMBER, number, 0);
+}
+
+static void check_size(size_t size)
+{
+	if (size <= NUMBER || size * 2 > CHUNK) {
+		fprintf(stderr, "SIZE: %zu bytes cannot be\n", size);
+		exit(1);
+	}
+}
+
 static void send_udp(const char *address, const char *port, uint64_t bytes, size_t size)
 {
 	int fd = open_socket(SOCK_DGRAM, address, port);
 	uint64_t number = 0, count = (bytes + size - 1) / size;
 	int segment = (int)size;
 
-	if (size <= NUMBER || size * 2 > CHUNK) {
-		fprintf(stderr, "SIZE: %zu bytes cannot be\n", size);
-		exit(1);
-	}
+	check_size(size);
 	if (setsockopt(fd, SOL_UDP, UDP_SEGMENT, &segment, sizeof(segment)))
 		die("UDP_SEGMENT");
 	while (number < count) {
@@ -184,15 +203,43 @@ static void send_udp(const char *address, const char *port, uint64_t bytes, size
 
 		for (; (size_t)(p - chunk) + size <= CHUNK - 64 && number < count &&
 		       (size_t)(p - chunk) < SEGMENTS * size;
-		     p += size) {
-			uint64_t wire = htobe64(++number);
-
-			memcpy(p, &wire, NUMBER);
-			fill(p + NUMBER, size - NUMBER, number, 0);
-		}
+		     p += size)
+			put(p, size, ++number);
 		if (send(fd, chunk, (size_t)(p - chunk), 0) < 0)
 			die("send");
 		wait_ack(fd, number);
+	}
+	send(fd, chunk, 0, 0);
+}
+
+static int64_t now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * NS + ts.tv_nsec;
+}
+
+static void send_paced(const char *address, const char *port, uint64_t bytes, size_t size,
+		       int64_t rate)
+{
+	int fd = open_socket(SOCK_DGRAM, address, port);
+	uint64_t count = (bytes + size - 1) / size;
+	int64_t due = now();
+
+	check_size(size);
+	for (uint64_t number = 1; number <= count; number++) {
+		struct timespec until;
+
+		due += NS / rate;
+		if (due < now() - HURRY)
+			due = now() - HURRY;
+		until = (struct timespec){ .tv_sec = due / NS, .tv_nsec = due % NS };
+		while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
+			;
+		put(chunk, size, number);
+		if (send(fd, chunk, size, 0) < 0)
+			die("send");
 	}
 	send(fd, chunk, 0, 0);
 }
@@ -229,14 +276,23 @@ static size_t segment_of(struct msghdr *msg, size_t len)
 	return len;
 }
 
-static void receive_udp(struct result *r, const char *port)
+/* The machine may be slow, which is no loss of the path's: room for seconds, where the limit of the system can be passed */
+static void make_room(int fd)
 {
-	int fd = listen_socket(SOCK_DGRAM, port), on = 1, room = 4 << 20;
+	const int room = 4 << 20;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)))
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
+}
+
+static void receive_udp(struct result *r, const char *port, bool acknowledge)
+{
+	int fd = listen_socket(SOCK_DGRAM, port), on = 1;
 	struct pollfd pfd = { .fd = fd, .events = POLLIN };
 
 	if (setsockopt(fd, SOL_UDP, UDP_GRO, &on, sizeof(on)))
 		die("UDP_GRO");
-	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
+	make_room(fd);
 	while (poll(&pfd, 1, r->datagrams ? END_MS : -1) > 0) {
 		struct iovec iov = { .iov_base = chunk, .iov_len = CHUNK };
 		char control[CMSG_SPACE(sizeof(int))];
@@ -257,6 +313,8 @@ static void receive_udp(struct result *r, const char *port)
 			r->merged += (len + size - 1) / size;
 		for (size_t off = 0; off < len; off += size)
 			take(r, chunk + off, len - off < size ? len - off : size);
+		if (!acknowledge)
+			continue;
 		ack = htobe64(r->last);
 		sendto(fd, &ack, sizeof(ack), 0, (struct sockaddr *)&from, msg.msg_namelen);
 	}
@@ -305,19 +363,26 @@ int main(int argc, char **argv)
 		send_udp(argv[3], argv[4], strtoull(argv[5], NULL, 0), strtoul(argv[6], NULL, 0));
 		return 0;
 	}
+	if (argc == 8 && !strcmp(argv[1], "send") && !strcmp(argv[2], "paced") &&
+	    atoi(argv[7]) > 0) {
+		send_paced(argv[3], argv[4], strtoull(argv[5], NULL, 0), strtoul(argv[6], NULL, 0),
+			   atoi(argv[7]));
+		return 0;
+	}
 	if (argc == 3 && !strcmp(argv[1], "talk")) {
 		talk(argv[2]);
 		return 0;
 	}
 	if (argc != 4 || strcmp(argv[1], "receive") ||
-	    (strcmp(argv[2], "tcp") != 0 && strcmp(argv[2], "udp") != 0)) {
+	    (strcmp(argv[2], "tcp") != 0 && strcmp(argv[2], "udp") != 0 &&
+	     strcmp(argv[2], "paced") != 0)) {
 		fprintf(stderr,
-			"usage: ntm-stream send tcp|udp ADDRESS PORT BYTES [SIZE], receive tcp|udp PORT, talk PATH\n");
+			"usage: ntm-stream send tcp|udp|paced ADDRESS PORT BYTES [SIZE [RATE]], receive tcp|udp|paced PORT, talk PATH\n");
 		return 2;
 	}
 	if (!strcmp(argv[2], "tcp"))
 		receive_tcp(&r, argv[3]);
 	else
-		receive_udp(&r, argv[3]);
+		receive_udp(&r, argv[3], !strcmp(argv[2], "udp"));
 	return report(&r);
 }
