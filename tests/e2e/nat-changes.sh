@@ -3,7 +3,7 @@
 # direct path and on a relayed one, with data in either direction.
 # on: host
 # on-long: uml/mixed qemu-6.12 qemu-6.12/mixed
-# timeout: 300
+# timeout: 420
 #
 #   mn 10.0.0.2 --- home --- n (symmetric NAT: each mapping has a new port) --- v4 --- dc, rs, cn 192.0.2.20
 #                                                                                      dc, rs --- v6 --- six 2001:db8::30
@@ -54,12 +54,15 @@ stood_still() {
 		all++ } END { print all ? most * 500 : 999999 }'
 }
 
-# transfer PEER DIRECTION: two resets under TCP
+# transfer PEER DIRECTION: two resets under TCP. The product finds out within a second of the two that it has
 transfer() {
 	local peer=$1 direction=$2 name="tcp-$1-$2" before option=()
+	check "$peer is reached" on mn ping -c 2 -i 0.2 -W 2 "$peer.example.net"
+	like "$peer: the way is as it should be" "$(ctl mn)" \
+		"$peer\.example\.net.* up .*$([ "$peer" = cn ] && echo direct || echo relay) "
 	[ "$direction" = up ] || option=(-R)
 	iperf_server "$peer"
-	bg mn "$name" iperf3 -c "$(virtual4 "$peer")" -t 8 -i 0.5 -b 5M "${option[@]}"
+	bg_anew mn "$name" iperf3 -c "$(virtual4 "$peer")" -t 8 -i 0.5 -b 5M "${option[@]}"
 	sleep 2
 	before=$(seen_at)
 	nat_reset n v4
@@ -73,11 +76,8 @@ transfer() {
 }
 
 for peer in cn six; do
-	check "$peer is reached" on mn ping -c 2 -i 0.2 -W 2 "$peer.example.net"
-	like "$peer: the way is as it should be" "$(ctl mn)" \
-		"$peer\.example\.net.* up .*$([ $peer = cn ] && echo direct || echo relay) "
-	transfer $peer up
-	transfer $peer down
+	steadily 400 transfer $peer up
+	steadily 400 transfer $peer down
 done
 exits "the relayed one is still relayed" 4 ctl mn ping six -c 1
 exits "the direct one is direct" 0 ctl mn ping cn -c 1
