@@ -298,10 +298,13 @@ static unsigned int read_servers(const struct ntm_dnsconf *conf, union ntm_addr 
 	char text[NTM_RESOLV_MAX];
 	struct ntm_resolv resolv;
 	unsigned int count = 0;
+	int err = ntm_dnsconf_read(NTM_RESOLV_CONF, text, sizeof(text));
 
-	if (ntm_dnsconf_read(NTM_RESOLV_CONF, text, sizeof(text)))
+	if (err && err != -ENOENT)
 		return 0;
-	ntm_resolv_parse(&resolv, text);
+	ntm_resolv_parse(&resolv, err ? "" : text);
+	if (!resolv.count)
+		resolv.servers[resolv.count++] = ntm_resolv_default();
 	for (unsigned int i = 0; i < resolv.count && count < max; i++) {
 		if (!is_stub(conf, &resolv.servers[i]))
 			out[count++] = resolv.servers[i];

@@ -218,22 +218,31 @@ static void take_source(struct guard *guard)
 	snprintf(guard->source, sizeof(guard->source), "%s", source);
 }
 
-/* The servers of the host besides us; true: others than before */
-static bool find_servers(struct guard *guard)
+static void read_source(struct guard *guard)
 {
-	struct ntm_dnsconf_report old = guard->report;
+	struct ntm_dnsconf_report *report = &guard->report;
 	char text[NTM_RESOLV_MAX];
 	struct ntm_resolv resolv;
 
 	take_source(guard);
 	if (ntm_dnsconf_read(guard->source, text, sizeof(text)))
-		return false;
+		return;
 	ntm_resolv_parse(&resolv, text);
-	guard->report.count = 0;
+	report->count = 0;
 	for (unsigned int i = 0; i < resolv.count; i++) {
 		if (!is_stub(guard->job, &resolv.servers[i]))
-			guard->report.servers[guard->report.count++] = resolv.servers[i];
+			report->servers[report->count++] = resolv.servers[i];
 	}
+}
+
+/* The servers of the host besides us; true: others than before. Of a manager that names none there is none, at the moment. */
+static bool find_servers(struct guard *guard)
+{
+	const struct ntm_dnsconf_report old = guard->report;
+
+	read_source(guard);
+	if (!guard->report.count && guard->method->is_file)
+		guard->report.servers[guard->report.count++] = ntm_resolv_default();
 	return old.count != guard->report.count ||
 	       memcmp(old.servers, guard->report.servers, old.count * sizeof(old.servers[0])) != 0;
 }

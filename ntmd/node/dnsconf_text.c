@@ -133,6 +133,13 @@ void ntm_resolv_parse(struct ntm_resolv *resolv, const char *text)
 	}
 }
 
+union ntm_addr ntm_resolv_default(void)
+{
+	return (union ntm_addr){ .v4 = { .sin_family = AF_INET,
+					 .sin_port = htons(DNS_PORT),
+					 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) } };
+}
+
 static void remove_options(char *line, unsigned int options)
 {
 	char *at = line + strlen(OPTIONS), *end;

@@ -30,6 +30,8 @@ struct ntm_resolv {
 };
 
 void ntm_resolv_parse(struct ntm_resolv *resolv, const char *text);
+/** ntm_resolv_default() - the server that the C library asks where a resolv.conf names none, or is none: this host */
+union ntm_addr ntm_resolv_default(void);
 /** ntm_resolv_write() - @old less @options, with @stub as its first server, and a mark that it is ours; 0 or -E2BIG */
 int ntm_resolv_write(const char *old, const char *stub, unsigned int options, char *out,
 		     size_t size);

@@ -66,6 +66,24 @@ check "the end leaves the new file" cmp "$conf" /tmp/moved
 is "and nothing else" "$(on a ls /var/lib/ntmd | wc -l)" 0
 check "others are found as before" finds_others 192.0.2.81
 
+# Where no server is named, the C library asks this host
+echo 'options timeout:1 attempts:1' >"$conf"
+cp "$conf" /tmp/nameless
+dns a --listen-address=127.0.0.1 www.example.org=192.0.2.82
+check "a name server on this host is asked" finds_others 192.0.2.82
+serve file
+check "and so it is with us before it" upstream_is 127.0.0.1:53
+check "others are found" finds_others 192.0.2.82
+check "and the zone" finds_zone
+stop a ntm-dns
+check "the end brings the file of before back" cmp "$conf" /tmp/nameless
+rm "$conf"
+serve file
+check "without a file, too" upstream_is 127.0.0.1:53
+check "others are found" finds_others 192.0.2.82
+stop a ntm-dns
+stop a dnsmasq
+
 # Killed
 cp /tmp/before "$conf"
 serve file

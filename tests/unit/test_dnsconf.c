@@ -32,6 +32,8 @@ static void test_servers(void **state)
 	assert_string_equal(ntm_addr_str(&r.servers[1], text), "[2001:db8::53]:53");
 	assert_string_equal(ntm_addr_str(&r.servers[2], text), "192.0.2.3:53");
 	assert_int_equal(parse("").count, 0);
+	r.servers[0] = ntm_resolv_default();
+	assert_string_equal(ntm_addr_str(&r.servers[0], text), "127.0.0.1:53");
 	assert_int_equal(parse("nameserver 1.1.1.1\r\n").count, 1);
 	assert_int_equal(parse("nameserver 10.0.0.1\nnameserver 10.0.0.2\nnameserver 10.0.0.3\n"
 			       "nameserver 10.0.0.4\nnameserver 10.0.0.5\n")
