@@ -13,7 +13,8 @@
 
 #define RUNS 256u
 #define BURST_MS 250u /* of a path's rate may pass at once, */
-#define BURST 4096u   /* and so many bytes at least: any datagram fits */
+#define BURST 65535u  /* and so many bytes at least, as in the module: any aggregate fits */
+#define FULL (UINT64_MAX / 2)
 #define ELAPSED_MS 1000000u
 #define NAP_NS 10000000
 
@@ -315,7 +316,7 @@ struct ntm_relay_path *ntm_relay_add(struct ntm_relay *relay, uint32_t id)
 	path->id = htonl(id);
 	path->tokens_ms = ntm_clock_ms();
 	atomic_store(&path->rate, relay->rate);
-	path->tokens = relay->rate * BURST_MS / 1000;
+	path->tokens = FULL; /* as much as the rate of its first packet allows */
 	ntm_index_add(&relay->paths, path);
 	return path;
 }

@@ -177,12 +177,17 @@ static void test_forwards_what_is_bound(void **state)
 	uv_run(&w.loop, UV_RUN_NOWAIT);
 }
 
+/* Of the slowest, too, 64 KB pass at once, as in the kernel */
 static void test_a_new_entry_has_its_rate(void **state)
 {
 	(void)state;
 	w.path.rate = 1;
 	ops->bind(w.plane, &w.path, 0, &w.a_addr);
 	ops->bind(w.plane, &w.path, 1, &w.b_addr);
+	for (unsigned int i = 0; i < 65535 / 200; i++) {
+		send_data(w.a, (uint8_t)i);
+		assert_int_equal(receive(w.b, WAIT_MS), (uint8_t)i);
+	}
 	for (uint8_t i = 0; i < 10; i++)
 		send_data(w.a, i);
 	wait_for_drop(NTM_RS_PLANE_RATE, 10);
