@@ -300,6 +300,23 @@ static const struct ntm_dp_stats *stats_of(struct ntm_node *node, const struct n
 	return node->dp_ops->stats(node->dp, slot->tunnel.path_id, stats) ? NULL : stats;
 }
 
+/*
+ * The data path follows a peer by itself. Its word on that may get lost, or have been on its way while we put the path elsewhere, so
+ * that we are where it is not: where it says that it is counts, as if it had just moved there.
+ */
+static void check_place(struct ntm_node *node, struct ntm_slot *slot,
+			const struct ntm_dp_stats *stats)
+{
+	const struct ntm_way *way = ntm_ways_current(&slot->ways);
+	union ntm_addr where;
+
+	if (!stats || !stats->peer.sa.sa_family || !way || !ntm_ways_open(way) ||
+	    ntm_reach_out(node, &way->addr, &where) || ntm_addr_equal(&where, &stats->peer))
+		return;
+	ntm_reach_in(node, &stats->peer, &where);
+	ntm_setup_moved(node, slot->tunnel.path_id, &where);
+}
+
 static void slot_tick(uv_timer_t *timer)
 {
 	struct ntm_slot *slot = timer->data;
@@ -310,6 +327,7 @@ static void slot_tick(uv_timer_t *timer)
 	struct ntm_dp_stats buf;
 	const struct ntm_dp_stats *stats = stats_of(node, slot, env.now_us / 1000, &buf);
 
+	check_place(node, slot, stats);
 	ntm_tunnel_tick(&slot->tunnel, &env, stats, &acts);
 	if (!run(node, slot, &acts))
 		return;

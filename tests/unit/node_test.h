@@ -37,6 +37,7 @@ static char directory[] = "/tmp/ntm-node-XXXXXX";
 static const uint8_t psk[32] = { 9 };
 static int dp_refuses;		  /* what it says to a lease */
 static union ntm_addr dp_peer;	  /* where the data path was last told that a peer is, */
+static union ntm_addr dp_at;	  /* where it says that every peer is, family 0: it does not */
 static bool dp_by_socket;	  /* and by which socket */
 static struct ntm_udp *dp_socket; /* that of a path that it was given last */
 static bool dp_no_sockets;	  /* it takes none */
@@ -117,6 +118,7 @@ static int dp_stats(struct ntm_datapath *dp, uint32_t path_id, struct ntm_dp_sta
 	(void)dp;
 	(void)path_id;
 	memset(stats, 0, sizeof(*stats));
+	stats->peer = dp_at;
 	return 0;
 }
 

@@ -817,9 +817,73 @@ static void test_a_check_without_answers(void **state)
 	ntm_survey_init(&node.survey, &survey_ops, &node);
 }
 
+/* The next look at the data path */
+static void look(void)
+{
+	usleep(300000);
+	for (int i = 0; i < 2; i++)
+		uv_run(&node.loop, UV_RUN_NOWAIT);
+}
+
+/* The data path's word that it followed the peer gets lost, or comes when we have gone on: what it says when asked counts */
+static void test_where_the_data_path_is(void **state)
+{
+	const union ntm_addr moved = test_addr("192.0.2.77:4330");
+	const struct ntm_slot *slot;
+	struct ntm_session bob;
+
+	(void)state;
+	slot = width_begins(&bob);
+	dp_at = from;
+	look();
+	assert_true(ntm_addr_equal(&ntm_ways_current(&slot->ways)->addr, &from));
+	dp_at = moved;
+	look();
+	assert_true(ntm_addr_equal(&ntm_ways_current(&slot->ways)->addr, &moved));
+	assert_true(ntm_addr_equal(&slot->width.addr, &moved));
+	dp_at = from;
+	look();
+	ntm_setup_moved(&node, 1, &moved);
+	assert_true(ntm_addr_equal(&ntm_ways_current(&slot->ways)->addr, &moved));
+	look();
+	assert_true(ntm_addr_equal(&ntm_ways_current(&slot->ways)->addr, &from));
+	/* At no place that it may be at: it is told where to go */
+	dp_at = test_addr("127.0.0.1:4330");
+	memset(&dp_peer, 0, sizeof(dp_peer));
+	look();
+	assert_true(ntm_addr_equal(&ntm_ways_current(&slot->ways)->addr, &from));
+	assert_true(ntm_addr_equal(&dp_peer, &from));
+	memset(&dp_at, 0, sizeof(dp_at));
+}
+
+/* By NAT64 it sends to other addresses than those that we know peers by */
+static void test_where_the_data_path_is_by_nat64(void **state)
+{
+	const union ntm_addr mapped = test_addr("[2001:db8:64::192.0.2.1]:4330"),
+			     moved = test_addr("[2001:db8:64::192.0.2.77]:4330"),
+			     known = test_addr("192.0.2.77:4330");
+	const struct ntm_slot *slot;
+	struct ntm_session bob;
+
+	(void)state;
+	slot = width_begins(&bob);
+	node.nat64.len = 96;
+	inet_pton(AF_INET6, "2001:db8:64::", &node.nat64.addr);
+	dp_at = mapped;
+	look();
+	assert_true(ntm_addr_equal(&ntm_ways_current(&slot->ways)->addr, &from));
+	dp_at = moved;
+	look();
+	assert_true(ntm_addr_equal(&ntm_ways_current(&slot->ways)->addr, &known));
+	node.nat64.len = 0;
+	memset(&dp_at, 0, sizeof(dp_at));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_where_the_data_path_is, begin, end),
+		cmocka_unit_test_setup_teardown(test_where_the_data_path_is_by_nat64, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_data_path_again, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_check_without_answers, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_network_at_last, begin, end),
