@@ -7,7 +7,11 @@
  * make no conntrack entry and cost no lookup. It sees what GRO made, because
  * ntmd's socket has UDP GRO on.
  *
- *   ours? (port and address of a device's socket, first byte) -> stolen
+ * It stands in LOCAL_IN as well, last of all: where this machine is a NAT itself, only
+ * conntrack knows what is for its own socket. In PRE_ROUTING a packet is ours if its
+ * Path ID is, too; that of an unknown one may be known to somebody behind the NAT.
+ *
+ *   ours? (port and address of a device's socket, first byte, Path ID) -> stolen
  *   -> a relay entry's Path ID: forward.c
  *   -> struct ntm_rx: segment after segment: path, key, decrypt, replay window,
  *      inner source -> ntm_merge
@@ -36,6 +40,7 @@
 #include <net/ipv6.h>
 #include <net/netfilter/ipv4/nf_defrag_ipv4.h>
 #include <net/netfilter/ipv6/nf_defrag_ipv6.h>
+#include <net/netfilter/nf_conntrack.h>
 #include <net/netns/generic.h>
 #include <net/route.h>
 #include <net/udp.h>
@@ -488,6 +493,8 @@ static void ntm_recv_signal(struct ntm_rx *rx, unsigned int off, unsigned int le
 	skb_reset_mac_header(skb);
 	skb_reset_network_header(skb);
 	skb_set_transport_header(skb, rx->udp);
+	/* As the aggregate was seen: its addresses may not be those that it came with. */
+	nf_copy(skb, rx->skb);
 
 	len += sizeof(*uh);
 	uh = udp_hdr(skb);
@@ -736,6 +743,58 @@ static bool ntm_recv_has_data(const struct sk_buff *skb, unsigned int off, unsig
 	return false;
 }
 
+static bool ntm_recv_knows(struct ntm_dev *ndev, const struct ntm_wire_hdr *hdr)
+{
+	return ntm_wire_is_data(*(const u8 *)hdr) &&
+	       (ntm_path_by_id(&ndev->paths, hdr->path_id) ||
+		ntm_relay_by_id(&ndev->relays, hdr->path_id));
+}
+
+/* As above, of a path or a relay entry of the device. */
+static bool ntm_recv_has_known(struct ntm_dev *ndev, const struct sk_buff *skb,
+			       unsigned int off, unsigned int end)
+{
+	unsigned int step = ntm_recv_aggregated(skb) ? skb_shinfo(skb)->gso_size : end - off;
+	struct ntm_wire_hdr *hdr, buf;
+
+	for (; off + sizeof(buf) <= end; off += step) {
+		hdr = skb_header_pointer(skb, off, sizeof(buf), &buf);
+		if (!hdr)
+			return false;
+		if (ntm_recv_knows(ndev, hdr))
+			return true;
+	}
+	return false;
+}
+
+/* Conntrack confirms a flow in its own hook, behind ours. */
+static bool ntm_recv_unconfirmed(const struct sk_buff *skb)
+{
+#if IS_ENABLED(CONFIG_NF_CONNTRACK)
+	const struct nf_conn *ct = (const struct nf_conn *)skb_nfct(skb);
+
+	return ct && !nf_ct_is_confirmed(ct);
+#else
+	return false;
+#endif
+}
+
+/*
+ * In LOCAL_IN a flow's first packet is given up, so that conntrack keeps the flow:
+ * else the answer would leave unmapped. One that is nobody's ends here, and leaves
+ * no flow.
+ */
+static bool ntm_recv_wants(struct ntm_dev *ndev, const struct sk_buff *skb,
+			   const struct nf_hook_state *state, unsigned int off,
+			   unsigned int end)
+{
+	bool known = ntm_recv_has_known(ndev, skb, off, end);
+
+	if (state->hook == NF_INET_PRE_ROUTING)
+		return known;
+	return known ? !ntm_recv_unconfirmed(skb) : ntm_recv_has_data(skb, off, end);
+}
+
 /* BH disabled. */
 static unsigned int ntm_recv_for(struct ntm_dev *ndev, struct sk_buff *skb,
 				 const struct nf_hook_state *state, unsigned int udp,
@@ -743,7 +802,7 @@ static unsigned int ntm_recv_for(struct ntm_dev *ndev, struct sk_buff *skb,
 {
 	unsigned int off = udp + sizeof(struct udphdr);
 
-	if (end <= off || end > skb->len || !ntm_recv_has_data(skb, off, end) ||
+	if (end <= off || end > skb->len || !ntm_recv_wants(ndev, skb, state, off, end) ||
 	    !ntm_recv_local(state->net, state->in, skb))
 		return NF_ACCEPT;
 	if (!pskb_may_pull(skb, off)) {
@@ -753,7 +812,6 @@ static unsigned int ntm_recv_for(struct ntm_dev *ndev, struct sk_buff *skb,
 
 	skb_orphan(skb);
 	skb_dst_drop(skb);
-	nf_reset_ct(skb);
 	/* A bridge whose packets netfilter sees shows it as its own while this is the port's. */
 	skb->skb_iif = state->in->ifindex;
 	ntm_recv_take(ndev, skb, udp, end, tos);
@@ -813,6 +871,16 @@ static const struct nf_hook_ops ntm_recv_ops[] = {
 		.pf		= NFPROTO_IPV6,
 		.hooknum	= NF_INET_PRE_ROUTING,
 		.priority	= NF_IP6_PRI_CONNTRACK - 1,
+	}, {
+		.hook		= ntm_recv_hook4,
+		.pf		= NFPROTO_IPV4,
+		.hooknum	= NF_INET_LOCAL_IN,
+		.priority	= NF_IP_PRI_LAST - 1,
+	}, {
+		.hook		= ntm_recv_hook6,
+		.pf		= NFPROTO_IPV6,
+		.hooknum	= NF_INET_LOCAL_IN,
+		.priority	= NF_IP6_PRI_LAST - 1,
 	},
 };
 
