@@ -3,6 +3,7 @@
 #include <linux/netlink.h>
 #include <linux/slab.h>
 #include <linux/timekeeping.h>
+#include <crypto/algapi.h>
 #include "key.h"
 
 /*
@@ -131,9 +132,17 @@ struct ntm_key *ntm_key_new(u8 suite, u32 epoch, const u8 *tx_key,
 	atomic64_set(&key->tx_ctr, 0);
 	key->epoch = epoch;
 	key->suite = suite;
+	memcpy(key->raw[0], tx_key, NTM_WIRE_KEY_LEN);
+	memcpy(key->raw[1], rx_key, NTM_WIRE_KEY_LEN);
 	key->born = ktime_get_coarse_boottime_ns();
 	kref_init(&key->ref);
 	return key;
+}
+
+bool ntm_key_same(const struct ntm_key *a, const struct ntm_key *b)
+{
+	return a->epoch == b->epoch && a->suite == b->suite &&
+	       !crypto_memneq(a->raw, b->raw, sizeof(a->raw));
 }
 
 bool ntm_key_expired(const struct ntm_key *key)

@@ -22,7 +22,7 @@ struct netlink_ext_ack;
 
 /**
  * struct ntm_key - the keys of one epoch
- * @tx:		AEAD for sending; the raw key is not kept
+ * @tx:		AEAD for sending
  * @rx:		AEAD for receiving
  * @tx_ctr:	counter of the next packet to send; atomic64_fetch_add() takes
  *		as many as a packet has segments
@@ -31,6 +31,7 @@ struct netlink_ext_ack;
  * @rx_order:	packets being decrypted
  * @epoch:	full epoch; the wire carries it modulo NTM_WIRE_EPOCHS
  * @suite:	enum ntm_suite
+ * @raw:	what @tx and @rx were made of, for ntm_key_same()
  * @born:	ns of CLOCK_BOOTTIME at creation: a key ages while the machine sleeps
  * @ref:	one by the path's slots, one by each packet in an asynchronous AEAD
  */
@@ -43,6 +44,7 @@ struct ntm_key {
 	struct ntm_order rx_order;
 	u32 epoch;
 	u8 suite;
+	u8 raw[2][NTM_WIRE_KEY_LEN];
 	u64 born;
 	struct kref ref;
 	union {
@@ -63,6 +65,9 @@ struct ntm_key {
  */
 struct ntm_key *ntm_key_new(u8 suite, u32 epoch, const u8 *tx_key,
 			    const u8 *rx_key, struct netlink_ext_ack *extack);
+
+/* Any context. Are they of the same epoch, suite and bytes? In constant time, as far as the bytes go. */
+bool ntm_key_same(const struct ntm_key *a, const struct ntm_key *b);
 
 /* Any context. Is the key too old to send with? */
 bool ntm_key_expired(const struct ntm_key *key);

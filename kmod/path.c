@@ -454,13 +454,39 @@ static void ntm_path_prune(struct ntm_path *path, const struct ntm_key *tx,
 	}
 }
 
+static void ntm_path_put_keys(struct ntm_key *old[NTM_WIRE_EPOCHS])
+{
+	int i;
+
+	for (i = 0; i < NTM_WIRE_EPOCHS; i++)
+		if (old[i])
+			ntm_key_put(old[i]);
+}
+
+/*
+ * The pending key is given again: one that a data packet has shown to be the peer's,
+ * and is just about to confirm, knows that packet. It stays, with its window.
+ */
+static bool ntm_path_pending_again(struct ntm_path *path, const struct ntm_key *key,
+				   bool confirmed, struct ntm_key *old[NTM_WIRE_EPOCHS])
+{
+	struct ntm_key *pending = ntm_path_slot(path, key->epoch % NTM_WIRE_EPOCHS);
+
+	if (!pending || !ntm_key_same(pending, key))
+		return false;
+	if (confirmed) {
+		rcu_assign_pointer(path->tx, pending);
+		ntm_path_prune(path, pending, old);
+	}
+	return true;
+}
+
 int ntm_path_add_key(struct ntm_path *path, struct ntm_key *key, bool confirmed,
 		     struct netlink_ext_ack *extack)
 {
 	u32 slot = key->epoch % NTM_WIRE_EPOCHS;
-	struct ntm_key *old[NTM_WIRE_EPOCHS];
-	struct ntm_key *tx, *pending;
-	int i;
+	struct ntm_key *old[NTM_WIRE_EPOCHS] = {};
+	struct ntm_key *tx, *gone;
 
 	spin_lock_bh(&path->lock);
 	tx = ntm_path_tx(path);
@@ -469,23 +495,26 @@ int ntm_path_add_key(struct ntm_path *path, struct ntm_key *key, bool confirmed,
 		NL_SET_ERR_MSG(extack, "epoch is not the one after the current key's");
 		return -EEXIST;
 	}
+	if (ntm_path_pending_again(path, key, confirmed, old)) {
+		gone = key;
+		goto out_unlock;
+	}
 	if (!tx) {
 		WRITE_ONCE(path->heard, key->epoch - 1);
 		path->moved.epoch = key->epoch - 1;
 	}
 	/* Without a sending key all there can be is pending, and falls. */
 	ntm_path_prune(path, tx && confirmed ? key : tx, old);
-	pending = ntm_path_slot(path, slot);
+	gone = ntm_path_slot(path, slot);
 	rcu_assign_pointer(path->rx[slot], key);
 	if (confirmed)
 		rcu_assign_pointer(path->tx, key);
+out_unlock:
 	spin_unlock_bh(&path->lock);
 
-	if (pending)
-		ntm_key_put(pending);
-	for (i = 0; i < NTM_WIRE_EPOCHS; i++)
-		if (old[i])
-			ntm_key_put(old[i]);
+	if (gone)
+		ntm_key_put(gone);
+	ntm_path_put_keys(old);
 	return 0;
 }
 
@@ -494,7 +523,6 @@ bool ntm_path_confirm(struct ntm_path *path, struct ntm_key *key)
 	struct ntm_key *old[NTM_WIRE_EPOCHS] = {};
 	bool was_pending = false;
 	struct ntm_key *tx;
-	int i;
 
 	/* The usual case, without the lock: the key is the sending key. */
 	if (likely(rcu_access_pointer(path->tx) == key))
@@ -511,9 +539,7 @@ bool ntm_path_confirm(struct ntm_path *path, struct ntm_key *key)
 	}
 	spin_unlock_bh(&path->lock);
 
-	for (i = 0; i < NTM_WIRE_EPOCHS; i++)
-		if (old[i])
-			ntm_key_put(old[i]);
+	ntm_path_put_keys(old);
 	return was_pending;
 }
 

@@ -228,7 +228,8 @@ bool ntm_path_is_relay(const struct ntm_path *path, const union ntm_addr *addr);
  *
  * Keys older than the one before the current are dropped. -EEXIST if the epoch is
  * not the next one after the sending key's. A pending key that nobody has
- * confirmed has never been used, so another may take its place. Process context.
+ * confirmed has never been used, so another may take its place; the same one, given
+ * again, leaves it as it is but for @confirmed. Process context.
  */
 int ntm_path_add_key(struct ntm_path *path, struct ntm_key *key, bool confirmed,
 		     struct netlink_ext_ack *extack);

@@ -154,13 +154,21 @@ static void ntm_path_many(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ndev->paths.count, 0);
 }
 
-static struct ntm_key *ntm_test_key(struct kunit *test, u32 epoch)
+static struct ntm_key *ntm_test_key_of(struct kunit *test, u32 epoch, u8 bytes)
 {
-	u8 tx[NTM_WIRE_KEY_LEN] = { 1, epoch }, rx[NTM_WIRE_KEY_LEN] = { 2, epoch };
+	u8 tx[NTM_WIRE_KEY_LEN] = { 1, bytes }, rx[NTM_WIRE_KEY_LEN] = { 2, bytes };
 	struct ntm_key *key = ntm_key_new(NTM_SUITE_CHACHA20_POLY1305, epoch, tx, rx, NULL);
 
 	KUNIT_ASSERT_FALSE(test, IS_ERR(key));
 	return key;
+}
+
+/* None that there was before. */
+static struct ntm_key *ntm_test_key(struct kunit *test, u32 epoch)
+{
+	static u8 bytes;
+
+	return ntm_test_key_of(test, epoch, bytes++);
 }
 
 static struct ntm_key *ntm_test_add(struct kunit *test, struct ntm_path *path, u32 epoch,
@@ -243,6 +251,54 @@ static void ntm_path_keys_pending(struct kunit *test)
 	ntm_test_slots(test, path, 1, NULL, k2, k3, NULL);
 	k4 = ntm_test_add(test, path, 4, true);
 	ntm_test_slots(test, path, 1, NULL, NULL, k3, k4);
+}
+
+/* As ntmd does when a Sealed packet confirms what a data packet is just about to. */
+static void ntm_test_again(struct kunit *test, struct ntm_path *path, u32 epoch, bool confirmed)
+{
+	struct ntm_key *key = ntm_test_key_of(test, epoch, 77);
+
+	KUNIT_ASSERT_EQ(test, ntm_path_add_key(path, key, confirmed, NULL), 0);
+}
+
+static enum ntm_replay_verdict ntm_test_came(struct ntm_key *key, u64 ctr)
+{
+	enum ntm_replay_verdict verdict;
+
+	local_bh_disable();
+	verdict = ntm_replay_accept(&key->replay, ctr);
+	local_bh_enable();
+	return verdict;
+}
+
+/* A key given again keeps its window: what came under it is no news. */
+static void ntm_path_keys_again(struct kunit *test)
+{
+	struct ntm_path *path = ntm_test_insert(test, 1, 1, 1);
+	struct ntm_key *first, *second;
+
+	ntm_test_again(test, path, 1, false);
+	first = rcu_dereference_raw(path->rx[1]);
+	KUNIT_ASSERT_EQ(test, ntm_test_came(first, 5), NTM_REPLAY_NEWEST);
+	ntm_test_again(test, path, 1, false);
+	KUNIT_EXPECT_NULL(test, rcu_access_pointer(path->tx));
+	ntm_test_slots(test, path, 1, first, NULL, NULL, NULL);
+	ntm_test_again(test, path, 1, true);
+	KUNIT_EXPECT_PTR_EQ(test, rcu_access_pointer(path->tx), first);
+	ntm_test_slots(test, path, 1, first, NULL, NULL, NULL);
+	KUNIT_EXPECT_EQ(test, ntm_test_came(first, 5), NTM_REPLAY_REFUSED);
+	KUNIT_EXPECT_EQ(test, kref_read(&first->ref), 1u);
+	KUNIT_EXPECT_FALSE(test, ntm_path_confirm(path, first));
+
+	ntm_test_again(test, path, 2, false);
+	second = rcu_dereference_raw(path->rx[2]);
+	ntm_test_again(test, path, 2, true);
+	KUNIT_EXPECT_PTR_EQ(test, rcu_access_pointer(path->tx), second);
+	ntm_test_slots(test, path, 1, first, second, NULL, NULL);
+	/* The same bytes of another epoch are another key. */
+	ntm_test_again(test, path, 3, true);
+	KUNIT_EXPECT_PTR_NE(test, rcu_access_pointer(path->tx), second);
+	KUNIT_EXPECT_NULL(test, rcu_access_pointer(path->rx[1]));
 }
 
 static void ntm_path_keys_wrap(struct kunit *test)
@@ -380,6 +436,7 @@ static struct kunit_case ntm_path_cases[] = {
 	KUNIT_CASE(ntm_path_many),
 	KUNIT_CASE(ntm_path_keys_confirmed),
 	KUNIT_CASE(ntm_path_keys_pending),
+	KUNIT_CASE(ntm_path_keys_again),
 	KUNIT_CASE(ntm_path_keys_wrap),
 	KUNIT_CASE(ntm_path_keys_removed),
 	KUNIT_CASE(ntm_path_relays),
