@@ -22,9 +22,10 @@ check_not "waiting for a condition ends" eventually 1 false
 check "on passes arguments untouched" on a test "a  b" = "a  b"
 exits "on passes the exit status" 7 on a sh -c 'exit 7'
 
-bg a bash bash -c 'trap "echo asked; exit 0" TERM; while :; do sleep 0.1; done'
-sleep 0.5
+bg_ready a bash "^ready$" bash -c 'n=0; trap "echo asked; exit 0" TERM; trap "echo signal \$((++n))" USR1; echo ready; while :; do sleep 0.1; done'
+is "a signal is answered" "$(answer_of a bash USR1 '^signal')" "signal 1"
+is "and again" "$(answer_of a bash USR1 '^signal')" "signal 2"
 stop a bash
-is "stopping is by SIGTERM" "$(logs a bash)" asked
+is "stopping is by SIGTERM" "$(logs a bash | tail -n 1)" asked
 
 is "a count of nothing is no failure" "$(grep -c nothing /etc/passwd)" 0

@@ -28,3 +28,10 @@ capture_stop seen
 is "the NAT's address is what the other side sees" "$(packets seen src 198.51.100.1)" 1
 is "a capture has both directions" "$(packets seen)" 2
 like "a capture can be read with tcpdump" "$(tcpdump -nr "$(captured seen)" 2>&1)" 'ICMP echo reply'
+
+capture b internet behind icmp
+send_signal b capture-behind STOP
+on a ping -c 1 -W 2 198.51.100.2
+(sleep 1 && send_signal b capture-behind CONT) &
+capture_stop behind
+is "what came before it was stopped is in it, too" "$(packets behind)" 2

@@ -88,6 +88,35 @@ logs() {
 	cat "$LAB_OUT/$1/$2.log"
 }
 
+# logged HOST NAME REGEX: how many lines of it match
+logged() {
+	local log=$LAB_OUT/$1/$2.log
+	[ -e "$log" ] || log=/dev/null
+	grep -cE -- "$3" "$log" || true
+}
+logged_more() {
+	[ "$(logged "$1" "$2" "$3")" -gt "$4" ]
+}
+
+# bg_ready HOST NAME REGEX CMD...: bg, and wait until the command has written a line that matches
+bg_ready() {
+	local host=$1 name=$2 line=$3 before
+	shift 3
+	before=$(logged "$host" "$name" "$line")
+	bg "$host" "$name" "$@"
+	eventually 10 logged_more "$host" "$name" "$line" "$before" ||
+		lab_die "'$name' on $host does not get ready: $(logs "$host" "$name")"
+}
+
+# answer_of HOST NAME SIGNAL REGEX: send a signal, and print the line with which the command answers it
+answer_of() {
+	local before
+	before=$(logged "$1" "$2" "$4")
+	send_signal "$1" "$2" "$3"
+	eventually 10 logged_more "$1" "$2" "$4" "$before" || lab_die "'$2' on $1 does not answer $3"
+	logs "$1" "$2" | grep -E -- "$4" | tail -n 1
+}
+
 # listens HOST udp|tcp PORT
 listens() {
 	local flag=-Htln
@@ -134,18 +163,23 @@ capture() {
 	local host=$1 dev=$2 name=$3
 	shift 3
 	[ ! -e "$LAB_STATE/links/$host@$dev" ] || dev=$(if_of "$host" "$dev")
-	bg "$host" "capture-$name" tcpdump -Z root --immediate-mode -i "$dev" -U -s 0 -w "$(captured "$name")" "$@"
 	echo "$host" >"$LAB_STATE/procs/capture.$name"
-	eventually 10 grep -q 'listening on' "$LAB_OUT/$host/capture-$name.log" ||
-		lab_die "capture: tcpdump does not start: $(logs "$host" "capture-$name")"
+	bg_ready "$host" "capture-$name" 'listening on' \
+		tcpdump -Z root --immediate-mode -i "$dev" -U -s 0 -w "$(captured "$name")" "$@"
 }
 
-# capture_stop NAME
+# capture_stop NAME: tcpdump gets the time it needs. The kernel wakes it with each packet, so that when it sleeps all is in the file
 capture_stop() {
 	local host
 	host=$(<"$LAB_STATE/procs/capture.$1")
-	sleep 0.2
+	sleep 0.2 # for what is under way
+	eventually 10 asleep "$host" "capture-$1" || lab_die "capture_stop: tcpdump on $host cannot keep up"
 	stop "$host" "capture-$1"
+}
+
+# asleep HOST NAME: it waits for something; neither runs, nor would if there were a processor
+asleep() {
+	[[ $(<"/proc/$(pid_of "$1" "$2")/stat") == *') S '* ]]
 }
 
 # captured NAME: the file
