@@ -6,6 +6,7 @@
 # timeout: 180
 
 . /mnt/lab/src/tests/e2e/lib/pair
+. /mnt/lab/src/tests/e2e/lib/evil
 
 pair
 
@@ -16,47 +17,47 @@ unanswered() {
 	capture "$1" internet "answers-$2" "src host $to and (icmp or (udp and udp[8] & 0x80 != 0))"
 }
 
-# evil FROM TO MODE: catch one ping, send spoilt copies of it; their number is in SENT, TO's received packets in GOT, and of
-# the packets it has sent since, but for its answer to the ping, in ANSWERS
+# evil FROM TO MODE CAUSE...: catch one ping, send spoilt copies of it; their number is in SENT, of those that TO has dropped for
+# these causes in DROPPED, of its received packets in GOT, and of those it has sent since, but for its answer to the ping, in ANSWERS
 evil() {
-	local from=$1 to=$2 mode=$3 file=/tmp/evil.$1.$3 before wire
-	wire=$(if_of "$from" internet)
+	local from=$1 to=$2 mode=$3 before dropped
+	shift 3
+	dropped=$(drops "$to" "$@")
 	unanswered "$to" "$from-$mode"
-	bg "$from" "evil-$mode" sh -c "ntm-evil $wire $mode >$file"
-	sleep 0.5
+	evil_start "$from" internet "$mode"
 	before=$(received "$to")
 	on "$from" ping -c 1 -W 2 "$(virtual4 "$to")"
-	eventually 20 test -s "$file"
-	sleep 0.2
+	SENT=$(evil_sent "$from")
+	eventually 5 eval "[ \$(drops $to $*) -ge $((dropped + SENT)) ]" || true
 	capture_stop "answers-$from-$mode"
-	SENT=$(cat "$file")
+	DROPPED=$(($(drops "$to" "$@") - dropped))
 	ANSWERS=$(($(packets "answers-$from-$mode") - 1))
 	GOT=$(($(received "$to") - before))
 }
 
 # attack FROM TO
 attack() {
-	local from=$1 to=$2 path short replay wrong
+	local from=$1 to=$2 path
 	path="towards $(datapath_of "$to") ($to)"
-	short=$(drops "$to" short) replay=$(drops "$to" replay) wrong=$(drops "$to" auth path key)
 
-	evil "$from" "$to" flip
+	evil "$from" "$to" flip auth path key
 	at_least "$path: one bit changed in every byte" "$SENT" 100
-	is "$path: each is dropped and counted" "$(($(drops "$to" auth path key) - wrong))" "$SENT"
+	is "$path: each is dropped and counted" "$DROPPED" "$SENT"
 	is "$path: only the ping itself arrives" "$GOT" 1
 	is "$path: nothing of it is answered" "$ANSWERS" 0
 
-	evil "$from" "$to" replay
-	is "$path: every replay is dropped and counted" "$(($(drops "$to" replay) - replay))" "$SENT"
+	evil "$from" "$to" replay replay
+	is "$path: every replay is dropped and counted" "$DROPPED" "$SENT"
 	is "$path: only the ping itself arrives, again" "$GOT" 1
 	is "$path: no replay is answered" "$ANSWERS" 0
 
-	evil "$from" "$to" cut
-	is "$path: every short packet is dropped and counted" "$(($(drops "$to" short) - short))" "$SENT"
+	evil "$from" "$to" cut short
+	is "$path: every short packet is dropped and counted" "$DROPPED" "$SENT"
 	is "$path: no short packet is answered" "$ANSWERS" 0
 
-	evil "$from" "$to" moved
+	evil "$from" "$to" moved auth
 	is "$path: a forged packet from another port" "$SENT" 1
+	is "$path: is dropped and counted" "$DROPPED" 1
 	is "$path: is not answered" "$ANSWERS" 0
 	like "$path: does not move the peer" "$(ctl "$to" status --json)" '"address": "192\.0\.2\.[12]:4330"'
 	check "$path: and nothing is harmed" on "$from" ping -c 2 -i 0.2 -W 2 "$(virtual4 "$to")"

@@ -6,6 +6,7 @@
 # that came through the tunnel itself, and not each of two sources by turns. Fixed keys, ntm-cfg in ntmd's place.
 
 . /mnt/lab/src/tests/e2e/lib/fixed-keys
+. /mnt/lab/src/tests/e2e/lib/evil
 
 fixed_pair
 wire=$(if_of a internet)
@@ -31,19 +32,17 @@ withhold() {
 		shift
 	done
 	shift
-	rm -f /tmp/evil.go /tmp/evil.late
+	rm -f /tmp/evil.go
 	on b nft 'add table ip t; add chain ip t p { type filter hook prerouting priority -300; udp dport 4330 drop; }'
-	bg a evil sh -c "ntm-evil $wire $mode /tmp/evil.go ${args[*]} >/tmp/evil.late"
-	sleep 0.5
+	evil_start a internet "$mode" /tmp/evil.go "${args[@]}"
 	"$@" || true
 	sleep 0.3
 	on b nft flush ruleset
 }
 release() {
 	touch /tmp/evil.go
-	eventually 10 test -s /tmp/evil.late
+	is "it came late" "$(evil_sent a)" 1
 	sleep 0.3
-	stop a evil 2>/dev/null || true
 }
 
 check "a packet passes" on a ping -c 1 -W 2 10.9.0.2

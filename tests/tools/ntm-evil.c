@@ -25,7 +25,7 @@
  *                         datagrams over IPv6 from PORT to TO, by a socket that takes no advice of how much a
  *                         route has room for (IPV6_PMTUDISC_PROBE); IF does not matter
  *
- * Prints how many packets, or segments, it sent. Exit: 0, 1 if no packet came within 10 s.
+ * Prints how many packets, or segments, it sent; before, if it is to catch one, "ready". Exit: 0, 1 if no packet came within 10 s.
  */
 #include <arpa/inet.h>
 #include <net/ethernet.h>
@@ -325,6 +325,8 @@ int main(int argc, char **argv)
 		printf("%u\n", sent);
 		return 0;
 	}
+	puts("ready");
+	fflush(stdout);
 	if (!catch_one(&p))
 		return 1;
 	nanosleep(&(struct timespec){ .tv_nsec = 100000000 }, NULL);
