@@ -14,20 +14,23 @@ ping1() {
 	on a ping -c 1 -W "$2" "$1" 2>&1 || true
 }
 misses() {
-	logs a owner | grep -c "^miss .*$1\$" || true
+	logged a owner "^miss .*$1\$"
+}
+missed() {
+	eventually 5 logged_more a owner "^miss .*$1\$" 0
 }
 
 fixed_pair
 like "IPv4: refused by who holds it" "$(
 	bg a ping4 ping -c 1 -W 9 10.9.0.77
-	sleep 1
+	missed v4=10.9.0.77
 	on a ntm-cfg miss done ntm0 10.9.0.77 113
 	wait_for a ping4 5 || true
 	logs a ping4
 )" 'Destination Host Unreachable'
 like "IPv6: the same" "$(
 	bg a ping6 ping -c 1 -W 9 fd09::77
-	sleep 1
+	missed v6=fd09::77
 	on a ntm-cfg miss done ntm0 fd09::77 113
 	wait_for a ping6 5 || true
 	logs a ping6
@@ -74,7 +77,6 @@ like "by ICMP" "$(ping1 10.9.0.79 9)" 'Destination Host Unreachable'
 
 # Nobody answers: refused after 10 s.
 fixed_owner a
-sleep 0.5
 ms=$(took ping1 10.9.0.80 20)
 at_least "nobody answers: held for 10 s" "$ms" 9500
 at_most "and not much longer" "$ms" 13000

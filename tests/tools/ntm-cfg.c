@@ -32,7 +32,7 @@
  *   miss done IF ADDR STATUS
  *   dns pass IF TAG
  *   dns reply IF TAG HEX
- *   listen SECONDS            print events; -b goes on with it in the background
+ *   listen SECONDS            print "listening", and events; -b goes on with it in the background
  *   serve SECONDS ADDR...     as listen, and answer caught A and AAAA queries with ADDRs
  *   ask SERVER NAME [marked]  a DNS query for A by a socket that is not connected
  *   raw CMD FLAGS [HEX]       a request with these attributes as they are
@@ -1087,6 +1087,8 @@ static int cmd_listen(bool serve)
 			serve_addrs[i] = strdup(*words++);
 	}
 	listening = true;
+	puts("listening");
+	fflush(stdout);
 	return background ? 0 : listen_ms(ms);
 }
 
