@@ -42,9 +42,7 @@ tcp_six() {
 }
 # drops HOST: those of packets that did not come as they were sent
 drops() {
-	send_signal "$1" dp USR1
-	sleep 0.3
-	logs "$1" dp | sed -nE 's/^drops 0:.* short=([0-9]+).* auth=([0-9]+).*/\1 \2/p' | tail -n 1
+	answer_of "$1" dp USR1 '^drops 0:' | sed -nE 's/.* short=([0-9]+).* auth=([0-9]+).*/\1 \2/p'
 }
 
 # inner BYTES: an IPv4 packet of this size passes, which may not be fragmented; of one more its sender hears how much does
