@@ -42,6 +42,7 @@ like "and says relay" "$(ctl mn ping cn -c 1)" 'cn\.example\.net: relay (one|two
 capture mn v4 outside
 on mn ping -c 5 -i 0.2 "$(virtual4 cn)"
 capture_stop outside
+at_least "packets there and back" "$(packets outside 'udp and (host 192.0.2.2 or host 192.0.2.3)')" 10
 is "all goes to the relay server, and to the DC" \
 	"$(packets outside 'udp and not host 192.0.2.1 and not host 192.0.2.2 and not host 192.0.2.3')" 0
 is "nothing of it is readable" "$(packets outside icmp)" 0

@@ -184,6 +184,7 @@ static void test_no_icmp(void **state)
 	struct test_packet t = to_peer;
 	const struct virtio_net_hdr vnet = { 0 };
 	struct virtio_net_hdr got;
+	uint64_t too_big = 0;
 
 	(void)state;
 	t.payload = 1500;
@@ -198,6 +199,10 @@ static void test_no_icmp(void **state)
 			inner[16] = 224;
 		usleep(10000);
 		host_send(&vnet, inner, 1528);
+		if (i == 2)
+			drops_reach(NTM_PIPE_DROP_NO_PATH, 1);
+		else
+			drops_reach(NTM_PIPE_DROP_TOO_BIG, ++too_big);
 		assert_int_equal(host_read(&got, 30), 0);
 	}
 	t.v6 = true;
@@ -209,6 +214,10 @@ static void test_no_icmp(void **state)
 			inner[24] = 0xff;
 		usleep(10000);
 		host_send(&vnet, inner, 1548);
+		if (i == 1)
+			drops_reach(NTM_PIPE_DROP_NO_PATH, 2);
+		else
+			drops_reach(NTM_PIPE_DROP_TOO_BIG, ++too_big);
 		assert_int_equal(host_read(&got, 30), 0);
 	}
 }
