@@ -131,5 +131,5 @@ ip -n a link del ntm0
 addr_add a internet 192.0.2.11/24
 check "name taken: over, packets pass again before ntmd would have tried" eventually 3 reach
 before=$(logs a ntmd | wc -l)
-like "name taken: and go on" "$(on a ping -q -i 0.2 -w 7 "$(virtual4 b)")" ' 0% packet loss'
+like "name taken: and go on" "$(on a ping -q -c 35 -i 0.2 -W 2 "$(virtual4 b)")" ' 0% packet loss'
 check_not "name taken: no tunnel was torn down" says 'tunnel over'
