@@ -140,10 +140,10 @@ union ntm_addr ntm_resolv_default(void)
 					 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) } };
 }
 
-static void remove_options(char *line, unsigned int options)
+static void remove_words(char *at, unsigned int options)
 {
-	char *at = line + strlen(OPTIONS), *end;
 	const char *word;
+	char *end;
 
 	while ((word = next_word(at))) {
 		end = at + (word - at) + word_len(word);
@@ -154,17 +154,34 @@ static void remove_options(char *line, unsigned int options)
 	}
 }
 
+/* A line that has none left goes whole: for some programs it would spoil the file */
+static void remove_options(char *line, unsigned int options)
+{
+	char *at = line + strspn(line, BLANK) + strlen(OPTIONS);
+	const char *next;
+
+	remove_words(at, options);
+	if (next_word(at))
+		return;
+	next = next_line(at);
+	memmove(line, next, strlen(next) + 1);
+}
+
 int ntm_resolv_write(const char *old, const char *stub, unsigned int options, char *out,
 		     size_t size)
 {
 	int len = snprintf(out, size, MARK SERVER " %s\n%s", stub, old);
+	char *line = out;
 
 	if (len < 0 || (size_t)len >= size)
 		return -E2BIG;
-	for (char *line = out; *line; line += next_line(line) - line) {
-		line += strspn(line, BLANK);
-		if (is_word(line, OPTIONS))
+	while (*line) {
+		const char *text = line + strspn(line, BLANK);
+
+		if (is_word(text, OPTIONS) && options_of(text) & options)
 			remove_options(line, options);
+		else
+			line += next_line(line) - line;
 	}
 	return 0;
 }

@@ -26,6 +26,7 @@ link cn internet 192.0.2.20/24 2001:db8::20/64
 dns dc www.example.org=192.0.2.80
 resolver mn 127.0.0.53
 resolver cn 192.0.2.1
+echo "options use-vc" >>"$(file_of cn /etc/resolv.conf)" # stays where our stub takes TCP
 cp "$(file_of cn /etc/resolv.conf)" /tmp/before
 package mn systemd-resolved libsystemd-shared libip4tc2 dbus-daemon dbus-bin dbus-system-bus-common
 bus mn
@@ -37,6 +38,10 @@ node mn mn dc dns=resolved
 node cn cn dc dns=file
 check "resolved is told of the zone" eventually 5 told_of
 check "resolv.conf names us" eventually 5 grep -q 'nameserver 100\.64\.0\.1$' "$(file_of cn /etc/resolv.conf)"
+
+kept=1
+[ "$(datapath_of cn)" != tun ] || kept=0
+is "by TCP alone, where we are asked by TCP" "$(grep -c use-vc "$(file_of cn /etc/resolv.conf)" || true)" $kept
 
 check "mn finds cn" finds mn cn.example.net "$(virtual4 cn)"
 check "cn finds mn" finds cn mn.example.net "$(virtual4 mn)"
