@@ -32,15 +32,18 @@ rtt=$(rtt a 192.0.2.20)
 at_least "a delay counts in each direction" "$rtt" 40
 at_most "and there only" "$rtt" 60
 
+# rate DIRECTION [OPTION...]: a receiver that is late when it begins to count counts what waited for it, too
+rate() {
+	local got
+	got=$(rate_of "${@:2}")
+	at_most "a rate holds $1" "$got" 20000000
+	at_least "a rate is reached $1" "$got" 10000000
+}
 capture b internet wire tcp
-up=$(rate_of)
+steadily 60 rate up
 capture_stop wire
 at_most "a rate carries single packets, not aggregates" "$(longest wire)" 1514
-at_most "a rate holds up" "$up" 20000000
-at_least "a rate is reached up" "$up" 10000000
-down=$(rate_of -R)
-at_most "a rate holds down" "$down" 20000000
-at_least "a rate is reached down" "$down" 10000000
+steadily 60 rate down -R
 stop b iperf3
 
 link_set a internet --delay 5ms --rate none
