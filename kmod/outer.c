@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <linux/inetdevice.h>
 #include <linux/netdevice.h>
 #include <linux/udp.h>
 #include <net/addrconf.h>
@@ -59,6 +60,82 @@ static struct dst_entry *ntm_outer_lookup6(struct ntm_dev *ndev, u32 scope,
 	return res;
 }
 
+/* Is the address one of @dev, or of lo, whose addresses are the whole host's? */
+static bool ntm_outer_has4(const struct net_device *dev, __be32 addr)
+{
+	const struct net_device *devs[] = { dev, dev_net(dev)->loopback_dev };
+	const struct in_device *in_dev;
+	const struct in_ifaddr *ifa;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(devs); i++) {
+		in_dev = __in_dev_get_rcu(devs[i]);
+		if (!in_dev)
+			continue;
+		in_dev_for_each_ifa_rcu(ifa, in_dev)
+			if (ifa->ifa_local == addr)
+				return true;
+	}
+	return false;
+}
+
+static bool ntm_outer_has6(const struct net_device *dev, const struct in6_addr *addr)
+{
+	struct net *net = dev_net(dev);
+
+	return ipv6_chk_addr(net, addr, dev, 1) ||
+	       ipv6_chk_addr(net, addr, net->loopback_dev, 1);
+}
+
+/*
+ * Where the peer found us last may be on a link that the route has left since. From
+ * the new link such a packet would be dropped by a provider that looks at sources,
+ * or get from a NAT a mapping that leads nowhere. So the address is given up, but
+ * where a rule for it leads by another link than that of others.
+ */
+static struct rtable *ntm_outer_lookup_path4(struct ntm_dev *ndev,
+					     struct ntm_route *rt, struct sock *sk)
+{
+	struct rtable *res, *any;
+	__be32 src = rt->src4;
+
+	res = ntm_outer_lookup4(ndev, rt, sk);
+	if (IS_ERR(res) || !src || rt->src4 != src || ntm_outer_has4(res->dst.dev, src))
+		return res;
+	rt->src4 = 0;
+	any = ntm_outer_lookup4(ndev, rt, sk);
+	if (!IS_ERR(any) && any->dst.dev == res->dst.dev) {
+		ip_rt_put(res);
+		return any;
+	}
+	if (!IS_ERR(any))
+		ip_rt_put(any);
+	rt->src4 = src;
+	return res;
+}
+
+static struct dst_entry *ntm_outer_lookup_path6(struct ntm_dev *ndev, u32 scope,
+						struct ntm_route *rt, struct sock *sk)
+{
+	struct in6_addr src = rt->src6;
+	struct dst_entry *res, *any;
+
+	res = ntm_outer_lookup6(ndev, scope, rt, sk);
+	if (IS_ERR(res) || ipv6_addr_any(&src) || !ipv6_addr_equal(&rt->src6, &src) ||
+	    ntm_outer_has6(res->dev, &src))
+		return res;
+	rt->src6 = in6addr_any;
+	any = ntm_outer_lookup6(ndev, scope, rt, sk);
+	if (!IS_ERR(any) && any->dev == res->dev) {
+		dst_release(res);
+		return any;
+	}
+	if (!IS_ERR(any))
+		dst_release(any);
+	rt->src6 = src;
+	return res;
+}
+
 static int ntm_outer_route4(struct ntm_dev *ndev, struct ntm_endpoint *ep,
 			    struct sock *sk, struct ntm_route *rt)
 {
@@ -67,7 +144,7 @@ static int ntm_outer_route4(struct ntm_dev *ndev, struct ntm_endpoint *ep,
 	res = dst_cache_get_ip4(&ep->cache, &rt->src4);
 	if (!res) {
 		rt->src4 = ep->src4.s_addr;
-		res = ntm_outer_lookup4(ndev, rt, sk);
+		res = ntm_outer_lookup_path4(ndev, rt, sk);
 		if (IS_ERR(res))
 			return PTR_ERR(res);
 		dst_cache_set_ip4(&ep->cache, &res->dst, rt->src4);
@@ -82,7 +159,8 @@ static int ntm_outer_route6(struct ntm_dev *ndev, struct ntm_endpoint *ep,
 	rt->dst = dst_cache_get_ip6(&ep->cache, &rt->src6);
 	if (!rt->dst) {
 		rt->src6 = ep->src6;
-		rt->dst = ntm_outer_lookup6(ndev, ep->addr.v6.sin6_scope_id, rt, sk);
+		rt->dst = ntm_outer_lookup_path6(ndev, ep->addr.v6.sin6_scope_id,
+						 rt, sk);
 		if (IS_ERR(rt->dst))
 			return PTR_ERR(rt->dst);
 		dst_cache_set_ip6(&ep->cache, rt->dst, &rt->src6);

@@ -35,7 +35,8 @@ bool ntm_addr_equal(const union ntm_addr *a, const union ntm_addr *b);
 /**
  * struct ntm_endpoint - where a path's outer packets go; RCU, immutable but @own_port
  * @addr:	the peer's real address and port
- * @src4, @src6: local address the peer last sent to, or any
+ * @src4, @src6: local address the peer last sent to, or any: what packets leave with,
+ *		while the route is one of its link
  * @own_port:	they leave by the path's own port, if it has one of this family,
  *		else by the device's; READ_ONCE
  * @cache:	route to @addr, per CPU
