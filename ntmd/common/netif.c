@@ -279,6 +279,28 @@ int ntm_netif_route(unsigned int ifindex, int family, const void *net, uint8_t p
 	return netif_call(NULL, nlh, NULL, NULL);
 }
 
+static const void *ip_of(const union ntm_addr *addr)
+{
+	return addr->sa.sa_family == AF_INET ? (const void *)&addr->v4.sin_addr :
+					       (const void *)&addr->v6.sin6_addr;
+}
+
+/* The route that packets to an address take, as a request */
+static struct nlmsghdr *route_to(union ntm_nl_buf *buf, const union ntm_addr *to)
+{
+	const bool v4 = to->sa.sa_family == AF_INET;
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct rtmsg *rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));
+
+	nlh->nlmsg_type = RTM_GETROUTE;
+	rtm->rtm_family = (unsigned char)to->sa.sa_family;
+	rtm->rtm_dst_len = v4 ? 32 : 128;
+	mnl_attr_put(nlh, RTA_DST, v4 ? 4 : 16, ip_of(to));
+	if (!v4 && to->v6.sin6_scope_id)
+		mnl_attr_put_u32(nlh, RTA_OIF, to->v6.sin6_scope_id);
+	return nlh;
+}
+
 static int route_type(void *ctx, const struct nlmsghdr *nlh)
 {
 	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
@@ -292,20 +314,72 @@ static int route_type(void *ctx, const struct nlmsghdr *nlh)
 /* An address of a link is only one together with the link */
 bool ntm_netif_is_local(const union ntm_addr *addr)
 {
-	const bool v4 = addr->sa.sa_family == AF_INET;
-	const void *ip = v4 ? (const void *)&addr->v4.sin_addr : (const void *)&addr->v6.sin6_addr;
 	unsigned char type = RTN_UNSPEC;
 	union ntm_nl_buf buf;
-	struct nlmsghdr *nlh = mnl_nlmsg_put_header(&buf);
-	struct rtmsg *rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));
 
-	nlh->nlmsg_type = RTM_GETROUTE;
-	rtm->rtm_family = (unsigned char)addr->sa.sa_family;
-	rtm->rtm_dst_len = v4 ? 32 : 128;
-	mnl_attr_put(nlh, RTA_DST, v4 ? 4 : 16, ip);
-	if (!v4 && addr->v6.sin6_scope_id)
-		mnl_attr_put_u32(nlh, RTA_OIF, addr->v6.sin6_scope_id);
-	return !netif_call(NULL, nlh, route_type, &type) && type == RTN_LOCAL;
+	return !netif_call(NULL, route_to(&buf, addr), route_type, &type) && type == RTN_LOCAL;
+}
+
+static int route_link(void *ctx, const struct nlmsghdr *nlh)
+{
+	static const struct ntm_nl_rule rules[RTA_OIF + 1] = { [RTA_OIF] = { 4, 4 } };
+	const struct nlattr *tb[RTA_OIF + 1];
+	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
+	const size_t len = mnl_nlmsg_get_payload_len(nlh);
+
+	if (nlh->nlmsg_type != RTM_NEWROUTE || len < sizeof(*rtm) ||
+	    ntm_nl_parse((const uint8_t *)rtm + MNL_ALIGN(sizeof(*rtm)), len - sizeof(*rtm), rules,
+			 tb, RTA_OIF + 1) ||
+	    !tb[RTA_OIF])
+		return -EBADMSG;
+	*(unsigned int *)ctx = mnl_attr_get_u32(tb[RTA_OIF]);
+	return 0;
+}
+
+/* @from: NULL for any. 0: none, or the kernel does not tell */
+static unsigned int link_to(const union ntm_addr *to, const union ntm_addr *from)
+{
+	union ntm_nl_buf buf;
+	struct nlmsghdr *nlh = route_to(&buf, to);
+	struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
+	unsigned int link = 0;
+
+	if (from) {
+		rtm->rtm_src_len = rtm->rtm_dst_len;
+		mnl_attr_put(nlh, RTA_SRC, rtm->rtm_src_len / 8, ip_of(from));
+	}
+	return netif_call(NULL, nlh, route_link, &link) ? 0 : link;
+}
+
+/* An IPv4 address may have a label: eth0:1 */
+static bool is_of_link(const struct ifaddrs *one, const char *link)
+{
+	const size_t len = strcspn(one->ifa_name, ":");
+
+	return strlen(link) == len && !strncmp(one->ifa_name, link, len);
+}
+
+/* Or of lo, whose addresses are the whole host's */
+static bool link_has(unsigned int ifindex, const union ntm_addr *addr)
+{
+	struct ifaddrs *all, *one;
+	char link[IFNAMSIZ];
+	bool has = false;
+
+	if (!if_indextoname(ifindex, link) || getifaddrs(&all))
+		return true;
+	for (one = all; one && !has; one = one->ifa_next)
+		has = is_address(one, addr->sa.sa_family, ip_of(addr)) &&
+		      (one->ifa_flags & IFF_LOOPBACK || is_of_link(one, link));
+	freeifaddrs(all);
+	return has;
+}
+
+bool ntm_netif_may_send(const union ntm_addr *from, const union ntm_addr *to)
+{
+	const unsigned int link = link_to(to, from);
+
+	return !link || link_has(link, from) || link_to(to, NULL) != link;
 }
 
 /* The interfaces whose addresses count, as a set of indices */
@@ -509,10 +583,8 @@ static void watch_closed(uv_handle_t *handle)
 	free(watch);
 }
 
-static int watch_subscribe(struct ntm_netif_watch *watch)
+static int watch_subscribe(struct ntm_netif_watch *watch, const unsigned int *groups)
 {
-	static const unsigned int groups[] = { RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR,
-					       RTNLGRP_IPV6_IFADDR };
 	int err;
 
 	err = ntm_nl_open(&watch->nl, NETLINK_ROUTE);
@@ -520,13 +592,14 @@ static int watch_subscribe(struct ntm_netif_watch *watch)
 		return err;
 	watch->nl.events = watch_message;
 	watch->nl.ctx = watch;
-	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]) && !err; i++)
-		err = ntm_nl_join(&watch->nl, groups[i]);
+	for (; *groups && !err; groups++)
+		err = ntm_nl_join(&watch->nl, *groups);
 	return err;
 }
 
-int ntm_netif_watch_open(struct ntm_netif_watch **out, uv_loop_t *loop,
-			 ntm_netif_changed_fn *changed, void *ctx)
+/* @groups: up to RTNLGRP_NONE */
+static int watch_groups(struct ntm_netif_watch **out, uv_loop_t *loop, const unsigned int *groups,
+			ntm_netif_changed_fn *changed, void *ctx)
 {
 	struct ntm_netif_watch *watch = calloc(1, sizeof(*watch));
 	int err;
@@ -536,7 +609,7 @@ int ntm_netif_watch_open(struct ntm_netif_watch **out, uv_loop_t *loop,
 		return -ENOMEM;
 	watch->changed = changed;
 	watch->ctx = ctx;
-	err = watch_subscribe(watch);
+	err = watch_subscribe(watch, groups);
 	if (!err)
 		err = uv_poll_init(loop, &watch->poll, ntm_nl_fd(&watch->nl));
 	if (err) {
@@ -552,6 +625,24 @@ int ntm_netif_watch_open(struct ntm_netif_watch **out, uv_loop_t *loop,
 	}
 	*out = watch;
 	return 0;
+}
+
+int ntm_netif_watch_open(struct ntm_netif_watch **out, uv_loop_t *loop,
+			 ntm_netif_changed_fn *changed, void *ctx)
+{
+	static const unsigned int groups[] = { RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR,
+					       RTNLGRP_IPV6_IFADDR, RTNLGRP_NONE };
+
+	return watch_groups(out, loop, groups, changed, ctx);
+}
+
+int ntm_netif_watch_routes(struct ntm_netif_watch **out, uv_loop_t *loop,
+			   ntm_netif_changed_fn *changed, void *ctx)
+{
+	static const unsigned int groups[] = { RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,
+					       RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE, RTNLGRP_NONE };
+
+	return watch_groups(out, loop, groups, changed, ctx);
 }
 
 void ntm_netif_watch_close(struct ntm_netif_watch *watch)

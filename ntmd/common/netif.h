@@ -27,6 +27,13 @@ int ntm_netif_addr(unsigned int ifindex, int family, const void *addr, uint8_t p
 bool ntm_netif_lacks(unsigned int ifindex, int family, const void *addr);
 /** ntm_netif_is_local() - does a packet to this address stay on this host? (That one can bind to it says nothing: ip_nonlocal_bind) */
 bool ntm_netif_is_local(const union ntm_addr *addr);
+/**
+ * ntm_netif_may_send() - may packets to @to leave with the source @from?
+ *
+ * Not if they leave by a link that has not got it, for there a provider may drop them, or a NAT give them a mapping that leads nowhere;
+ * but with one of lo they may, and where a rule for this source leads by another link than that of others. Any thread. True if the kernel does not tell.
+ */
+bool ntm_netif_may_send(const union ntm_addr *from, const union ntm_addr *to);
 /* An address to serve on, which no packet of others leaves from: IPv6 would prefer the newest for them */
 int ntm_netif_serve_addr(unsigned int ifindex, int family, const void *addr);
 /* A route to a network that lies behind the interface, IPv4 with @src as its source. -EEXIST: there is one already, of anybody's */
@@ -34,10 +41,14 @@ int ntm_netif_route(unsigned int ifindex, int family, const void *net, uint8_t p
 		    const struct in_addr *src, bool add);
 
 struct ntm_netif_watch;
-/** typedef ntm_netif_changed_fn - the set of usable real addresses may have changed (at once, no debounce) */
+/** typedef ntm_netif_changed_fn - what is watched may have changed (at once, no debounce) */
 typedef void ntm_netif_changed_fn(void *ctx);
+/** ntm_netif_watch_open() - links, and the set of usable real addresses */
 int ntm_netif_watch_open(struct ntm_netif_watch **watch, uv_loop_t *loop,
 			 ntm_netif_changed_fn *changed, void *ctx);
+/** ntm_netif_watch_routes() - the same for routes and their rules */
+int ntm_netif_watch_routes(struct ntm_netif_watch **watch, uv_loop_t *loop,
+			   ntm_netif_changed_fn *changed, void *ctx);
 void ntm_netif_watch_close(struct ntm_netif_watch *watch);
 /**
  * ntm_netif_addresses() - global real addresses of interfaces that are up, not those of @skip_ifindex, loopback,

@@ -47,7 +47,7 @@ struct ntm_datapath {
 	uv_async_t wake;
 	uv_timer_t tick, mtu_timer;
 	unsigned int handles;
-	struct ntm_netif_watch *watch;
+	struct ntm_netif_watch *watch, *routes;
 	struct ntm_held *held;
 	struct ntm_dp_lease lease;
 	unsigned int ifindex; /* 0: handed in, and not ours to configure */
@@ -508,6 +508,13 @@ static void collect(struct ntm_datapath *dp)
 		uv_timer_start(&dp->tick, on_tick, TICK_MS, TICK_MS);
 }
 
+static void routes_changed(void *ctx)
+{
+	struct ntm_datapath *dp = ctx;
+
+	ntm_pipe_routes(&dp->pipe);
+}
+
 /* The interface goes with another's hand: the reader of its descriptor may not hear of it before a packet comes */
 static void links_changed(void *ctx)
 {
@@ -515,6 +522,7 @@ static void links_changed(void *ctx)
 	char name[IFNAMSIZ];
 
 	ntm_sock_links_changed(&dp->pipe.sock);
+	routes_changed(dp);
 	if (dp->ifindex && !if_indextoname(dp->ifindex, name))
 		tell_lost(dp, -ENODEV);
 	else if (dp->ifindex)
@@ -557,7 +565,8 @@ static int open_loop(struct ntm_datapath *dp, uv_loop_t *loop)
 	dp->mtu_timer.data = dp;
 	dp->handles++;
 	uv_timer_start(&dp->mtu_timer, on_mtu_timer, MTU_MS, MTU_MS);
-	return ntm_netif_watch_open(&dp->watch, loop, links_changed, dp);
+	err = ntm_netif_watch_open(&dp->watch, loop, links_changed, dp);
+	return err ? err : ntm_netif_watch_routes(&dp->routes, loop, routes_changed, dp);
 }
 
 static int open_tun(struct ntm_datapath *dp, const struct ntm_dp_open *how, struct ntm_tun *tun,
@@ -613,6 +622,7 @@ static void tun_close(struct ntm_datapath *dp)
 		return;
 	dp->closing = true;
 	ntm_netif_watch_close(dp->watch);
+	ntm_netif_watch_close(dp->routes);
 	if (dp->open) {
 		ntm_pipe_close(&dp->pipe); /* the interface of our own goes with its descriptor */
 		ntm_udp_resume(dp->udp);
@@ -640,6 +650,7 @@ static int open_pipe(struct ntm_datapath *dp, const struct ntm_dp_open *how, cha
 			    ntm_udp_fd(how->udp, AF_INET6), crew_of(how->threads), wake, dp, why,
 			    size);
 	dp->open = !err;
+	ntm_pipe_sources(&dp->pipe, ntm_netif_may_send);
 	if (err)
 		ntm_udp_resume(how->udp);
 	return err;

@@ -28,7 +28,7 @@ struct packet {
 /** struct msg - datagrams for one sendmsg() */
 struct msg {
 	struct ntm_path *path;
-	const struct ntm_endpoint *endpoint;
+	struct ntm_endpoint *endpoint;
 	uint32_t at, len, size;
 	uint16_t segs;
 	uint8_t tos;
@@ -125,7 +125,7 @@ static uint8_t tos_of(const uint8_t *packet)
 
 /* The message that takes a datagram of @len bytes, after the last one or new; NULL: no room left */
 static struct msg *msg_for(struct ntm_out_vec *vec, struct ntm_path *path,
-			   const struct ntm_endpoint *endpoint, uint8_t tos, bool cut, size_t len)
+			   struct ntm_endpoint *endpoint, uint8_t tos, bool cut, size_t len)
 {
 	struct msg *msg = vec->msg_count ? &vec->msgs[vec->msg_count - 1] : NULL;
 
@@ -199,7 +199,7 @@ static enum ntm_pipe_drop seal_all(struct ntm_out_vec *vec, struct ntm_path *pat
 				   struct ntm_pipe_key *key, unsigned int thread,
 				   struct ntm_cut *cut, uint64_t ctr, uint8_t tos)
 {
-	const struct ntm_endpoint *endpoint = atomic_load(&path->endpoint);
+	struct ntm_endpoint *endpoint = atomic_load(&path->endpoint);
 	const unsigned int mtu = atomic_load_explicit(&path->mtu, memory_order_relaxed);
 	uint64_t packets = 0, bytes = 0;
 	struct msg *msg;
@@ -392,6 +392,21 @@ static void sent(struct ntm_pipe *pipe, const struct msg *msg, int err)
 		ntm_pipe_hint(pipe, msg->path, NTM_HINT_MTU);
 }
 
+/* As what packets to an endpoint leave; NULL: as routing chooses. Two threads that ask at once are told the same. */
+static const union ntm_addr *source_of(const struct ntm_pipe *pipe, struct ntm_endpoint *endpoint)
+{
+	const uint32_t routes = atomic_load_explicit(&pipe->routes, memory_order_relaxed);
+	uint32_t known = atomic_load_explicit(&endpoint->known, memory_order_relaxed);
+
+	if (!pipe->source || !endpoint->local.sa.sa_family)
+		return &endpoint->local;
+	if ((known & ~1u) != routes) {
+		known = routes | pipe->source(&endpoint->local, &endpoint->peer);
+		atomic_store_explicit(&endpoint->known, known, memory_order_relaxed);
+	}
+	return known & 1 ? &endpoint->local : NULL;
+}
+
 static void send_all(struct ntm_pipe *pipe, const struct ntm_out_vec *vec)
 {
 	struct ntm_sock_out outs[MSGS];
@@ -403,7 +418,7 @@ static void send_all(struct ntm_pipe *pipe, const struct ntm_out_vec *vec)
 
 		outs[i] = (struct ntm_sock_out){
 			.to = &msg->endpoint->peer,
-			.local = &msg->endpoint->local,
+			.local = source_of(pipe, msg->endpoint),
 			.data = vec->out + msg->at,
 			.len = msg->len,
 			.size = msg->size,
@@ -472,7 +487,7 @@ void ntm_out_one(struct ntm_pipe *pipe, struct ntm_out_vec *vec, const struct vi
 
 void ntm_out_empty(struct ntm_pipe *pipe, struct ntm_out_vec *vec, struct ntm_path *path)
 {
-	const struct ntm_endpoint *endpoint = atomic_load(&path->endpoint);
+	struct ntm_endpoint *endpoint = atomic_load(&path->endpoint);
 	struct ntm_pipe_key *key = atomic_load(&path->tx);
 	struct msg *msg;
 	uint64_t ctr;

@@ -41,10 +41,12 @@ struct ntm_pipe_port;
 /**
  * struct ntm_endpoint - where outer packets go: the peer's real address, and our own that it last sent to (or none); immutable but
  * @own_port:	they leave by the path's own port, if it has one of this family, else by the pipe's
+ * @known:	whether they may leave with @local (1), and by which routes that was found (ntm_pipe_routes())
  */
 struct ntm_endpoint {
 	struct ntm_garbage garbage;
 	union ntm_addr peer, local;
+	_Atomic uint32_t known;
 	atomic_bool own_port;
 };
 

@@ -100,6 +100,21 @@ void ntm_pipe_port_take(struct ntm_pipe *pipe, struct ntm_path *path)
 	set_port(pipe, path, NULL);
 }
 
+/* Our own addresses */
+
+void ntm_pipe_sources(struct ntm_pipe *pipe, ntm_pipe_source_fn *source)
+{
+	pipe->source = source;
+}
+
+/* An endpoint that was never looked at knows 0 */
+void ntm_pipe_routes(struct ntm_pipe *pipe)
+{
+	const uint32_t next = atomic_load(&pipe->routes) + 2;
+
+	atomic_store(&pipe->routes, next ? next : 2);
+}
+
 /* What the owner sends */
 
 void ntm_pipe_inject(struct ntm_pipe *pipe, const struct virtio_net_hdr *vnet,
@@ -193,6 +208,7 @@ int ntm_pipe_open(struct ntm_pipe *pipe, const struct ntm_tun *tun, int fd4, int
 	pipe->kick[0] = pipe->kick[1] = -1;
 	pipe->threads = crew + 3;
 	pipe->ready.v4 = pipe->ready.v6 = true;
+	ntm_pipe_routes(pipe);
 	ntm_pipe_queue_init(&pipe->events, wake, ctx);
 	ntm_sock_init(&pipe->sock, fd4, fd6);
 	err = make_parts(pipe, crew);

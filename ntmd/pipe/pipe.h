@@ -65,6 +65,9 @@ struct ntm_pipe_net {
 
 struct ntm_out_vec;
 
+/** typedef ntm_pipe_source_fn - any thread: may packets to @to leave with our address @from, as routes are now? */
+typedef bool ntm_pipe_source_fn(const union ntm_addr *from, const union ntm_addr *to);
+
 /** struct ntm_pipe - the whole; read-only for the threads but where it says otherwise */
 struct ntm_pipe {
 	struct ntm_tun tun;
@@ -75,6 +78,8 @@ struct ntm_pipe {
 	struct ntm_crew crew;
 	struct ntm_pipe_queue events;
 	struct ntm_pipe_net *_Atomic net; /* NULL: no lease yet */
+	ntm_pipe_source_fn *source;	  /* NULL: they always may */
+	_Atomic uint32_t routes;	  /* changes with them; even, and never 0 */
 	_Atomic uint64_t drops[NTM_PIPE_DROPS];
 	_Atomic uint64_t auth_second; /* forged packets: second << 20 | number */
 	_Atomic uint64_t icmp_ms;
@@ -137,6 +142,15 @@ void ntm_pipe_port_take(struct ntm_pipe *pipe, struct ntm_path *path);
 int ntm_pipe_net(struct ntm_pipe *pipe, const struct ntm_pipe_net *net);
 /** ntm_pipe_is_virtual() - any thread: does this address lie in one of the virtual networks? */
 bool ntm_pipe_is_virtual(const struct ntm_pipe_net *net, const union ntm_addr *addr);
+
+/**
+ * ntm_pipe_sources() - our address that a peer last sent to is kept as the source of what it is sent only where @source says so
+ *
+ * Before the first path. It is asked when a packet leaves for an endpoint for the first time, or since ntm_pipe_routes().
+ */
+void ntm_pipe_sources(struct ntm_pipe *pipe, ntm_pipe_source_fn *source);
+/** ntm_pipe_routes() - routes may have changed */
+void ntm_pipe_routes(struct ntm_pipe *pipe);
 
 /** ntm_pipe_inject() - send a packet as if it had been read from the TUN device (to which it is no answer: a miss of it is a drop) */
 void ntm_pipe_inject(struct ntm_pipe *pipe, const struct virtio_net_hdr *vnet,

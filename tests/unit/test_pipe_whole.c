@@ -86,6 +86,56 @@ static void test_out_tos(void **state)
 	assert_true(peer_read(w.far4, &header, 3000) > 0);
 }
 
+static atomic_uint sources_asked;
+static atomic_bool source_is_good;
+
+static bool count_source(const union ntm_addr *from, const union ntm_addr *to)
+{
+	const bool right = ntm_addr_equal(to, &w.far4_addr) &&
+			   from->v4.sin_addr.s_addr == htonl(0x7f000002);
+
+	atomic_fetch_add(&sources_asked, right ? 1 : 100);
+	return atomic_load(&source_is_good);
+}
+
+/* The last byte of the address that a packet leaves with */
+static unsigned int leaves_as(void)
+{
+	const struct virtio_net_hdr vnet = { 0 };
+	union ntm_addr from = { 0 };
+	socklen_t len = sizeof(from);
+
+	host_send(&vnet, buf, test_build(&to_peer, buf));
+	assert_true(readable(w.far4, 3000));
+	assert_true(recvfrom(w.far4, outer, sizeof(outer), 0, &from.sa, &len) > 0);
+	return ntohl(from.v4.sin_addr.s_addr) & 0xff;
+}
+
+/* Our address that the peer knows is the source, where it may be. That is asked once, and again when routes have changed. */
+static void test_sources(void **state)
+{
+	const union ntm_addr local = test_addr("127.0.0.2:0");
+
+	(void)state;
+	atomic_store(&sources_asked, 0);
+	atomic_store(&source_is_good, true);
+	ntm_pipe_sources(&w.pipe, count_source);
+	assert_int_equal(ntm_path_move(&w.pipe.paths, w.path, &w.far4_addr, &local, false), 0);
+	for (unsigned int i = 0; i < 3; i++)
+		assert_int_equal(leaves_as(), 2);
+	assert_int_equal(atomic_load(&sources_asked), 1);
+	atomic_store(&source_is_good, false);
+	assert_int_equal(leaves_as(), 2);
+	ntm_pipe_routes(&w.pipe);
+	for (unsigned int i = 0; i < 3; i++)
+		assert_int_equal(leaves_as(), 1);
+	assert_int_equal(atomic_load(&sources_asked), 2);
+	atomic_store(&source_is_good, true);
+	ntm_pipe_routes(&w.pipe);
+	assert_int_equal(leaves_as(), 2);
+	assert_int_equal(atomic_load(&sources_asked), 3);
+}
+
 static void test_fragments(void **state)
 {
 	struct test_packet t = to_peer;
@@ -986,6 +1036,7 @@ int main(void)
 		ALONE(test_out_gso),
 		CREW(test_out_gso),
 		ALONE(test_out_tos),
+		ALONE(test_sources),
 		ALONE(test_fragments),
 		ALONE(test_fragments_of_gso),
 		ALONE(test_too_big),
