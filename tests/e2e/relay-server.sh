@@ -174,6 +174,7 @@ exits "then it is not running" 3 rs_ctl r status
 again r ntm-rs
 check "started again it is there" eventually 40 registered
 is "a path" "$(direct 1 7)" "path 1: status 0"
+check "which passes, with b bound once more" eventually 5 passes
 bg a stream bash -c "while sleep 0.5; do ntm-bind ping 192.0.2.9:4330 $key 1 1 7 5000 2; done"
 sleep 2
 send_signal r ntm-rs TERM
