@@ -8,9 +8,10 @@
  * once; the structure itself goes with its last reference and a grace period
  * after that, so a reader that found it may use it until rcu_read_unlock().
  *
- * Each path holds a reference to its device, given back with the last
- * reference to the path. A packet inside an asynchronous AEAD holds the path,
- * and so unregister_netdevice() waits for it.
+ * Each path holds a reference to its device, given back when the path is freed.
+ * A packet inside an asynchronous AEAD holds the path, and so
+ * unregister_netdevice() waits for it, and for the routes that the path has: those
+ * of IPv6 must go before the namespace.
  */
 #include <linux/slab.h>
 #include <linux/netdevice.h>
@@ -250,13 +251,13 @@ static void ntm_path_free_rcu(struct rcu_head *rcu)
 		ntm_endpoint_free(ep);
 	kfree(rcu_dereference_protected(path->relays, true));
 	free_percpu(path->stats);
+	dev_put(path->ndev->dev);
 	kfree(path);
 }
 
 /*
  * Readers that found the path before it was unlinked may still look at it and
- * at path->ndev. The device cannot go before them: unregister_netdevice() waits
- * for a grace period after ndo_uninit, which unlinks the last path.
+ * at path->ndev, which it holds until they are done.
  */
 static void ntm_path_release(struct kref *ref)
 {
@@ -264,7 +265,6 @@ static void ntm_path_release(struct kref *ref)
 
 	WARN_ON_ONCE(rcu_access_pointer(path->port));
 	ntm_path_drop_keys(path);
-	dev_put(path->ndev->dev);
 	call_rcu(&path->rcu, ntm_path_free_rcu);
 }
 

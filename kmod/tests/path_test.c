@@ -332,6 +332,22 @@ static void ntm_path_keys_removed(struct kunit *test)
 	ntm_path_put(path);
 }
 
+/* The device waits for what a path has, which is freed a grace period after the last reference. */
+static void ntm_path_holds_device(struct kunit *test)
+{
+	struct ntm_dev *ndev = test->priv;
+	int before = netdev_refcnt_read(ndev->dev);
+	struct ntm_path *path = ntm_test_insert(test, 1, 1, 1);
+
+	KUNIT_EXPECT_EQ(test, netdev_refcnt_read(ndev->dev), before + 1);
+	rcu_read_lock();
+	ntm_path_remove(path);
+	KUNIT_EXPECT_EQ(test, netdev_refcnt_read(ndev->dev), before + 1);
+	rcu_read_unlock();
+	rcu_barrier();
+	KUNIT_EXPECT_EQ(test, netdev_refcnt_read(ndev->dev), before);
+}
+
 static struct ntm_relays *ntm_test_relays(struct kunit *test, u32 addr0, u32 addr1)
 {
 	struct ntm_relays *relays = kzalloc(sizeof(*relays), GFP_KERNEL);
@@ -439,6 +455,7 @@ static struct kunit_case ntm_path_cases[] = {
 	KUNIT_CASE(ntm_path_keys_again),
 	KUNIT_CASE(ntm_path_keys_wrap),
 	KUNIT_CASE(ntm_path_keys_removed),
+	KUNIT_CASE(ntm_path_holds_device),
 	KUNIT_CASE(ntm_path_relays),
 	KUNIT_CASE(ntm_path_moves),
 	{}
