@@ -271,21 +271,24 @@ static void ntm_fwd_push6(struct ntm_fwd *f)
 static void ntm_fwd_xmit(struct ntm_fwd *f)
 {
 	const struct ntm_sockets *socks = rcu_dereference(f->ndev->sockets);
+	bool v4 = f->rt.family == AF_INET;
+	struct sock *sk = !socks ? NULL : v4 ? socks->sk4 : socks->sk6;
 	struct net *net = f->ndev->net;
 	struct sk_buff *skb = f->skb;
 
 	skb_scrub_packet(skb, true);
+	skb->mark = sk ? READ_ONCE(sk->sk_mark) : 0;
 	skb->dev = NULL;
 	skb->encapsulation = 0;
 	skb_dst_set_noref(skb, f->rt.dst);
-	if (f->rt.family == AF_INET) {
+	if (v4) {
 		ntm_fwd_push4(f);
 		skb->ignore_df = f->fragment;
-		ip_local_out(net, socks ? socks->sk4 : NULL, skb);
+		ip_local_out(net, sk, skb);
 	} else {
 		ntm_fwd_push6(f);
 		skb->ignore_df = f->fragment;
-		ip6_local_out(net, socks ? socks->sk6 : NULL, skb);
+		ip6_local_out(net, sk, skb);
 	}
 }
 

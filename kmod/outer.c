@@ -14,6 +14,10 @@
 #include "outer.h"
 #include "port.h"
 
+/*
+ * Packets of the module go the way of those that ntmd sends by the same socket: by its
+ * device or VRF (ip vrf exec), and by the rules for its mark and its user.
+ */
 static struct rtable *ntm_outer_lookup4(struct ntm_dev *ndev,
 					struct ntm_route *rt, struct sock *sk)
 {
@@ -23,6 +27,9 @@ static struct rtable *ntm_outer_lookup4(struct ntm_dev *ndev,
 		.fl4_sport = rt->sport,
 		.fl4_dport = rt->dport,
 		.flowi4_proto = IPPROTO_UDP,
+		.flowi4_oif = READ_ONCE(sk->sk_bound_dev_if),
+		.flowi4_mark = READ_ONCE(sk->sk_mark),
+		.flowi4_uid = sock_net_uid(ndev->net, sk),
 	};
 	struct rtable *res;
 
@@ -37,6 +44,14 @@ static struct rtable *ntm_outer_lookup4(struct ntm_dev *ndev,
 	return res;
 }
 
+/* The address is there, and not in another VRF than that of @oif; 0 is in none. */
+static bool ntm_outer_is_ours6(struct net *net, const struct in6_addr *addr, int oif)
+{
+	struct net_device *dev = oif ? dev_get_by_index_rcu(net, oif) : NULL;
+
+	return ipv6_chk_addr_and_flags(net, addr, dev, true, 0, IFA_F_TENTATIVE);
+}
+
 /* @scope: of the destination */
 static struct dst_entry *ntm_outer_lookup6(struct ntm_dev *ndev, u32 scope,
 					   struct ntm_route *rt, struct sock *sk)
@@ -47,12 +62,14 @@ static struct dst_entry *ntm_outer_lookup6(struct ntm_dev *ndev, u32 scope,
 		.fl6_sport = rt->sport,
 		.fl6_dport = rt->dport,
 		.flowi6_proto = IPPROTO_UDP,
-		.flowi6_oif = scope,
+		.flowi6_oif = scope ?: READ_ONCE(sk->sk_bound_dev_if),
+		.flowi6_mark = READ_ONCE(sk->sk_mark),
+		.flowi6_uid = sock_net_uid(ndev->net, sk),
 	};
 	struct dst_entry *res;
 
 	if (!ipv6_addr_any(&fl6.saddr) &&
-	    !ipv6_chk_addr(ndev->net, &fl6.saddr, NULL, 0))
+	    !ntm_outer_is_ours6(ndev->net, &fl6.saddr, fl6.flowi6_oif))
 		fl6.saddr = in6addr_any;
 	res = ipv6_stub->ipv6_dst_lookup_flow(ndev->net, sk, &fl6, NULL);
 	if (!IS_ERR(res))
@@ -330,8 +347,10 @@ static void ntm_outer_cut6(struct net *net, struct ntm_route *rt, struct sock *s
 }
 
 /*
- * The socket as which a packet leaves, for netfilter and cgroups. It may have been
- * let go of since the route was found: the port in the packet stays what it was.
+ * The socket as which a packet leaves: its mark, and its device if the packet is
+ * routed again. (Matches of owners and cgroups look at the application's, which
+ * skb->sk is.) It may have been let go of since the route was found: the port in the
+ * packet stays what it was.
  */
 static struct sock *ntm_outer_sender(struct ntm_path *path, const struct ntm_route *rt)
 {
@@ -348,6 +367,8 @@ void ntm_outer_xmit(struct ntm_path *path, struct ntm_route *rt,
 {
 	struct sock *sk = ntm_outer_sender(path, rt);
 
+	if (sk)
+		skb->mark = READ_ONCE(sk->sk_mark);
 	if (skb_is_gso(skb))
 		ntm_outer_gso_csum(skb);
 

@@ -38,6 +38,7 @@
 #include <net/ip.h>
 #include <net/ip6_checksum.h>
 #include <net/ipv6.h>
+#include <net/l3mdev.h>
 #include <net/netfilter/ipv4/nf_defrag_ipv4.h>
 #include <net/netfilter/ipv6/nf_defrag_ipv6.h>
 #include <net/netfilter/nf_conntrack.h>
@@ -664,6 +665,25 @@ static void ntm_recv_take(struct ntm_dev *ndev, struct sk_buff *skb, unsigned in
 
 /* ---- Netfilter hook ---- */
 
+/*
+ * Does it come by the socket's device? As the stack looks for a socket: what comes by
+ * a device of a VRF comes by the VRF, and conntrack and LOCAL_IN see it as the VRF's.
+ */
+static bool ntm_recv_bound_dev(const struct sock *sk, const struct sk_buff *skb,
+			       const struct net_device *in)
+{
+	int dif = l3mdev_master_ifindex_rcu(in) ?: in->ifindex;
+	int sdif;
+
+	if (dif != in->ifindex)
+		sdif = in->ifindex;
+	else if (skb->protocol == htons(ETH_P_IPV6))
+		sdif = inet6_sdif(skb);
+	else
+		sdif = inet_sdif(skb);
+	return udp_sk_bound_dev_eq(sock_net(sk), READ_ONCE(sk->sk_bound_dev_if), dif, sdif);
+}
+
 static bool ntm_recv_bound(const struct sock *sk, const struct sk_buff *skb)
 {
 	if (skb->protocol == htons(ETH_P_IPV6))
@@ -673,19 +693,21 @@ static bool ntm_recv_bound(const struct sock *sk, const struct sk_buff *skb)
 }
 
 /* Once closed, its port may belong to somebody else. */
-static bool ntm_recv_open(const struct sock *sk, const struct sk_buff *skb)
+static bool ntm_recv_open(const struct sock *sk, const struct sk_buff *skb,
+			  const struct net_device *in)
 {
-	return sk && !sock_flag(sk, SOCK_DEAD) && ntm_recv_bound(sk, skb);
+	return sk && !sock_flag(sk, SOCK_DEAD) && ntm_recv_bound(sk, skb) &&
+	       ntm_recv_bound_dev(sk, skb, in);
 }
 
 static bool ntm_recv_path_port(struct ntm_ports *ports, const struct sk_buff *skb,
-			       sa_family_t family, __be16 num)
+			       const struct net_device *in, sa_family_t family, __be16 num)
 {
 	const struct ntm_port *port;
 
 	hlist_for_each_entry_rcu(port, ntm_ports_bucket(ports, num), node)
 		if (port->num == num && port->family == family &&
-		    ntm_recv_open(port->sk, skb))
+		    ntm_recv_open(port->sk, skb, in))
 			return true;
 	return false;
 }
@@ -696,7 +718,7 @@ static bool ntm_recv_path_port(struct ntm_ports *ports, const struct sk_buff *sk
  * and else one bucket.
  */
 static struct ntm_dev *ntm_recv_dev(struct net *net, const struct sk_buff *skb,
-				    __be16 port)
+				    const struct net_device *in, __be16 port)
 {
 	bool v6 = skb->protocol == htons(ETH_P_IPV6);
 	const struct ntm_sockets *socks;
@@ -705,10 +727,10 @@ static struct ntm_dev *ntm_recv_dev(struct net *net, const struct sk_buff *skb,
 	list_for_each_entry_rcu(ndev, &ntm_net(net)->devs, list) {
 		socks = rcu_dereference(ndev->sockets);
 		if (socks && port == (v6 ? socks->port6 : socks->port4) &&
-		    ntm_recv_open(v6 ? socks->sk6 : socks->sk4, skb))
+		    ntm_recv_open(v6 ? socks->sk6 : socks->sk4, skb, in))
 			return ndev;
 		if (READ_ONCE(ndev->ports.count) &&
-		    ntm_recv_path_port(&ndev->ports, skb, v6 ? AF_INET6 : AF_INET, port))
+		    ntm_recv_path_port(&ndev->ports, skb, in, v6 ? AF_INET6 : AF_INET, port))
 			return ndev;
 	}
 	return NULL;
@@ -723,8 +745,9 @@ static bool ntm_recv_local(struct net *net, struct net_device *in, const struct 
 	if (skb->protocol == htons(ETH_P_IP))
 		return inet_addr_type_dev_table(net, in, ip_hdr(skb)->daddr) == RTN_LOCAL;
 	daddr = &ipv6_hdr(skb)->daddr;
-	return ipv6_chk_addr(net, daddr,
-			     ipv6_addr_type(daddr) & IPV6_ADDR_LINKLOCAL ? in : NULL, 0);
+	return ipv6_chk_addr_and_flags(net, daddr, in,
+				       !(ipv6_addr_type(daddr) & IPV6_ADDR_LINKLOCAL), 0,
+				       IFA_F_TENTATIVE);
 }
 
 /* Is there a data packet in it? An aggregate may begin with signalling. */
@@ -828,7 +851,7 @@ static unsigned int ntm_recv_udp(struct sk_buff *skb, const struct nf_hook_state
 	uh = skb_header_pointer(skb, udp, sizeof(buf), &buf);
 	if (!uh)
 		return NF_ACCEPT;
-	ndev = ntm_recv_dev(state->net, skb, uh->dest);
+	ndev = ntm_recv_dev(state->net, skb, state->in, uh->dest);
 	if (likely(!ndev))
 		return NF_ACCEPT;
 

@@ -9,8 +9,9 @@
  * A device's sockets and its owner are those of one netlink socket: they are
  * let go of when ntm-cfg ends, so set them in a script that stays (-b).
  *
- *   dev set IF [port4 N] [port6 N] [socket4 FD] [socket6 FD] [unbound4] [zone NAME] [zones [NAME,...]]
+ *   dev set IF [device IF] [mark N] [port4 N] [port6 N] [socket4 FD] [socket6 FD] [unbound4] [zone NAME] [zones [NAME,...]]
  *       portN: open a UDP socket on this port, with UDP_GRO, and give it away
+ *       device, mark: of the sockets behind it (SO_BINDTODEVICE, SO_MARK)
  *   close                     close the UDP socket that was opened last
  *   dev get IF
  *   dev dump
@@ -474,6 +475,8 @@ static int print_message(const struct nlmsghdr *nlh, void *data)
 /* ---- Commands ---- */
 
 static int last_socket = -1;
+static const char *socket_device = "";
+static uint32_t socket_mark;
 
 static int udp_socket(int af, uint16_t port)
 {
@@ -486,6 +489,9 @@ static int udp_socket(int af, uint16_t port)
 	if (af == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 	setsockopt(fd, IPPROTO_UDP, UDP_GRO, &on, sizeof(on));
+	if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, socket_device, strlen(socket_device)) ||
+	    setsockopt(fd, SOL_SOCKET, SO_MARK, &socket_mark, sizeof(socket_mark)))
+		fail_errno("device, mark");
 	if (bind(fd, af == AF_INET ? (void *)&sin : (void *)&sin6,
 		 af == AF_INET ? sizeof(sin) : sizeof(sin6)))
 		fail_errno("bind");
@@ -544,7 +550,11 @@ static int cmd_dev(void)
 	nlh = request(NTM_CMD_DEV_SET, 0);
 	mnl_attr_put_u32(nlh, NTM_A_IFINDEX, next_ifindex());
 	while (*words) {
-		if (have_word("port4"))
+		if (have_word("device"))
+			socket_device = next_word();
+		else if (have_word("mark"))
+			socket_mark = (uint32_t)next_number();
+		else if (have_word("port4"))
 			mnl_attr_put_u32(nlh, NTM_A_SOCKET4, udp_socket(AF_INET, next_number()));
 		else if (have_word("port6"))
 			mnl_attr_put_u32(nlh, NTM_A_SOCKET6, udp_socket(AF_INET6, next_number()));
