@@ -6,7 +6,9 @@
  * only when nothing can fail any more. A device is looked up by its index in
  * the caller's namespace and worked on under ndev->lock, without RTNL.
  */
+#include <linux/math64.h>
 #include <linux/netlink.h>
+#include <linux/timekeeping.h>
 #include <crypto/algapi.h>
 #include <net/genetlink.h>
 #include <net/sock.h>
@@ -758,9 +760,9 @@ static int ntm_path_del_doit(struct sk_buff *skb, struct genl_info *info)
 
 u64 ntm_age_ms(u64 when)
 {
-	u64 now = get_jiffies_64();
+	u64 now = ktime_get_coarse_boottime_ns();
 
-	return now > when ? jiffies64_to_msecs(now - when) : 0;
+	return now > when ? div_u64(now - when, NSEC_PER_MSEC) : 0;
 }
 
 /* Nothing is put for a time stamp that never was. */

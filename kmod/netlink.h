@@ -25,7 +25,7 @@ struct ntm_dev *ntm_lock_dev(struct net *net, int ifindex, struct netlink_ext_ac
 struct ntm_dev *ntm_lock_dev_of(struct genl_info *info);
 void ntm_unlock_dev(struct ntm_dev *ndev);
 
-/* What has passed since a jiffies64 time stamp. */
+/* What has passed since this time of CLOCK_BOOTTIME, in ns: sleep of the machine counts. */
 u64 ntm_age_ms(u64 when);
 
 /*

@@ -88,8 +88,8 @@ struct ntm_moment {
  * @rx:		receiving keys by epoch modulo NTM_WIRE_EPOCHS, RCU; holds the
  *		references (a key stands in rx as long as it is valid; tx borrows)
  * @lock:	BH spinlock around changes of @endpoint, @relays, @tx and @rx
- * @last_rx, @last_tx: jiffies64 of the newest authenticated packet received
- *		and of the last inner packet sent, 0 for never
+ * @last_rx, @last_tx: ns of CLOCK_BOOTTIME at the newest authenticated packet received
+ *		and at the last inner packet sent, 0 for never
  * @mtu_told:	what ntmd knows to fit: @mtu as it was set, or of the last NTM_EV_MTU
  * @key_asked:	jiffies of the last NTM_EV_REKEY, never 0 since
  * @heard:	highest epoch that an authenticated packet came under; one less than

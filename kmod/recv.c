@@ -31,6 +31,7 @@
 #include <linux/netfilter_ipv6.h>
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
+#include <linux/timekeeping.h>
 #include <linux/udp.h>
 #include <net/addrconf.h>
 #include <net/gso.h>
@@ -430,7 +431,7 @@ static void ntm_recv_authentic(struct ntm_rx *rx)
 		ntm_recv_drop(rx, NTM_DROP_REPLAY);
 		return;
 	}
-	WRITE_ONCE(rx->path->last_rx, get_jiffies_64());
+	WRITE_ONCE(rx->path->last_rx, ktime_get_coarse_boottime_ns());
 	if (ntm_path_heard(rx->path, rx->key->epoch) && verdict == NTM_REPLAY_NEWEST) {
 		rx->when = (struct ntm_moment){ rx->key->epoch, rx->ctr };
 		rx->newest = true;

@@ -2,6 +2,7 @@
 #include <linux/math64.h>
 #include <linux/prefetch.h>
 #include <linux/slab.h>
+#include <linux/timekeeping.h>
 #include <net/ipv6.h>
 #include "dev.h"
 #include "relay.h"
@@ -99,7 +100,7 @@ void ntm_relay_count(struct ntm_relay_side *side, u32 packets, u64 bytes)
 {
 	atomic64_add(packets, &side->packets);
 	atomic64_add(bytes, &side->bytes);
-	WRITE_ONCE(side->last, get_jiffies_64());
+	WRITE_ONCE(side->last, ktime_get_coarse_boottime_ns());
 }
 
 /* ---- Writers ---- */

@@ -23,7 +23,7 @@ struct ntm_dev;
  *		Packets may replace it, as relay_end.h says
  * @packets, @bytes: datagrams and their payload that came from it and went on.
  *		They are the entry's: an end that moves takes them along
- * @last:	jiffies64 of the last one, 0 for never
+ * @last:	ns of CLOCK_BOOTTIME at the last one, 0 for never
  */
 struct ntm_relay_side {
 	struct ntm_relay_end __rcu *end;

@@ -22,6 +22,7 @@
 #include <linux/netfilter_ipv6.h>
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
+#include <linux/timekeeping.h>
 #include <net/gso.h>
 #include <net/dst_metadata.h>
 #include <net/icmp.h>
@@ -312,7 +313,7 @@ static void ntm_send_sealed(struct ntm_path *path, struct ntm_key *key,
 	}
 	ntm_pack_end(&pack);
 
-	WRITE_ONCE(path->last_tx, get_jiffies_64());
+	WRITE_ONCE(path->last_tx, ktime_get_coarse_boottime_ns());
 	ntm_stats_tx(path->stats, packets, bytes);
 	dev_sw_netstats_tx_add(path->ndev->dev, packets, bytes);
 	ntm_send_packed(path, key, rt, &pack, skb, fragment);
