@@ -8,6 +8,7 @@
 #include <net/ip6_checksum.h>
 #include <net/ipv6.h>
 #include <net/ipv6_stubs.h>
+#include <net/l3mdev.h>
 #include <net/route.h>
 #include <net/udp_tunnel.h>
 #include "dev.h"
@@ -77,16 +78,18 @@ static struct dst_entry *ntm_outer_lookup6(struct ntm_dev *ndev, u32 scope,
 	return res;
 }
 
-/* Is the address one of @dev, or of lo, whose addresses are the whole host's? */
+/* Is the address one of @dev, or of its VRF's device or lo, whose addresses are the whole host's? */
 static bool ntm_outer_has4(const struct net_device *dev, __be32 addr)
 {
-	const struct net_device *devs[] = { dev, dev_net(dev)->loopback_dev };
+	const struct net_device *devs[] = {
+		dev, l3mdev_master_dev_rcu(dev), dev_net(dev)->loopback_dev
+	};
 	const struct in_device *in_dev;
 	const struct in_ifaddr *ifa;
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(devs); i++) {
-		in_dev = __in_dev_get_rcu(devs[i]);
+		in_dev = devs[i] ? __in_dev_get_rcu(devs[i]) : NULL;
 		if (!in_dev)
 			continue;
 		in_dev_for_each_ifa_rcu(ifa, in_dev)
@@ -98,9 +101,11 @@ static bool ntm_outer_has4(const struct net_device *dev, __be32 addr)
 
 static bool ntm_outer_has6(const struct net_device *dev, const struct in6_addr *addr)
 {
+	const struct net_device *vrf = l3mdev_master_dev_rcu(dev);
 	struct net *net = dev_net(dev);
 
 	return ipv6_chk_addr(net, addr, dev, 1) ||
+	       (vrf && ipv6_chk_addr(net, addr, vrf, 1)) ||
 	       ipv6_chk_addr(net, addr, net->loopback_dev, 1);
 }
 

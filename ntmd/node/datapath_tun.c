@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -638,6 +639,17 @@ static void tun_close(struct ntm_datapath *dp)
 	uv_close((uv_handle_t *)&dp->wake, handle_closed);
 }
 
+/* To a link or a VRF (ip vrf exec): the routes that it has are not those that we would be told */
+static bool is_bound(const struct ntm_udp *udp)
+{
+	const int fd4 = ntm_udp_fd(udp, AF_INET);
+	const int fd = fd4 < 0 ? ntm_udp_fd(udp, AF_INET6) : fd4;
+	int link = 0;
+	socklen_t len = sizeof(link);
+
+	return !getsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &link, &len) && link;
+}
+
 static int open_pipe(struct ntm_datapath *dp, const struct ntm_dp_open *how, char *why, size_t size)
 {
 	struct ntm_tun tun;
@@ -650,7 +662,8 @@ static int open_pipe(struct ntm_datapath *dp, const struct ntm_dp_open *how, cha
 			    ntm_udp_fd(how->udp, AF_INET6), crew_of(how->threads), wake, dp, why,
 			    size);
 	dp->open = !err;
-	ntm_pipe_sources(&dp->pipe, ntm_netif_may_send);
+	if (!is_bound(how->udp))
+		ntm_pipe_sources(&dp->pipe, ntm_netif_may_send);
 	if (err)
 		ntm_udp_resume(how->udp);
 	return err;
