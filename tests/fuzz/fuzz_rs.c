@@ -148,10 +148,10 @@ static int plane_del(struct ntm_rs_plane *plane, const struct ntm_rs_path *path)
 	return 0;
 }
 
-static void plane_totals(struct ntm_rs_plane *plane, uint64_t *packets, uint64_t *bytes)
+static void plane_totals(struct ntm_rs_plane *plane, struct ntm_rs_totals *totals)
 {
 	(void)plane;
-	*packets = *bytes = 0;
+	*totals = (struct ntm_rs_totals){ .age_ms = 0 };
 }
 
 static const struct ntm_rs_plane_ops plane_ops = { .name = "fuzz",
