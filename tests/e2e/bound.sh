@@ -1,6 +1,6 @@
 # timeout: 120
-# on: qemu-6.12
-# on-long: qemu-6.1
+# on: uml
+# on-long: qemu-6.12 qemu-6.1 uml-debug
 # without: tun mixed: the module by itself
 # ntmd's sockets have a mark, or are bound to a device (as ip vrf exec does it): what the module sends goes where ntmd's own packets go,
 # and it takes what ntmd would get. Fixed keys, no daemon.

@@ -1,5 +1,5 @@
-# on: qemu-6.12
-# on-long: qemu-6.1 uml-debug
+# on: uml
+# on-long: qemu-6.12 qemu-6.1 uml-debug
 # without: tun mixed: the module by itself
 # timeout: 150
 # Where the peer is, packets say, but not every authentic one: not one that was held back under the key before, not one

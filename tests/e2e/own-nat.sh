@@ -1,6 +1,6 @@
 # timeout: 150
-# on: qemu-6.12
-# on-long: qemu-6.1 uml-debug
+# on: uml
+# on-long: qemu-6.12 qemu-6.1 uml-debug
 # without: tun mixed: the module by itself
 # The NAT is the node's own machine: packets for its port may be those of a node behind it, and its own may come to another port.
 # Fixed keys, no daemon.

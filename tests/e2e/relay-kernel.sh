@@ -1,5 +1,5 @@
-# on: qemu-6.12 qemu-6.1
-# on-long: uml-debug
+# on: qemu-6.12
+# on-long: qemu-6.1 uml-debug
 # without: tun mixed: the module by itself
 # timeout: 240
 # The kernel module relays between two ends: entries by hand, fixed keys, no daemon.

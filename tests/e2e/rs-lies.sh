@@ -81,6 +81,7 @@ liar() {
 	honest
 	ctl mn forget cn.example.net >/dev/null
 	ctl cn forget mn.example.net >/dev/null || true
+	sleep 1.2 # for 1 s the DC takes who asks for one that crossed what either may have asked for last
 }
 
 steadily 300 liar "loses all" "$DATA counter drop" "$RELAYED counter drop"
