@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # What goes in comes out, byte for byte: large transfers, TCP and UDP, IPv4 and IPv6 inside, one way and the other, cut and
 # merged on their way; and where the network spoils bits, no spoilt byte reaches an application.
-# on: qemu-6.12 uml/mixed host
-# on-long: qemu-6.1 qemu-6.1/mixed uml-debug qemu-6.12/mixed
+# on: uml uml/mixed host
+# on-long: qemu-6.12 qemu-6.1 qemu-6.1/mixed uml-debug qemu-6.12/mixed
 # timeout: 240
 # timeout-long: 900
 

@@ -1,5 +1,5 @@
-# on: uml qemu-6.12
-# on-long: qemu-6.1 uml-debug
+# on: uml
+# on-long: qemu-6.12 qemu-6.1 uml-debug
 # without: tun mixed: the module by itself
 # timeout: 900
 # timeout-long: 3600
