@@ -171,12 +171,12 @@ unit: $(UNITS) $(B)/tests/noise
 
 # They install and build what they need themselves.
 test:
-	tests/run $(T)
+	tests/run '$(T)'
 
 test-long:
 	scripts/setup long
 	$(MAKE) fuzz-run
-	TEST_LONG=1 tests/run $(T)
+	TEST_LONG=1 tests/run '$(T)'
 	$(if $(T),,scripts/matrix)
 
 # All pairs of networks, into build/matrix.json
