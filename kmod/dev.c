@@ -242,6 +242,7 @@ static int ntm_init_dev(struct net_device *dev)
 	ndev->dev = dev;
 	ndev->net = dev_net(dev);
 	mutex_init(&ndev->lock);
+	ndev->auth_since = jiffies;
 	INIT_LIST_HEAD(&ndev->list);
 	ntm_pack_get();
 	ndev->drops = netdev_alloc_pcpu_stats(struct ntm_drops);

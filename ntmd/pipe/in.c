@@ -15,6 +15,8 @@
 
 #define SEGS 1024u
 #define BURST 100u /* forged packets in a second: an event */
+#define FORGED_BITS 20
+#define FORGED_MAX ((1u << FORGED_BITS) - 1)
 #define NAP_NS 10000000
 
 /** struct in_seg - an authentic datagram; @drop: why it goes no further than the replay window, or NTM_PIPE_DROPS */
@@ -79,15 +81,24 @@ static enum ntm_lane_fill fill(void *ctx, void *v)
 
 /* Opening */
 
+/*
+ * A second begins with the first of them, not with the clock's: one burst is told once wherever it falls, and no two are told
+ * within one second. The number stays at its greatest rather than reach into the time.
+ */
 static void count_forged(struct ntm_pipe *pipe, const struct ntm_path *path)
 {
-	const uint64_t second = ntm_clock_ms() / 1000;
-	uint64_t old = atomic_load(&pipe->auth_second), new;
+	const uint64_t now = ntm_clock_ms();
+	uint64_t old = atomic_load(&pipe->forged), new;
 
-	do
-		new = old >> 20 == second ? old + 1 : second << 20 | 1;
-	while (!atomic_compare_exchange_weak(&pipe->auth_second, &old, new));
-	if ((new & 0xfffff) == BURST)
+	do {
+		if ((int64_t)(now - (old >> FORGED_BITS)) >= 1000)
+			new = now << FORGED_BITS | 1;
+		else if ((old & FORGED_MAX) == FORGED_MAX)
+			return;
+		else
+			new = old + 1;
+	} while (!atomic_compare_exchange_weak(&pipe->forged, &old, new));
+	if ((new &FORGED_MAX) == BURST)
 		ntm_pipe_tell(&pipe->events, NTM_PIPE_AUTH_BURST, path->id, BURST);
 }
 

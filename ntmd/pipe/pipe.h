@@ -81,7 +81,7 @@ struct ntm_pipe {
 	ntm_pipe_source_fn *source;	  /* NULL: they always may */
 	_Atomic uint32_t routes;	  /* changes with them; even, and never 0 */
 	_Atomic uint64_t drops[NTM_PIPE_DROPS];
-	_Atomic uint64_t auth_second; /* forged packets: second << 20 | number */
+	_Atomic uint64_t forged; /* ms at which a second of them began << 20 | number */
 	_Atomic uint64_t icmp_ms;
 	atomic_bool hints_later;
 	atomic_int lost;      /* negative errno: the TUN device is gone */

@@ -2,6 +2,7 @@
 // with: ntmd/pipe/*.c
 /* tsan: yes */
 /* A whole pipe, on its host's side and its peer's (pipe_world.h). */
+#include "common/clock.h"
 #include "pipe_world.h"
 
 #include <errno.h>
@@ -381,6 +382,61 @@ static void test_refused(void **state)
 	drops_reach(NTM_PIPE_DROP_INNER, 4);
 	assert_int_equal(host_read(&vnet, 20), 0);
 	assert_int_equal(atomic_load(&w.path->rx_packets), 0);
+}
+
+/* @n forged packets; when they have all been counted */
+static void forge(unsigned int n)
+{
+	const uint64_t before = atomic_load(&w.pipe.drops[NTM_PIPE_DROP_AUTH]);
+	const size_t len = seal_to(outer, 0, 0, inner, from_peer(&to_peer, inner));
+
+	outer[len - 1] ^= 1;
+	for (unsigned int i = 0; i < n; i++)
+		peer_raw(w.far4, outer, len);
+	drops_reach(NTM_PIPE_DROP_AUTH, before + n);
+}
+
+static unsigned int bursts_told(void)
+{
+	struct ntm_pipe_event *event;
+	unsigned int n = 0;
+
+	while ((event = ntm_pipe_take(&w.pipe.events))) {
+		n += event->type == NTM_PIPE_AUTH_BURST;
+		free(event);
+	}
+	return n;
+}
+
+/* How often @n forged packets on each side of a second's turn are told, if they were all counted within one second */
+static unsigned int told_at_turn(unsigned int n)
+{
+	for (unsigned int try = 0; try < 10; try++) {
+		uint64_t started;
+
+		usleep(1100000); /* nothing of before is in this second */
+		(void)bursts_told();
+		while (ntm_clock_ms() % 1000 < 900)
+			usleep(1000);
+		started = ntm_clock_ms();
+		forge(n);
+		while (ntm_clock_ms() / 1000 == started / 1000)
+			usleep(1000);
+		forge(n);
+		if (ntm_clock_ms() - started < 1000)
+			return bursts_told();
+	}
+	fail_msg("this machine does not forge %u packets in a second", 2 * n);
+	return 0;
+}
+
+/* A burst is told once, wherever in the clock's second it falls */
+static void test_burst_at_turn(void **state)
+{
+	(void)state;
+	assert_int_equal(told_at_turn(60), 1);
+	assert_int_equal(told_at_turn(120), 1);
+	assert_int_equal(told_at_turn(40), 0);
 }
 
 /* RFC 6040, each pair of outer and inner */
@@ -1046,6 +1102,7 @@ int main(void)
 		ALONE(test_in_gro),
 		ALONE(test_aggregate_mixed),
 		ALONE(test_refused),
+		ALONE(test_burst_at_turn),
 		ALONE(test_ecn),
 		ALONE(test_replay),
 		ALONE(test_moves),
