@@ -166,56 +166,71 @@ uint64_t ntm_search_deadline(const struct ntm_search *s)
 
 /* How often */
 
-static bool same_network(const union ntm_addr *a, const union ntm_addr *b)
+static bool is_of(const struct ntm_search_gate *gate, unsigned int i, const union ntm_addr *addr)
 {
-	return a->sa.sa_family == AF_INET && b->sa.sa_family == AF_INET &&
-	       a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr;
+	return gate->place[i].wait_ms && gate->place[i].addr.s_addr == addr->v4.sin_addr.s_addr;
 }
 
-/* Its own, else a free one, else that of which nothing is to be remembered for the longest time. -1: all are needed */
-static int place_of(const struct ntm_search_gate *gate, const union ntm_addr *addr, uint64_t now_ms)
+static bool waits(const struct ntm_search_gate *gate, unsigned int i, uint64_t now_ms)
 {
-	int best = -1;
+	return now_ms < gate->place[i].since_ms + gate->place[i].wait_ms;
+}
 
-	for (int i = 0; i < (int)NTM_GATE_PLACES; i++)
-		if (same_network(&gate->place[i].addr, addr))
+static bool forgotten(const struct ntm_search_gate *gate, unsigned int i, uint64_t now_ms)
+{
+	if (!gate->place[i].wait_ms)
+		return true;
+	return !waits(gate, i, now_ms) &&
+	       (gate->place[i].found ||
+		now_ms >= gate->place[i].since_ms + gate->place[i].wait_ms + FORGET_MS);
+}
+
+/*
+ * Its own, else one of which nothing is to be remembered, else NTM_GATE_PLACES. None is taken from another that failed within the hour:
+ * whoever names one address more than there are places would have each of them searched as if it never had been.
+ */
+static unsigned int place_of(const struct ntm_search_gate *gate, const union ntm_addr *addr,
+			     bool foreign, uint64_t now_ms)
+{
+	unsigned int best = NTM_GATE_PLACES, foreigners = 0;
+
+	for (unsigned int i = 0; i < NTM_GATE_PLACES; i++) {
+		if (is_of(gate, i, addr))
 			return i;
-	for (int i = 0; i < (int)NTM_GATE_PLACES; i++) {
-		if (gate->place[i].addr.sa.sa_family &&
-		    now_ms < gate->place[i].since_ms + gate->place[i].wait_ms)
-			continue;
-		if (best < 0 || gate->place[i].since_ms < gate->place[best].since_ms)
+		if (!forgotten(gate, i, now_ms))
+			foreigners += gate->place[i].foreign;
+		else if (best == NTM_GATE_PLACES)
 			best = i;
 	}
-	return best;
+	return foreign && foreigners >= NTM_GATE_FOREIGN ? NTM_GATE_PLACES : best;
 }
 
-bool ntm_gate_enter(struct ntm_search_gate *gate, const union ntm_addr *addr, uint64_t now_ms)
+bool ntm_gate_enter(struct ntm_search_gate *gate, const union ntm_addr *addr, bool foreign,
+		    uint64_t now_ms)
 {
-	const int i = place_of(gate, addr, now_ms);
+	const unsigned int i = place_of(gate, addr, foreign, now_ms);
 	uint32_t wait = WAIT_MS;
 
-	if (i < 0 || gate->running >= NTM_GATE_RUNNING)
+	if (i == NTM_GATE_PLACES || gate->running >= NTM_GATE_RUNNING || waits(gate, i, now_ms))
 		return false;
-	if (same_network(&gate->place[i].addr, addr)) {
-		const uint64_t age = now_ms - gate->place[i].since_ms;
-
-		if (age < gate->place[i].wait_ms)
-			return false;
-		if (age < gate->place[i].wait_ms + FORGET_MS)
-			wait = gate->place[i].wait_ms * 2;
-	}
+	if (!forgotten(gate, i, now_ms))
+		wait = gate->place[i].wait_ms * 2;
 	gate->running++;
-	gate->place[i].addr = *addr;
+	gate->place[i].addr = addr->v4.sin_addr;
 	gate->place[i].since_ms = now_ms;
 	gate->place[i].wait_ms = wait < WAIT_MAX_MS ? wait : WAIT_MAX_MS;
+	gate->place[i].found = false;
+	gate->place[i].foreign = foreign;
 	return true;
 }
 
 void ntm_gate_leave(struct ntm_search_gate *gate, const union ntm_addr *addr, bool found)
 {
 	gate->running--;
-	for (unsigned int i = 0; found && i < NTM_GATE_PLACES; i++)
-		if (same_network(&gate->place[i].addr, addr))
-			gate->place[i].wait_ms = WAIT_MS;
+	for (unsigned int i = 0; found && i < NTM_GATE_PLACES; i++) {
+		if (!is_of(gate, i, addr))
+			continue;
+		gate->place[i].wait_ms = WAIT_MS;
+		gate->place[i].found = true;
+	}
 }

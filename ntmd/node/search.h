@@ -18,7 +18,8 @@
 #define NTM_SEARCH_PORTS 2048u
 #define NTM_SEARCH_ACTS 17
 #define NTM_GATE_RUNNING 4u
-#define NTM_GATE_PLACES 64u
+#define NTM_GATE_PLACES 1024u
+#define NTM_GATE_FOREIGN (NTM_GATE_PLACES / 2)
 
 /**
  * struct ntm_search_facts - what is known of both ends, of IPv4
@@ -89,20 +90,24 @@ uint64_t ntm_search_deadline(const struct ntm_search *s); /* monotonic ms; UINT6
 /**
  * struct ntm_search_gate - how often a node searches: all that it sends to a network by way of searches is bounded here, whoever the
  * peers are that are said to be there
- * @addr:	of a network that was searched, family 0: free; the port is nothing
- * @since_ms:	when the last search began, and for how long there is no other
+ * @addr:	of a network that was searched; the port is nothing
+ * @since_ms:	when the last search began, and for how long there is no other; @wait_ms 0: the place is free
+ * @found:	by that search: there is nothing to remember beyond its time
+ * @foreign:	it was for a peer of another zone; those have no more than NTM_GATE_FOREIGN places, whoever runs their zones
  */
 struct ntm_search_gate {
 	unsigned int running;
 	struct {
-		union ntm_addr addr;
-		uint64_t since_ms;
+		struct in_addr addr;
 		uint32_t wait_ms;
+		uint64_t since_ms;
+		bool found, foreign;
 	} place[NTM_GATE_PLACES];
 };
 
-/** ntm_gate_enter() - may a search begin now? Then it has */
-bool ntm_gate_enter(struct ntm_search_gate *gate, const union ntm_addr *addr, uint64_t now_ms);
+/** ntm_gate_enter() - may a search of an IPv4 address begin now? Then it has; @foreign: for a peer of another zone */
+bool ntm_gate_enter(struct ntm_search_gate *gate, const union ntm_addr *addr, bool foreign,
+		    uint64_t now_ms);
 /** ntm_gate_leave() - it has ended; @found: such a network is worth the next one */
 void ntm_gate_leave(struct ntm_search_gate *gate, const union ntm_addr *addr, bool found);
 

@@ -309,14 +309,14 @@ static void test_gate_backs_off(void **state)
 
 	(void)state;
 	for (uint64_t now = 1000; now < 1000 + HOUR; now += 1000) {
-		if (!ntm_gate_enter(&gate, now % 2000 ? &to : &other_port, now))
+		if (!ntm_gate_enter(&gate, now % 2000 ? &to : &other_port, false, now))
 			continue;
 		searches++;
 		ntm_gate_leave(&gate, &to, false);
 	}
 	assert_int_equal(searches, 7); /* after 0, 30, 90, 210, 450, 930, 1890 s */
 	for (uint64_t now = 1000 + HOUR; now < 1000 + 20 * (uint64_t)HOUR; now += 1000) {
-		if (!ntm_gate_enter(&gate, &to, now))
+		if (!ntm_gate_enter(&gate, &to, false, now))
 			continue;
 		ntm_gate_leave(&gate, &to, false);
 		gap = last ? now - last : HOUR;
@@ -331,12 +331,12 @@ static void test_gate_found(void **state)
 	struct ntm_search_gate gate = { 0 };
 
 	(void)state;
-	assert_true(ntm_gate_enter(&gate, &to, 1000));
+	assert_true(ntm_gate_enter(&gate, &to, false, 1000));
 	ntm_gate_leave(&gate, &to, false);
-	assert_true(ntm_gate_enter(&gate, &to, 31000));
+	assert_true(ntm_gate_enter(&gate, &to, false, 31000));
 	ntm_gate_leave(&gate, &to, true);
-	assert_false(ntm_gate_enter(&gate, &to, 60999));
-	assert_true(ntm_gate_enter(&gate, &to, 61000));
+	assert_false(ntm_gate_enter(&gate, &to, false, 60999));
+	assert_true(ntm_gate_enter(&gate, &to, false, 61000));
 	ntm_gate_leave(&gate, &to, false);
 }
 
@@ -347,41 +347,109 @@ static void test_gate_forgets(void **state)
 	struct ntm_search_gate gate = { 0 };
 
 	(void)state;
-	assert_true(ntm_gate_enter(&gate, &to, 1000));
+	assert_true(ntm_gate_enter(&gate, &to, false, 1000));
 	ntm_gate_leave(&gate, &to, false);
-	assert_true(ntm_gate_enter(&gate, &to, 1000 + 2 * (uint64_t)HOUR));
+	assert_true(ntm_gate_enter(&gate, &to, false, 1000 + 2 * (uint64_t)HOUR));
 	ntm_gate_leave(&gate, &to, false);
-	assert_true(ntm_gate_enter(&gate, &to, 1000 + 2 * (uint64_t)HOUR + 30000));
+	assert_true(ntm_gate_enter(&gate, &to, false, 1000 + 2 * (uint64_t)HOUR + 30000));
 	ntm_gate_leave(&gate, &to, false);
 }
 
-static void test_gate_bounds(void **state)
+static union ntm_addr network(unsigned int n)
 {
 	union ntm_addr to = at("203.0.113.1:4330");
+
+	to.v4.sin_addr.s_addr = htonl(0x0a000000 + n);
+	return to;
+}
+
+static bool search(struct ntm_search_gate *gate, unsigned int n, bool foreign, bool found,
+		   uint64_t now_ms)
+{
+	const union ntm_addr to = network(n);
+
+	if (!ntm_gate_enter(gate, &to, foreign, now_ms))
+		return false;
+	ntm_gate_leave(gate, &to, found);
+	return true;
+}
+
+static void test_gate_at_once(void **state)
+{
 	struct ntm_search_gate gate = { 0 };
-	unsigned int n;
+	union ntm_addr to;
 
 	(void)state;
-	for (n = 0; n < 10; n++) {
-		to.v4.sin_addr.s_addr = htonl(0x0a000000 + n);
-		assert_int_equal(ntm_gate_enter(&gate, &to, 1000), n < NTM_GATE_RUNNING);
+	for (unsigned int n = 0; n < 10; n++) {
+		to = network(n);
+		assert_int_equal(ntm_gate_enter(&gate, &to, false, 1000), n < NTM_GATE_RUNNING);
 	}
-	for (n = 0; n < NTM_GATE_RUNNING; n++) {
-		to.v4.sin_addr.s_addr = htonl(0x0a000000 + n);
-		ntm_gate_leave(&gate, &to, false);
-	}
-	/* As many networks as it can remember, within the time for which it has to */
-	for (n = NTM_GATE_RUNNING; n < 2 * NTM_GATE_PLACES; n++) {
-		to.v4.sin_addr.s_addr = htonl(0x0a000000 + n);
-		assert_int_equal(ntm_gate_enter(&gate, &to, 1001), n < NTM_GATE_PLACES);
-		if (n < NTM_GATE_PLACES)
-			ntm_gate_leave(&gate, &to, false);
-	}
-	assert_true(ntm_gate_enter(&gate, &to,
-				   31000)); /* in the place of one that needs none any more */
+	to = network(0);
 	ntm_gate_leave(&gate, &to, false);
-	to.v4.sin_addr.s_addr = htonl(0x0a000000 + NTM_GATE_PLACES - 1);
-	assert_false(ntm_gate_enter(&gate, &to, 31000));
+	to = network(10);
+	assert_true(ntm_gate_enter(&gate, &to, false, 1000));
+}
+
+/* As many networks as it can remember, within the time for which it has to */
+static void test_gate_is_full(void **state)
+{
+	const uint64_t over = 1000 + 30000 + HOUR;
+	struct ntm_search_gate gate = { 0 };
+
+	(void)state;
+	for (unsigned int n = 0; n < 2 * NTM_GATE_PLACES; n++)
+		assert_int_equal(search(&gate, n, false, false, 1000 + n / NTM_GATE_PLACES),
+				 n < NTM_GATE_PLACES);
+	assert_false(search(&gate, NTM_GATE_PLACES, false, false, over - 1));
+	assert_true(search(&gate, 1, false, false, over - 1));
+	for (unsigned int n = 1; n < 2 * NTM_GATE_PLACES; n++)
+		assert_int_equal(search(&gate, NTM_GATE_PLACES + n, false, false, over),
+				 n < NTM_GATE_PLACES);
+}
+
+/* Where something was found nothing is to be remembered */
+static void test_gate_found_makes_room(void **state)
+{
+	struct ntm_search_gate gate = { 0 };
+
+	(void)state;
+	for (unsigned int n = 0; n < NTM_GATE_PLACES; n++)
+		assert_true(search(&gate, n, false, n == 7, 1000));
+	assert_false(search(&gate, NTM_GATE_PLACES, false, false, 30999));
+	assert_true(search(&gate, NTM_GATE_PLACES, false, false, 31000));
+	assert_false(search(&gate, NTM_GATE_PLACES + 1, false, false, 31000));
+	assert_false(search(&gate, 7, false, false, 31000));
+}
+
+/* One who names more networks than can be remembered gets none of them searched more often */
+static void test_gate_rotation(void **state)
+{
+	static unsigned int count[NTM_GATE_PLACES + 1];
+	const uint64_t step = 165000 / (NTM_GATE_PLACES + 1);
+	struct ntm_search_gate gate = { 0 };
+	unsigned int n = 0;
+	uint64_t now;
+
+	(void)state;
+	memset(count, 0, sizeof(count));
+	for (now = 1000; now < 1000 + HOUR; now += step) {
+		count[n] += search(&gate, n, false, false, now);
+		assert_in_range(count[n], 0, 7);
+		n = (n + 1) % (NTM_GATE_PLACES + 1);
+	}
+}
+
+/* Another zone names as many as it likes: there is room for our own */
+static void test_gate_of_other_zones(void **state)
+{
+	struct ntm_search_gate gate = { 0 };
+
+	(void)state;
+	for (unsigned int n = 0; n < NTM_GATE_PLACES; n++)
+		assert_int_equal(search(&gate, n, true, false, 1000), n < NTM_GATE_FOREIGN);
+	for (unsigned int n = NTM_GATE_FOREIGN; n < NTM_GATE_PLACES; n++)
+		assert_true(search(&gate, n, false, false, 1000));
+	assert_true(search(&gate, 0, true, false, 31000));
 }
 
 int main(void)
@@ -394,7 +462,9 @@ int main(void)
 		cmocka_unit_test(test_many_ports),     cmocka_unit_test(test_neighbours),
 		cmocka_unit_test(test_late),	       cmocka_unit_test(test_stop),
 		cmocka_unit_test(test_gate_backs_off), cmocka_unit_test(test_gate_found),
-		cmocka_unit_test(test_gate_forgets),   cmocka_unit_test(test_gate_bounds),
+		cmocka_unit_test(test_gate_forgets),   cmocka_unit_test(test_gate_at_once),
+		cmocka_unit_test(test_gate_is_full),   cmocka_unit_test(test_gate_found_makes_room),
+		cmocka_unit_test(test_gate_rotation),  cmocka_unit_test(test_gate_of_other_zones),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
