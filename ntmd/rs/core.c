@@ -153,7 +153,7 @@ static void watch_traffic(struct ntm_rs_core *core)
 	core->mark = mark;
 	core->looked_ms = totals.age_ms < core->now_ms ? core->now_ms - totals.age_ms : 0;
 	ntm_rs_load_update(&core->load, core->io->cpu(core->io_ctx, core->now_ms), totals.bytes,
-			   core->now_ms);
+			   core->looked_ms);
 }
 
 uint32_t ntm_rs_core_load(const struct ntm_rs_core *core, unsigned long room)

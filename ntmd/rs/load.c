@@ -10,6 +10,8 @@
 #define FULL 1000u
 #define TICKS_MIN 20u /* of the kernel's clock: less tells nothing */
 #define SMOOTH 4      /* one part new, three parts old */
+#define SMOOTHED_S 30 /* nothing is left of what was before */
+#define SAME_MS 500u  /* readings that are no farther apart are one */
 
 static uint64_t process_cpu_us(void)
 {
@@ -92,7 +94,7 @@ uint32_t ntm_rs_cpu_share(struct ntm_rs_cpu *cpu, uint64_t now_ms)
 void ntm_rs_load_init(struct ntm_rs_load *load, uint64_t now_ms)
 {
 	memset(load, 0, sizeof(*load));
-	load->at_ms = now_ms;
+	load->read_ms = now_ms;
 }
 
 static uint64_t smooth(uint64_t old, uint64_t new)
@@ -100,16 +102,23 @@ static uint64_t smooth(uint64_t old, uint64_t new)
 	return (old * (SMOOTH - 1) + new) / SMOOTH;
 }
 
-void ntm_rs_load_update(struct ntm_rs_load *load, uint32_t cpu, uint64_t bytes, uint64_t now_ms)
+/* A reading is the mean of all seconds since the one before, and counts for each of them */
+static void take_reading(struct ntm_rs_load *load, uint64_t bytes, uint64_t elapsed_ms)
 {
-	const uint64_t elapsed_ms = now_ms - load->at_ms;
 	const uint64_t more = bytes > load->bytes ? bytes - load->bytes : 0;
+	const uint64_t rate = more * 1000 / elapsed_ms, seconds = (elapsed_ms + 500) / 1000;
 
-	if (!elapsed_ms)
-		return;
+	for (uint64_t i = 0; i < seconds && i < SMOOTHED_S; i++)
+		load->rate = smooth(load->rate, rate);
+}
+
+void ntm_rs_load_update(struct ntm_rs_load *load, uint32_t cpu, uint64_t bytes, uint64_t read_ms)
+{
 	load->cpu = (uint32_t)smooth(load->cpu, cpu);
-	load->rate = smooth(load->rate, more * 1000 / elapsed_ms);
-	load->at_ms = now_ms;
+	if (read_ms < load->read_ms + SAME_MS)
+		return;
+	take_reading(load, bytes, read_ms - load->read_ms);
+	load->read_ms = read_ms;
 	load->bytes = bytes;
 }
 

@@ -1038,6 +1038,33 @@ static void test_load_is_told(void **state)
 	assert_in_range(w.dcs[0].load, 850, 900);
 }
 
+/* With many paths the counters tell of 12 s at a time, and of nothing new in between */
+static void test_load_of_counters_read_seldom(void **state)
+{
+	uint64_t read_ms = 0;
+
+	(void)state;
+	join(&w.dcs[0]);
+	w.config.bandwidth = w.core.config.bandwidth = 100000;
+	for (unsigned int i = 0; i < 120; i++) {
+		const uint32_t load = ntm_rs_core_load(&w.core, 1000);
+
+		if (i % 12 == 0) {
+			w.plane_bytes += i ? 12 * 60000 : 0;
+			read_ms = w.now_ms;
+		}
+		w.plane_read_ms = read_ms + i % 3; /* the same one, by two clocks */
+		live(1000);
+		assert_in_range(ntm_rs_core_load(&w.core, 1000), load, 600);
+	}
+	assert_in_range(w.dcs[0].load, 580, 600);
+	for (unsigned int i = 0; i < 4; i++) {
+		w.plane_read_ms += 12000;
+		live(12000);
+	}
+	assert_in_range(ntm_rs_core_load(&w.core, 1000), 0, 10);
+}
+
 /* One that has used up what it may is told that we are full, and another one is not */
 static void test_load_is_of_the_paths_that_a_dc_may_use(void **state)
 {
@@ -1184,6 +1211,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_probes_are_limited, begin, end),
 		cmocka_unit_test_setup_teardown(test_load, begin, end),
 		cmocka_unit_test_setup_teardown(test_load_is_told, begin, end),
+		cmocka_unit_test_setup_teardown(test_load_of_counters_read_seldom, begin, end),
 		cmocka_unit_test_setup_teardown(test_load_is_of_the_paths_that_a_dc_may_use, begin,
 						end),
 		cmocka_unit_test_setup_teardown(test_cpu, begin, end),
