@@ -11,6 +11,8 @@
 #define HS_MAX_MS 30000u
 #define SESSION_MS 3600000u
 #define UNANSWERED_MS 1000u
+#define PROBE_MS \
+	500u /* a request that waits so long may be one that takes its time: does the DC know us still? */
 #define REGISTER_FOR_MS 15000u
 #define KEEPALIVE_FOR_MS 10000u
 #define REFUSED_RETRY_MS 30000u
@@ -454,6 +456,15 @@ static int take_message(struct ntm_dc *dc, const struct ntm_msg *m, uint64_t now
 	}
 }
 
+/* It knows the session: one that only its silence called for is not wanted, however late this came */
+static void heard(struct ntm_dc *dc, uint64_t now_ms)
+{
+	dc->unanswered_ms = 0;
+	dc->heard_ms = now_ms;
+	if (dc->hs.for_silence)
+		sodium_memzero(&dc->hs, sizeof(dc->hs));
+}
+
 int ntm_dc_sealed(struct ntm_dc *dc, const uint8_t *packet, size_t len, const union ntm_addr *from,
 		  uint64_t now_ms)
 {
@@ -470,7 +481,7 @@ int ntm_dc_sealed(struct ntm_dc *dc, const uint8_t *packet, size_t len, const un
 	if (err && err != -EPROTO)
 		return err;
 	if (current) {
-		dc->unanswered_ms = 0;
+		heard(dc, now_ms);
 		if (newest)
 			dc->addr = *from;
 	}
@@ -501,11 +512,32 @@ static void keepalive_done(void *ctx, uint32_t id, const struct ntm_msg *respons
 		dc->keepalive = 0;
 }
 
+/* Since when requests wait, and nothing at all comes by the session; UINT64_MAX: none waits */
+static uint64_t silent_since(const struct ntm_dc *dc)
+{
+	const uint64_t since = ntm_requests_sent_since(&dc->requests);
+
+	return since > dc->heard_ms ? since : dc->heard_ms;
+}
+
+static uint64_t after(uint64_t since_ms, uint64_t ms)
+{
+	return since_ms == UINT64_MAX ? UINT64_MAX : since_ms + ms;
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 static uint64_t keepalive_at(const struct ntm_dc *dc)
 {
+	const uint64_t since = silent_since(dc);
+
 	if (dc->state != NTM_DC_REGISTERED || dc->keepalive)
 		return UINT64_MAX;
-	return dc->sent_ms + (uint64_t)dc->keepalive_s * 1000;
+	return earlier(dc->sent_ms + (uint64_t)dc->keepalive_s * 1000,
+		       after(since > dc->probed_ms ? since : dc->probed_ms, PROBE_MS));
 }
 
 static void keepalive_tick(struct ntm_dc *dc, uint64_t now_ms)
@@ -517,20 +549,37 @@ static void keepalive_tick(struct ntm_dc *dc, uint64_t now_ms)
 	NTM_SET(&m, TIMESTAMP);
 	dc->keepalive =
 		ntm_requests_add(&dc->requests, &m, now_ms, KEEPALIVE_FOR_MS, keepalive_done, dc);
+	dc->probed_ms = now_ms;
 	if (!dc->keepalive)
 		dc->sent_ms = now_ms; /* no memory: once more a period later */
 }
 
-/* When the session is to be made anew; a request that waits too long tells that the DC may have forgotten it */
-static uint64_t rehandshake_at(const struct ntm_dc *dc)
+/* A DC that says nothing at all may have forgotten the session. One that takes its time for an answer has not: it answers Keep Alives */
+static uint64_t silent_at(const struct ntm_dc *dc)
 {
-	const uint64_t since = ntm_requests_sent_since(&dc->requests);
-	const uint64_t unanswered = since == UINT64_MAX ? UINT64_MAX : since + UNANSWERED_MS;
-	const uint64_t old = dc->session_ms + SESSION_MS;
-
 	if (!dc->has_cur || dc->hs.active)
 		return UINT64_MAX;
-	return unanswered < old ? unanswered : old;
+	return after(silent_since(dc), UNANSWERED_MS);
+}
+
+/* When the session is to be made anew */
+static uint64_t rehandshake_at(const struct ntm_dc *dc)
+{
+	if (!dc->has_cur || dc->hs.active)
+		return UINT64_MAX;
+	return earlier(silent_at(dc), dc->session_ms + SESSION_MS);
+}
+
+static void rehandshake(struct ntm_dc *dc, uint64_t now_ms)
+{
+	const bool silent = now_ms >= silent_at(dc);
+
+	if (now_ms < rehandshake_at(dc))
+		return;
+	if (!dc->unanswered_ms)
+		dc->unanswered_ms = now_ms;
+	hs_start(dc, now_ms);
+	dc->hs.for_silence = silent && dc->hs.active;
 }
 
 void ntm_dc_tick(struct ntm_dc *dc, uint64_t now_ms)
@@ -538,21 +587,12 @@ void ntm_dc_tick(struct ntm_dc *dc, uint64_t now_ms)
 	if (dc->state == NTM_DC_OFF || dc->leaving)
 		return;
 	ntm_requests_expire(&dc->requests, now_ms);
-	if (now_ms >= rehandshake_at(dc)) {
-		if (!dc->unanswered_ms)
-			dc->unanswered_ms = now_ms;
-		hs_start(dc, now_ms);
-	}
+	rehandshake(dc, now_ms);
 	hs_tick(dc, now_ms);
 	keepalive_tick(dc, now_ms);
 	if (dc->has_cur && now_ms >= dc->renew_ms)
 		ntm_dc_register(dc, now_ms);
 	send_due(dc, now_ms);
-}
-
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
 }
 
 uint64_t ntm_dc_deadline(const struct ntm_dc *dc)

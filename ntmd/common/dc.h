@@ -8,8 +8,9 @@
  *	                          ^  Session Requests, back-off to 30 s     |             |
  *	                          |  all addresses in turn                  +--refused--> REFUSED, tried again after 30 s
  *
- * A request that is unanswered for 1 s, and a session that is 3600 s old, start a new handshake; the old session
- * serves until then, so these do not change the state.
+ * A request that waits for 1 s while nothing at all comes by the session, and a session that is 3600 s old, start a new handshake; the
+ * old session serves until then, so these do not change the state. After 500 ms of such a wait a Keep Alive leaves: a DC that takes its
+ * time for an answer, as it does when it asks another zone's DC, answers that.
  */
 #ifndef NTM_DC_H
 #define NTM_DC_H
@@ -47,10 +48,12 @@ struct ntm_dc_ops {
 /**
  * struct ntm_dc_hs - the handshake that is under way
  * @cookie:	a Cookie Reply was taken since the clock last sent the request
+ * @for_silence: only because the DC said nothing: what it says by the session it has ends this
  */
 struct ntm_dc_hs {
 	bool active;
 	bool cookie;
+	bool for_silence;
 	struct ntm_hs_init init;
 	uint8_t packet[NTM_DATAGRAM_MAX];
 	size_t len;
@@ -64,7 +67,9 @@ struct ntm_dc_hs {
  * @cur, @prev:	sessions; @prev only receives
  * @asked_ms:	when the last Registration Request was made
  * @renew_ms:	when to register again
- * @unanswered: since when the DC does not answer; 0: it does
+ * @unanswered_ms: since when the DC does not answer; 0: it does
+ * @heard_ms:	when something last came by @cur
+ * @probed_ms:	when the last Keep Alive was made
  * @rtt_ms:	of the last Keep Alive or introduction; UINT64_MAX: not known
  */
 struct ntm_dc {
@@ -85,7 +90,7 @@ struct ntm_dc {
 	uint32_t registration, keepalive;
 	uint32_t keepalive_s;
 	uint64_t asked_ms, renew_ms, sent_ms;
-	uint64_t unanswered_ms;
+	uint64_t unanswered_ms, heard_ms, probed_ms;
 	uint64_t rtt_ms;
 	union ntm_addr observed;
 	uint16_t status;

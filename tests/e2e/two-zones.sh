@@ -104,9 +104,15 @@ is "under the same key" "$(zone_field dca state)" ready
 # A DC that is dead
 kill9 dcb ntm-dc
 check "a tunnel needs no DC" on a ping -c 2 -i 0.2 -W 2 b.b.example
+shaken() {
+	dc_ctl dca status | sed -n "s/^handshakes: //p"
+}
 dead_zone() {
+	local before
+	before=$(shaken)
 	is "a name of a zone whose DC is dead is SERVFAIL" "$(status a other.b.example)" SERVFAIL
 	at_most "within 3 s" "$(sed -nE 's/^;; Query time: ([0-9]+) msec.*/\1/p' "$LAB_OUT/dig")" 3000
+	is "the node waits for it in the session that it has" "$(shaken)" "$before"
 }
 steadily 200 dead_zone
 is "one of our own zone is not touched by it" "$(status a other.a.example)" NXDOMAIN

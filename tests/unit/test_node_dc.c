@@ -15,6 +15,7 @@ static struct {
 	bool deaf;	/* the DC does not hear */
 	bool forgetful; /* it has lost its sessions */
 	bool mute;	/* it makes sessions, and takes nothing by them */
+	bool slow;	/* it takes its time for directions */
 	bool no_route4;
 	bool news; /* the DC has something to tell */
 	uint16_t refuse;
@@ -109,6 +110,8 @@ static void dc_message(const struct ntm_msg *request)
 	case NTM_MSG_DIRECTION_REQUEST:
 		w.directions++;
 		w.last_direction = request->request_id;
+		if (w.slow)
+			break;
 		m.type = NTM_MSG_REFUSAL;
 		m.status = NTM_ST_UNKNOWN_NAME;
 		NTM_SET(&m, STATUS);
@@ -517,6 +520,67 @@ static void test_dc_restarts(void **state)
 }
 
 /* It says where the node was, and the DC takes what comes last for the newest */
+/* It asks another zone's for up to 1.8 s. Whoever took that for a restart would ask in vain: answers go to the session asked by */
+static void test_a_slow_answer_is_no_silence(void **state)
+{
+	unsigned int handshakes;
+	int result = 0;
+
+	(void)state;
+	join(false);
+	live(10000);
+	handshakes = w.requests4 + w.requests6;
+	w.slow = true;
+	assert_true(ask(&result, 5000) != 0);
+	live(499);
+	assert_int_equal(w.keepalives, 0);
+	live(1301);
+	assert_int_equal(w.keepalives, 3); /* once in 500 ms */
+	assert_int_equal(w.requests4 + w.requests6, handshakes);
+	assert_int_equal(w.dc.state, NTM_DC_REGISTERED);
+	answer(&(struct ntm_msg){ .type = NTM_MSG_REFUSAL,
+				  .request_id = w.last_direction,
+				  .status = NTM_ST_OFFLINE,
+				  .has = 1u << NTM_TLV_STATUS });
+	live(1);
+	assert_int_equal(result, NTM_ST_OFFLINE);
+	live(20000); /* nothing waits */
+	assert_int_equal(w.keepalives, 3);
+}
+
+/* By way of two satellites nothing is there within 1 s */
+static void test_a_late_answer_ends_the_handshake(void **state)
+{
+	unsigned int registrations, handshakes;
+	int result = 0;
+	uint32_t id;
+
+	(void)state;
+	join(false);
+	live(1000);
+	registrations = w.registrations;
+	handshakes = w.requests4 + w.requests6;
+	w.deaf = true;
+	id = ask(&result, 5000);
+	live(1050);
+	assert_int_equal(w.requests4 + w.requests6, handshakes + 1);
+	answer(&(struct ntm_msg){ .type = NTM_MSG_REFUSAL,
+				  .request_id = id,
+				  .status = NTM_ST_UNKNOWN_NAME,
+				  .has = 1u << NTM_TLV_STATUS });
+	w.deaf = false;
+	live(5000);
+	assert_int_equal(result, NTM_ST_UNKNOWN_NAME);
+	assert_false(w.dc.hs.active);
+	assert_int_equal(w.registrations, registrations);
+	/* But the one that was wanted for another reason goes on */
+	w.deaf = true;
+	ntm_dc_reconnect(&w.dc, w.now_ms);
+	answer(&(struct ntm_msg){ .type = NTM_MSG_KEEP_ALIVE, .has = 1u << NTM_TLV_TIMESTAMP });
+	live(1);
+	assert_true(w.dc.hs.active);
+}
+
 static void test_an_old_registration_is_not_sent_again(void **state)
 {
 	(void)state;
@@ -709,6 +773,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_request, world, end),
 		cmocka_unit_test_setup_teardown(test_many_requests, world, end),
 		cmocka_unit_test_setup_teardown(test_dc_restarts, world, end),
+		cmocka_unit_test_setup_teardown(test_a_slow_answer_is_no_silence, world, end),
+		cmocka_unit_test_setup_teardown(test_a_late_answer_ends_the_handshake, world, end),
 		cmocka_unit_test_setup_teardown(test_an_old_registration_is_not_sent_again, world,
 						end),
 		cmocka_unit_test_setup_teardown(test_a_newer_registration_is_no_answer, world, end),
