@@ -14,6 +14,10 @@
 told() {
 	logs "$1" owner | grep -cE "^$2" || true
 }
+# told_more HOST REGEX N: waits for more than N; an event takes its time from the packet that it is of to the log
+told_more() {
+	eventually 5 logged_more "$1" owner "^$2" "$3" || true
+}
 
 net near far
 host a b
@@ -40,6 +44,7 @@ for end in r b; do
 	on "$end" ip link set "$(if_of "$end" far)" mtu 1400
 done
 check "a packet of 1428 bytes passes when its sender knows" eventually 5 on a ping -c 1 -W 1 -M dont -s 1400 10.9.0.2
+told_more a mtu 0
 is "the path's MTU is told" "$(logs a owner | grep '^mtu' | tail -n 1)" "mtu if=$(on a cat /sys/class/net/ntm0/ifindex) id=7 mtu=1348"
 on a ping -c 5 -i 0.1 -W 1 -M dont -s 1400 10.9.0.2
 is "once" "$(told a mtu)" 1
@@ -48,6 +53,7 @@ for end in r b; do
 done
 on a ip route flush cache
 check "and passes whole when the link is wide again" on a ping -c 1 -W 2 -M 'do' -s 1400 10.9.0.2
+told_more a mtu 1
 is "of which ntmd is told too" "$(logs a owner | grep '^mtu' | tail -n 1 | grep -o 'mtu=.*')" mtu=1428
 
 # The peer moves
@@ -56,6 +62,7 @@ addr_del a near 192.0.2.1/24
 addr_add a near 192.0.2.77/24 2>/dev/null || true
 gateway a 192.0.2.254
 check "a has another address" eventually 5 on a ping -c 1 -W 1 10.9.0.2
+told_more b peer_moved 0
 like "b is told the new one" "$(logs b owner | grep '^peer_moved')" 'id=7 peer=192\.0\.2\.77:4330$'
 on a ping -c 3 -i 0.1 -W 1 10.9.0.2
 is "once" "$(told b peer_moved)" 1

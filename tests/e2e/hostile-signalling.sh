@@ -167,6 +167,7 @@ at_most "the coordinator sends a bystander no more than was sent in its name" "$
 	$((60 * ($(stat -c %s "$LAB_OUT/session-request.kept") - 28)))
 say "60 Session Requests of $(($(stat -c %s "$LAB_OUT/session-request.kept") - 28)) bytes in its name: $(packets answers) packets, $bytes bytes"
 check "mn is as registered as before" passes
+ctl mn forget cn.example.net >/dev/null # with a tunnel it would miss cn soon, and have it directed anew
 kill9 cn ntmd
 again cn ntmd
 check "cn starts again" eventually 10 has_lease cn

@@ -33,7 +33,11 @@ check "and IPv6" unreachable fd00:4e54::200:200
 at_most "soon" "$(took unreachable 100.64.200.201)" 4000
 
 stop cn ntmd
-check "so is one whose node went away" unreachable 100.64.0.3
+none_stands() {
+	[ "$(tunnels)" = 0 ]
+}
+check "a node that goes says so: no tunnel stands" eventually 5 none_stands
+check "and its address is refused, too" unreachable 100.64.0.3
 again cn ntmd
 check "back again, packets find it without a name" eventually 20 on mn ping -n -c 1 -W 2 100.64.0.3
 

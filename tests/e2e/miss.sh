@@ -46,8 +46,9 @@ check "and the network's broadcast" on a ping -b -c 1 -W 2 10.9.0.255
 is "which nobody is asked for" "$(misses v4=10.9.0.255)" 0
 
 # 20 packets in 2 s: at most one event a second
+started=$(now_ms)
 on a ping -c 20 -i 0.1 -W 1 10.9.0.78 >/dev/null || true
-at_most "at most one event a second" "$(misses v4=10.9.0.78)" 4
+at_most "at most one event a second" "$(misses v4=10.9.0.78)" $((($(now_ms) - started) / 1000 + 1))
 at_least "and a second one later" "$(misses v4=10.9.0.78)" 2
 on a ntm-cfg miss done ntm0 10.9.0.78 113
 
@@ -67,7 +68,7 @@ on b ntm-cfg path del ntm0 7
 on b ntm-cfg path set ntm0 7 create v4 10.9.0.1 v6 fd09::1 peer 192.0.2.1 4330 key 1 1 "$(printf 'b3%.0s' {1..32})" "$(printf 'a3%.0s' {1..32})"
 wait_for a ping 9
 like "packets held leave when the peer confirms the key" "$(logs a ping)" '3 packets transmitted, 3 received'
-like "ntmd hears of it" "$(logs a owner)" 'key_confirmed if=[0-9]+ id=7 epoch=1'
+check "ntmd hears of it" eventually 5 logged_more a owner '^key_confirmed if=[0-9]+ id=7 epoch=1' 0
 
 # Nobody listens: no waiting.
 stop a owner
