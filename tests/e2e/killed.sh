@@ -70,6 +70,10 @@ for i in {1..6}; do
 	again dc ntm-dc
 	pause 400
 done
-check "so does it with a coordinator that was" eventually 40 registered mn
+# As the coordinator sees it: until its next Keep Alive, mn thinks that it is
+online() {
+	dc_ctl dc nodes | awk '$1 == "n12.example.net" && $4 == "online" { online = 1 } END { exit !online }'
+}
+check "so does it with a coordinator that was" eventually 40 online
 is "as the same node, still" "$(virtual4 mn) $(virtual6 mn)" "$v4 $v6"
 check "and is found" eventually 30 on cn ping -c 1 -W 2 n12.example.net
