@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <net/if.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/log.h"
@@ -14,6 +15,7 @@
 #include "upstream.h"
 
 #define SERVERS 4
+#define RETRY ((struct ntm_backoff){ 5000, 600000 })
 
 static bool is(const struct ntm_node *node, const char *how)
 {
@@ -123,7 +125,7 @@ static const void *ip_of(const union ntm_addr *addr)
 }
 
 static int open_stub(struct ntm_node *node, const union ntm_addr *addrs, int count,
-		     unsigned int ifindex)
+		     unsigned int ifindex, char *why, size_t size)
 {
 	int err = 0;
 
@@ -133,7 +135,8 @@ static int open_stub(struct ntm_node *node, const union ntm_addr *addrs, int cou
 		err = ntm_stub_open(&node->stub, &node->loop, addrs, (unsigned int)count,
 				    stub_query, node);
 	if (err)
-		ntm_err("no name server on %s: %s", node->config.interface, strerror(-err));
+		snprintf(why, size, "no name server on %s: %s", node->config.interface,
+			 strerror(-err));
 	return err;
 }
 
@@ -149,25 +152,25 @@ static const union ntm_addr *of_family(const union ntm_addr *addrs, int count, i
 	return NULL;
 }
 
-static void tell_resolver(struct ntm_node *node, const struct ntm_dp_lease *lease,
-			  const union ntm_addr *addrs, int count, unsigned int ifindex)
+static int tell_resolver(struct ntm_node *node, const struct ntm_dp_lease *lease,
+			 unsigned int ifindex, char *why, size_t size)
 {
 	const char *zones[1 + NTM_PEER_ZONES_MAX] = { lease->zone };
-	char why[256] = "";
-	int err;
+	union ntm_addr addrs[2];
+	int count = stub_addresses(lease, addrs);
 
+	if (node->dp_ops == &ntm_datapath_kernel) {
+		int err = open_stub(node, addrs, count, ifindex, why, size);
+
+		if (err)
+			return err;
+	}
 	for (unsigned int i = 0; i < lease->zone_count; i++)
 		zones[1 + i] = lease->zones[i].name;
-	err = ntm_dnsconf_set(&node->dnsconf, &node->loop, node->config.dns, node->config.interface,
-			      ifindex, zones, 1 + lease->zone_count,
-			      of_family(addrs, count, AF_INET), of_family(addrs, count, AF_INET6),
-			      node->stub != NULL, why, sizeof(why));
-
-	if (err)
-		ntm_err("this host's resolver does not know of %s: %s", lease->zone,
-			why[0] ? why : strerror(-err));
-	else
-		ntm_info("names of %s are resolved by %s", lease->zone, why);
+	return ntm_dnsconf_set(&node->dnsconf, &node->loop, node->config.dns,
+			       node->config.interface, ifindex, zones, 1 + lease->zone_count,
+			       of_family(addrs, count, AF_INET), of_family(addrs, count, AF_INET6),
+			       node->stub != NULL, why, size);
 }
 
 /* Is all of this told? A lease that only got to know another zone's network interrupts no query. */
@@ -191,24 +194,55 @@ static bool is_told(const struct ntm_node *node, const struct ntm_dp_lease *leas
 	return count == 0;
 }
 
-void ntm_dns_up(struct ntm_node *node, const struct ntm_dp_lease *lease)
+static void retry_tick(uv_timer_t *timer);
+
+/* At boot its manager may not be there yet, and after a restart the guard of before may still be at work */
+static void tell(struct ntm_node *node, unsigned int ifindex)
+{
+	const struct ntm_dp_lease *lease = &node->dns_lease;
+	const bool first = node->dns_backoff.next_ms == RETRY.next_ms;
+	char why[256] = "";
+	int err = tell_resolver(node, lease, ifindex, why, sizeof(why));
+
+	if (!err) {
+		ntm_info("names of %s are resolved by %s", lease->zone, why);
+		return;
+	}
+	ntm_log(first ? NTM_LOG_ERROR : NTM_LOG_DEBUG,
+		"this host's resolver does not know of %s: %s", lease->zone,
+		why[0] ? why : strerror(-err));
+	ntm_node_arm(node, &node->dns_timer, retry_tick,
+		     ntm_node_now_ms() + ntm_backoff_next(&node->dns_backoff));
+}
+
+static void up(struct ntm_node *node, const struct ntm_dp_lease *lease)
 {
 	const unsigned int ifindex = if_nametoindex(node->config.interface);
-	union ntm_addr addrs[2];
-	int count;
 
-	if (is_told(node, lease))
-		return;
 	ntm_dns_down(node);
 	node->dns_lease = *lease;
 	/* Whoever handed a TUN device in sees to this, too */
 	if (ntm_dns_hooked(node) || is(node, "off") || is(node, "hook") || node->fds.tun >= 0 ||
 	    !ifindex)
 		return;
-	count = stub_addresses(lease, addrs);
-	if (node->dp_ops == &ntm_datapath_kernel && open_stub(node, addrs, count, ifindex))
+	tell(node, ifindex);
+}
+
+static void retry_tick(uv_timer_t *timer)
+{
+	struct ntm_node *node = timer->data;
+	const struct ntm_dp_lease lease = node->dns_lease;
+
+	if (!node->leaving)
+		up(node, &lease);
+}
+
+void ntm_dns_up(struct ntm_node *node, const struct ntm_dp_lease *lease)
+{
+	if (is_told(node, lease))
 		return;
-	tell_resolver(node, lease, addrs, count, ifindex);
+	node->dns_backoff = RETRY;
+	up(node, lease);
 }
 
 void ntm_dns_retry(struct ntm_node *node, const struct ntm_dp_lease *lease)
@@ -219,6 +253,7 @@ void ntm_dns_retry(struct ntm_node *node, const struct ntm_dp_lease *lease)
 
 void ntm_dns_down(struct ntm_node *node)
 {
+	uv_timer_stop(&node->dns_timer);
 	ntm_dnsconf_undo(node->dnsconf);
 	node->dnsconf = NULL;
 	ntm_stub_close(node->stub);

@@ -26,7 +26,11 @@ void ntm_dns_close(struct ntm_node *node);
 
 /** ntm_dns_hooked() - is the zone caught by the kernel module? */
 bool ntm_dns_hooked(const struct ntm_node *node);
-/** ntm_dns_up() - the data path has this lease; ntm_dns_down() - it goes, or gets another one */
+/**
+ * ntm_dns_up() - the data path has this lease; ntm_dns_down() - it goes, or gets another one
+ *
+ * Where the host's resolver cannot be told, that is tried again from time to time.
+ */
 void ntm_dns_up(struct ntm_node *node, const struct ntm_dp_lease *lease);
 void ntm_dns_down(struct ntm_node *node);
 /** ntm_dns_retry() - tell the host's resolver once more, if that failed late or came to an end; cheap if not */

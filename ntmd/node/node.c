@@ -946,6 +946,7 @@ static void stop(struct ntm_node *node)
 	node->udp = NULL;
 	write_last_pins(node);
 	close_handle((uv_handle_t *)&node->pins_timer);
+	close_handle((uv_handle_t *)&node->dns_timer);
 	close_handle((uv_handle_t *)&node->survey_timer);
 	close_handle((uv_handle_t *)&node->leave_timer);
 	close_handle((uv_handle_t *)&node->dp_timer);
@@ -1113,7 +1114,8 @@ static int start_signals(struct ntm_node *node)
 static void start_timers(struct ntm_node *node)
 {
 	uv_timer_t *const timers[] = { &node->dc_timer,	   &node->hold_timer,	&node->dp_timer,
-				       &node->leave_timer, &node->survey_timer, &node->pins_timer };
+				       &node->leave_timer, &node->survey_timer, &node->pins_timer,
+				       &node->dns_timer };
 
 	for (unsigned int i = 0; i < sizeof(timers) / sizeof(timers[0]); i++) {
 		uv_timer_init(&node->loop, timers[i]);

@@ -13,6 +13,7 @@
 #define NTM_NODE_H
 
 #include <uv.h>
+#include "common/backoff.h"
 #include "common/control.h"
 #include "common/udp.h"
 #include "config.h"
@@ -68,6 +69,7 @@ struct ntm_node {
 	uv_timer_t leave_timer; /* goodbyes */
 	uv_timer_t pins_timer;	/* runs while there are keys to be written */
 	uv_timer_t survey_timer;
+	uv_timer_t dns_timer; /* runs while this host's resolver could not be told */
 	uv_signal_t signals[3];
 	struct ntm_node_config config;
 	struct ntm_node_fds fds;
@@ -85,11 +87,12 @@ struct ntm_node {
 	struct ntm_control *control;
 	const struct ntm_datapath_ops *dp_ops; /* NULL until there was one */
 	struct ntm_datapath *dp;	       /* NULL: no lease yet, or lost */
-	struct ntm_upstream *upstream;	       /* these four are dns.c's */
+	struct ntm_upstream *upstream;	       /* these five are dns.c's */
 	struct ntm_dnsconf *dnsconf;
 	struct ntm_stub *stub;
-	struct ntm_dp_lease dns_lease; /* what dns.c told of, while there is a dnsconf */
-	char dp_why[256];	       /* why there is none, for people */
+	struct ntm_dp_lease dns_lease; /* what dns.c told of or is to */
+	struct ntm_backoff dns_backoff;
+	char dp_why[256]; /* why there is none, for people */
 
 	struct ntm_dc dc;
 	struct ntm_survey survey;
