@@ -99,7 +99,7 @@ void ntm_log(enum ntm_log_level level, const char *fmt, ...)
 
 bool ntm_log_allowed(struct ntm_log_limit *limit, uint64_t now_ms)
 {
-	if (now_ms - limit->since_ms >= LIMIT_WINDOW_MS) {
+	if (now_ms >= limit->since_ms + LIMIT_WINDOW_MS) {
 		if (limit->suppressed)
 			ntm_info("%u like lines suppressed", limit->suppressed);
 		limit->since_ms = now_ms;

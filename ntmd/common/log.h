@@ -19,11 +19,16 @@ void ntm_log(enum ntm_log_level level, const char *fmt, ...) __attribute__((form
 #define ntm_info(...) ntm_log(NTM_LOG_INFO, __VA_ARGS__)
 #define ntm_debug(...) ntm_log(NTM_LOG_DEBUG, __VA_ARGS__)
 
-/** struct ntm_log_limit - at most @burst lines in 10 s for what a stranger can cause */
+/**
+ * struct ntm_log_limit - at most 10 lines in 10 s for what others can cause
+ *
+ * Each kind of others has one of its own: whoever fills one takes no lines of those that cannot be caused by them.
+ */
 struct ntm_log_limit {
 	uint64_t since_ms;
 	unsigned int count, suppressed;
 };
+/** ntm_log_allowed() - @now_ms may be a little older than the last one: as with a clock that was read before something else */
 bool ntm_log_allowed(struct ntm_log_limit *limit, uint64_t now_ms);
 
 #endif

@@ -88,6 +88,21 @@ static void test_limit(void **state)
 	assert_int_equal(limit.suppressed, 0);
 }
 
+/* A time that is a little older than the last one begins nothing anew */
+static void test_limit_by_two_clocks(void **state)
+{
+	struct ntm_log_limit limit = { 0 };
+	int allowed = 0;
+
+	(void)state;
+	ntm_log_init("prog", NTM_LOG_ERROR);
+	for (int i = 0; i < 1000; i++)
+		allowed += ntm_log_allowed(&limit, i % 2 ? 99000 : 100000);
+	assert_int_equal(allowed, 10);
+	assert_false(ntm_log_allowed(&limit, 109999));
+	assert_true(ntm_log_allowed(&limit, 110000));
+}
+
 static void test_notify(void **state)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
@@ -118,9 +133,8 @@ static void test_notify(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_backoff),
-		cmocka_unit_test(test_log),
-		cmocka_unit_test(test_limit),
+		cmocka_unit_test(test_backoff), cmocka_unit_test(test_log),
+		cmocka_unit_test(test_limit),	cmocka_unit_test(test_limit_by_two_clocks),
 		cmocka_unit_test(test_notify),
 	};
 
