@@ -52,7 +52,11 @@ typedef int ntm_core_send_fn(void *ctx, const union ntm_addr *to, const uint8_t 
 /** typedef ntm_core_find_fn - start to look a zone's DC up; ntm_link_found() has the result, later. 0 or a negative errno */
 typedef int ntm_core_find_fn(void *ctx, const char *zone);
 
-/** struct ntm_core - @now_ms: of the call that is under way, for callbacks that are told no time */
+/**
+ * struct ntm_core
+ * @now_ms:	of the call that is under way, for callbacks that are told no time
+ * @node_log:	of what our nodes do; @stranger_log: of what anybody can. Zones have their own
+ */
 struct ntm_core {
 	struct ntm_dc_config config;
 	struct ntm_noise_keypair self;
@@ -79,7 +83,7 @@ struct ntm_core {
 	uint32_t sweep_next; /* node id */
 	uint32_t online;     /* as of the last sweep */
 	uint64_t counters[NTM_COUNTERS];
-	struct ntm_log_limit storage_log, refusal_log, memory_log, relay_log;
+	struct ntm_log_limit storage_log, pool_log, relay_log, node_log, stranger_log;
 };
 
 /**

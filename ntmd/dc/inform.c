@@ -87,10 +87,9 @@ static const char *describe(struct ntm_core *core, const struct ntm_zone *zone, 
 	return wrong ? wrong : take_candidates(core, zone, m, out);
 }
 
-static void complain(struct ntm_core *core, const struct ntm_zone *zone, const char *wrong,
-		     uint64_t now_ms)
+static void complain(struct ntm_zone *zone, const char *wrong, uint64_t now_ms)
 {
-	if (ntm_log_allowed(&core->refusal_log, now_ms))
+	if (ntm_log_allowed(&zone->log, now_ms))
 		ntm_warn("zone %s: its coordinator tells of %s", zone->name, wrong);
 }
 
@@ -208,7 +207,7 @@ static void take_information(struct ntm_core *core, struct ntm_ask *ask, const s
 	if (!wrong && !is_target(ask, &node))
 		wrong = "another node than the one asked for";
 	if (wrong) {
-		complain(core, ask->zone, wrong, now_ms);
+		complain(ask->zone, wrong, now_ms);
 		refuse_ask(core, ask, NTM_ST_REFUSED, "", now_ms);
 		return;
 	}
@@ -652,7 +651,7 @@ void ntm_inform_request(struct ntm_core *core, struct ntm_zone *zone, const stru
 	zone->answered++;
 	wrong = describe(core, zone, request->peer_name, request, &q.asker);
 	if (wrong) {
-		complain(core, zone, wrong, now_ms);
+		complain(zone, wrong, now_ms);
 		respond(core, peer, request, NTM_ST_REFUSED, wrong);
 		return;
 	}

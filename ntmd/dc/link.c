@@ -107,10 +107,10 @@ static void link_introduction(void *ctx, struct ntm_msg *m)
 static void link_refused(void *ctx, uint16_t status, const char *text)
 {
 	struct ntm_zone *zone = ctx;
-	struct ntm_core *core = zone->owner;
+	const struct ntm_core *core = zone->owner;
 
 	snprintf(zone->why, sizeof(zone->why), "%.100s", text[0] ? text : ntm_status_name(status));
-	if (ntm_log_allowed(&core->refusal_log, core->now_ms))
+	if (ntm_log_allowed(&zone->log, core->now_ms))
 		ntm_warn("zone %s refuses us: %s", zone->name, zone->why);
 }
 
@@ -216,8 +216,7 @@ void ntm_link_found(struct ntm_core *core, const char *name, const struct ntm_fo
 		return;
 	}
 	snprintf(zone->why, sizeof(zone->why), "%s", distrust);
-	if (ntm_log_allowed(&core->refusal_log, now_ms))
-		ntm_warn("zone %s: %s", zone->name, distrust);
+	ntm_warn("zone %s: %s", zone->name, distrust); /* once in 5 s at most: it was looked up */
 	/* Who holds the DNS must not be able to part us from the one whom we know */
 	if (!zone->has_pin || memcmp(zone->link.where.dc_key, zone->pin, 32) != 0)
 		unlink_dc(core, zone);
@@ -300,7 +299,7 @@ void ntm_link_introduced(struct ntm_core *core, struct ntm_peer *peer, const str
 		if (zone && ntm_zone_may_check(zone, now_ms))
 			start_look(core, zone, now_ms);
 		answer_zone(core, peer, msg, NTM_ST_REFUSED, why);
-		if (ntm_log_allowed(&core->refusal_log, now_ms))
+		if (ntm_log_allowed(&core->stranger_log, now_ms))
 			ntm_warn("zone %s is refused: %s", msg->zone, why);
 		break;
 	}

@@ -41,12 +41,12 @@ static bool refuse_stranger(struct ntm_core *core, struct verdict *v, const stru
 }
 
 static bool take_from(struct ntm_core *core, struct ntm_pool *pool, void *addr, bool *has,
-		      bool *taken, struct verdict *v)
+		      bool *taken, struct verdict *v, uint64_t now_ms)
 {
 	if (*has || !pool->spec.family)
 		return true;
 	if (ntm_pool_take(pool, addr)) {
-		if (ntm_log_allowed(&core->refusal_log, core->swept_ms))
+		if (ntm_log_allowed(&core->pool_log, now_ms))
 			ntm_err("%s is used up: %llu addresses given out",
 				pool->spec.family == AF_INET ? "pool4" : "pool6",
 				(unsigned long long)pool->used);
@@ -92,13 +92,13 @@ static bool check_kind(struct verdict *v, const char *what, enum ntm_kind kind,
 }
 
 static bool take_addresses(struct ntm_core *core, struct ntm_store_node *row, struct taken *taken,
-			   struct verdict *v)
+			   struct verdict *v, uint64_t now_ms)
 {
 	memset(taken, 0, sizeof(*taken));
 	if (row->kind == NTM_KIND_RELAY)
 		return true;
-	if (take_from(core, &core->pool4, &row->v4, &row->has4, &taken->v4, v) &&
-	    take_from(core, &core->pool6, &row->v6, &row->has6, &taken->v6, v))
+	if (take_from(core, &core->pool4, &row->v4, &row->has4, &taken->v4, v, now_ms) &&
+	    take_from(core, &core->pool6, &row->v6, &row->has6, &taken->v6, v, now_ms))
 		return true;
 	give_back(core, row, taken);
 	return false;
@@ -129,7 +129,7 @@ static bool bind_key(struct ntm_core *core, struct ntm_peer *peer, struct ntm_st
 		free(name);
 		return refuse(v, NTM_ST_BUSY, "out of memory");
 	}
-	if (!take_addresses(core, row, &taken, v)) {
+	if (!take_addresses(core, row, &taken, v, now_ms)) {
 		free(name);
 		return false;
 	}
@@ -223,7 +223,7 @@ static bool complete_addresses(struct ntm_core *core, struct ntm_node *node, str
 	if (ntm_registry_reserve(&core->registry))
 		return refuse(v, NTM_ST_BUSY, "out of memory");
 	/* What it has is enough to work with, if there is no more. */
-	if (!take_addresses(core, &row, &taken, v))
+	if (!take_addresses(core, &row, &taken, v, now_ms))
 		return node->has4 || node->has6;
 	snprintf(row.name, sizeof(row.name), "%s", node->name);
 	err = core->store->ops->set_addresses(core->store, &row);
@@ -432,13 +432,14 @@ static bool decide(struct ntm_core *core, struct ntm_peer *peer, const struct nt
 static void log_refusal(struct ntm_core *core, const struct ntm_peer *peer, const struct verdict *v,
 			uint64_t now_ms)
 {
+	const struct ntm_node *node = peer->node;
+	const bool ours = node && node->state == NTM_NODE_ACTIVE;
 	char addr[NTM_ADDR_STR];
 
-	if (ntm_log_allowed(&core->refusal_log, now_ms))
+	if (ntm_log_allowed(ours ? &core->node_log : &core->stranger_log, now_ms))
 		ntm_warn("registration of %s at %s refused: %s%s%s",
-			 peer->node ? peer->node->name : "an unknown node",
-			 ntm_addr_str(peer->addr, addr), ntm_status_name(v->status),
-			 v->text[0] ? ": " : "", v->text);
+			 node ? node->name : "an unknown node", ntm_addr_str(peer->addr, addr),
+			 ntm_status_name(v->status), v->text[0] ? ": " : "", v->text);
 }
 
 void ntm_register(struct ntm_core *core, struct ntm_peer *peer, const struct ntm_msg *request,

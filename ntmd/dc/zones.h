@@ -13,6 +13,7 @@
 #define NTM_DC_ZONES_H
 
 #include "common/dc.h"
+#include "common/log.h"
 #include "dc/pool.h"
 #include "dc/records.h"
 
@@ -41,6 +42,7 @@ enum ntm_judgement {
  * @introduced:	@networks are known
  * @networks:	as the other DC said; prefix NTM_NO_PREFIX: none of the family
  * @use4, @use6: the family is used with this zone
+ * @log:	of what its coordinator does
  * @tokens, @tokens_ms: Information Requests that it may make (token bucket)
  */
 struct ntm_zone {
@@ -62,6 +64,7 @@ struct ntm_zone {
 	bool introduced;
 	struct ntm_zone_info networks;
 	bool use4, use6;
+	struct ntm_log_limit log;
 	uint32_t tokens;
 	uint64_t tokens_ms;
 	uint64_t asked, answered; /* Information Requests that went out and came in */

@@ -17,6 +17,7 @@
 #include "common/relay.h"
 #include "dc/admin.h"
 #include "dc_files.h"
+#include "log_lines.h"
 
 #define INBOX 16
 
@@ -1480,6 +1481,50 @@ static void with_too_many_directions_another_one_is_refused(void **state)
 	assert_int_equal(answer.type, NTM_MSG_ROUTE_DIRECTION);
 }
 
+static void refused_often(struct client *c, const struct ntm_msg *request, uint16_t status)
+{
+	struct ntm_msg answer;
+
+	for (unsigned int i = 0; i < 20; i++) {
+		connect_node(c); /* who is nobody's node has few tries by one session */
+		assert_int_equal(register_on(c, request, &answer), status);
+		c->w->now += 100;
+	}
+}
+
+/* Neither who is nobody's node, nor who is one no more, fills the log so that there is no room for what our own are refused */
+static void strangers_do_not_silence_the_log(void **state)
+{
+	struct world *w = *state;
+	struct client stranger = client(w, "x", "198.51.100.66");
+	struct client revoked = joined(w, "revoked", "198.51.100.67");
+	struct client a = joined(w, "a", "198.51.100.7"), late = client(w, "late", "198.51.100.8");
+	struct ntm_msg request = registration(7200);
+	struct log_lines lines;
+	struct ntm_join join;
+	char name[16];
+
+	for (int i = 0; i < 3; i++) {
+		snprintf(name, sizeof(name), "n%d", i);
+		joined(w, name, "198.51.100.9");
+	}
+	join = invite(w, "late");
+	assert_true(try_revoke(w, "revoked"));
+	log_lines_begin(&lines);
+	refused_often(&stranger, &request, NTM_ST_UNKNOWN_NODE);
+	refused_often(&revoked, &request, NTM_ST_REVOKED);
+	strcpy(request.name, "b.example.net");
+	NTM_SET(&request, NAME);
+	refused_often(&a, &request, NTM_ST_NAME_TAKEN);
+	request = with_token(&join);
+	refused_often(&late, &request, NTM_ST_POOL_EMPTY);
+	log_lines_end(&lines);
+	assert_int_equal(log_lines_with(&lines, "an unknown node at 198.51.100.66"), 10);
+	assert_int_equal(log_lines_with(&lines, "198.51.100.67"), 0);
+	assert_int_equal(log_lines_with(&lines, "registration of a.example.net"), 10);
+	assert_int_equal(log_lines_with(&lines, "pool4 is used up"), 10);
+}
+
 static void an_empty_pool_is_said_and_can_be_enlarged(void **state)
 {
 	struct world *w = *state;
@@ -1664,6 +1709,7 @@ int main(void)
 		TEST(asking_too_often_is_refused),
 		TEST(registering_too_often_is_refused),
 		TEST(with_too_many_directions_another_one_is_refused),
+		TEST(strangers_do_not_silence_the_log),
 		TEST(an_empty_pool_is_said_and_can_be_enlarged),
 		TEST(a_family_that_comes_later_is_given_to_old_nodes),
 		TEST(a_full_disk_is_said_and_others_are_served),

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "two_dcs.h"
+#include "log_lines.h"
 
 #include "common/relay.h"
 
@@ -1036,6 +1037,42 @@ static void another_coordinator_speaks_for_its_own_zone_alone(void **state)
 	assert_int_equal(tell(&l, &m), NTM_ST_BUSY);
 }
 
+/* Nor do strangers fill the log so that there is no room for what it does, nor it, for what strangers do, or the DNS */
+static void nobody_silences_the_log(void **state)
+{
+	struct ntm_msg request = { .type = NTM_MSG_ZONE_REQUEST, .prefix4 = 16 };
+	struct world *w = *state;
+	struct log_lines lines;
+	struct node stranger;
+	struct ntm_msg m;
+	struct liar l;
+
+	start_world(w);
+	meet_liar(w, &l);
+	node_init(&stranger, &w->dc[1], "192.0.2.77");
+	node_connect(&stranger);
+	strcpy(request.zone, "x.example");
+	NTM_SET(&request, ZONE);
+	NTM_SET(&request, VIRTUAL4);
+	m = l.request;
+	strcpy(m.peer_name, "x.b.example");
+	log_lines_begin(&lines);
+	for (int i = 0; i < 20; i++) {
+		request.request_id++;
+		node_say(&stranger, &request);
+		settle(w);
+	}
+	for (int i = 0; i < 20; i++)
+		tell(&l, &m);
+	memcpy(w->dc[0].dns.key, stranger.key.public, 32);
+	ntm_zone_asked(zone_of(&w->dc[1]), w->now);
+	ntm_link_found(&w->dc[1].core, "a.example", &w->dc[0].dns, NULL, w->now);
+	log_lines_end(&lines);
+	assert_int_equal(log_lines_with(&lines, "zone x.example is refused"), 10);
+	assert_int_equal(log_lines_with(&lines, "its coordinator tells of"), 10);
+	assert_int_equal(log_lines_with(&lines, "has another key than the one known"), 1);
+}
+
 static void a_coordinator_that_asks_too_much_is_slowed_down(void **state)
 {
 	struct world *w = *state;
@@ -1329,6 +1366,7 @@ int main(void)
 		ALONE(without_a_family_in_common_nobody_is_directed),
 		RUNNING(packets_that_come_again_change_nothing),
 		ALONE(another_coordinator_speaks_for_its_own_zone_alone),
+		ALONE(nobody_silences_the_log),
 		ALONE(a_coordinator_that_asks_too_much_is_slowed_down),
 		RUNNING(what_it_refuses_does_not_make_our_nodes_doubt_themselves),
 		RUNNING(strangers_cause_no_more_than_a_look_up_in_five_seconds),
