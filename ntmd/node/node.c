@@ -100,6 +100,14 @@ void ntm_node_drop_errno(struct ntm_node *node, int err)
 	}
 }
 
+bool ntm_node_zone_log(struct ntm_node *node, const char *name)
+{
+	const int other = ntm_lease_other(&node->lease, name);
+
+	return ntm_log_allowed(&node->zone_log[other < 0 ? NTM_PEER_ZONES_MAX : other],
+			       ntm_node_now_ms());
+}
+
 int ntm_node_send_by(struct ntm_node *node, struct ntm_udp *by, const union ntm_addr *to,
 		     const uint8_t *packet, size_t len)
 {
@@ -429,7 +437,7 @@ static void ev_auth_burst(void *ctx, uint32_t path_id, uint32_t drops)
 {
 	struct ntm_node *node = ctx;
 
-	if (ntm_log_allowed(&node->limit, ntm_node_now_ms()))
+	if (ntm_log_allowed(&node->forged_log, ntm_node_now_ms()))
 		ntm_warn("%u forged data packets within a second, path %08x", drops, path_id);
 }
 
@@ -578,7 +586,7 @@ static void dp_tick(uv_timer_t *timer)
 	dp_close(node);
 	if (node->leaving || !node->has_lease || !dp_up(node))
 		return;
-	if (ntm_log_allowed(&node->limit, ntm_node_now_ms()))
+	if (ntm_log_allowed(&node->own_log, ntm_node_now_ms()))
 		ntm_err("no data path: %s", node->dp_why);
 	ntm_node_arm(node, &node->dp_timer, dp_tick, ntm_node_now_ms() + DP_RETRY_MS);
 }
@@ -784,7 +792,7 @@ static void dc_refused(void *ctx, uint16_t status, const char *text)
 	struct ntm_node *node = ctx;
 
 	node->told_registered = false;
-	if (ntm_log_allowed(&node->limit, ntm_node_now_ms()))
+	if (ntm_log_allowed(&node->own_log, ntm_node_now_ms()))
 		ntm_warn("the DC refuses this node: %s%s%s", ntm_status_name(status),
 			 text[0] ? ": " : "", text);
 	ntm_admin_refused(node, status, text);

@@ -115,7 +115,9 @@ struct ntm_node {
 
 	struct ntm_node_join *join;
 	uint64_t drops[NTM_NODE_DROPS];
-	struct ntm_log_limit limit;
+	struct ntm_log_limit own_log, forged_log;
+	struct ntm_log_limit
+		zone_log[NTM_PEER_ZONES_MAX + 1]; /* as in the lease; the last is our own */
 	unsigned int goodbyes;
 	bool leaving;
 	int exit_code;
@@ -130,6 +132,8 @@ uint64_t ntm_node_now_ms(void);
 void ntm_node_drop(struct ntm_node *node, enum ntm_node_drop why);
 /** ntm_node_drop_errno() - the same for what the state machines return */
 void ntm_node_drop_errno(struct ntm_node *node, int err);
+/** ntm_node_zone_log() - may another line be logged of what the DC of this name's zone can cause? Each zone's has its own */
+bool ntm_node_zone_log(struct ntm_node *node, const char *name);
 int ntm_node_send(struct ntm_node *node, const union ntm_addr *to, const uint8_t *packet,
 		  size_t len);
 /** ntm_node_send_by() - the same by another socket; NULL: by the node's own */

@@ -141,7 +141,7 @@ static void keep_key(struct ntm_node *node, const struct ntm_slot *slot)
 	const char *name = slot->peer->name;
 	const int err = ntm_pins_learn(&node->pins, &node->lease, name, slot->tunnel.peer_key);
 
-	if (err && ntm_log_allowed(&node->limit, ntm_node_now_ms()))
+	if (err && ntm_node_zone_log(node, name))
 		ntm_warn("the key of %s is not kept: %s", name,
 			 err == -EDQUOT ? "too many of its zone are" : strerror(-err));
 	ntm_node_write_pins(node);
@@ -421,7 +421,7 @@ static uint16_t objection(struct ntm_node *node, const struct ntm_msg *direction
 	    ntm_peers_full(&node->peers, direction->name))
 		return NTM_ST_BUSY;
 	if (!ntm_pins_check(&node->pins, direction->name, direction->peer_key)) {
-		if (ntm_log_allowed(&node->limit, ntm_node_now_ms()))
+		if (ntm_node_zone_log(node, direction->name))
 			ntm_warn(
 				"%s: the DC names a key that is not the known one; refused until `ntmctl forget %s`",
 				direction->name, direction->name);
@@ -510,7 +510,7 @@ static uint16_t admit(struct ntm_node *node, struct ntm_msg *direction, bool *la
 	if (keep_virtual(node, direction))
 		return NTM_ST_OK;
 	*later = !fresh;
-	if (ntm_log_allowed(&node->limit, ntm_node_now_ms()))
+	if (ntm_node_zone_log(node, direction->name))
 		ntm_warn("%s: the DC names a virtual address that is in no network of ours",
 			 direction->name);
 	return NTM_ST_REFUSED;

@@ -3,6 +3,7 @@
 /* What a node does with what its DC says, as a whole: a DC may be wrong, and may lie. */
 #include "ntm_test.h"
 #include "node_test.h"
+#include "log_lines.h"
 
 #define SENT_MAX 64
 
@@ -726,6 +727,41 @@ static void test_a_zone_of_too_many(void **state)
 	assert_int_equal(node.peers.of_zone[1], 1);
 }
 
+static void direct_to_nowhere(const char *name)
+{
+	struct ntm_msg m = test_direction(name, 1, NTM_ROLE_INITIATOR);
+
+	m.virtual4.s_addr = htonl(0x0a000001);
+	assert_false(ntm_setup_direction(&node, &m));
+}
+
+/* Whoever runs a zone's DC fills the log with nothing but lines of that zone, and whoever forges packets, with those */
+static void test_nobody_silences_the_log(void **state)
+{
+	struct log_lines lines;
+
+	(void)state;
+	add_zone("b.example", 0x64410000);
+	add_zone("c.example", 0x64420000);
+	memset(&node.own_log, 0, sizeof(node.own_log));
+	memset(&node.forged_log, 0, sizeof(node.forged_log));
+	memset(node.zone_log, 0, sizeof(node.zone_log));
+	log_lines_begin(&lines);
+	for (unsigned int i = 0; i < 20; i++)
+		direct_to_nowhere("x.b.example");
+	for (unsigned int i = 0; i < 20; i++)
+		ev_auth_burst(&node, 1, 7);
+	direct_to_nowhere("x.c.example");
+	direct_to_nowhere("bob.example.net");
+	dc_refused(&node, NTM_ST_REVOKED, "");
+	log_lines_end(&lines);
+	assert_int_equal(log_lines_with(&lines, "x.b.example: the DC names"), 10);
+	assert_int_equal(log_lines_with(&lines, "forged data packets"), 10);
+	assert_int_equal(log_lines_with(&lines, "x.c.example: the DC names"), 1);
+	assert_int_equal(log_lines_with(&lines, "bob.example.net: the DC names"), 1);
+	assert_int_equal(log_lines_with(&lines, "the DC refuses this node"), 1);
+}
+
 /* Keys of many peers, all at once, are one file a second, and not one for each */
 static void test_keys_are_written_together(void **state)
 {
@@ -909,6 +945,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_network_that_the_data_path_refuses, begin,
 						end),
 		cmocka_unit_test_setup_teardown(test_a_zone_of_too_many, begin, end),
+		cmocka_unit_test_setup_teardown(test_nobody_silences_the_log, begin, end),
 		cmocka_unit_test_setup_teardown(test_keys_are_written_together, begin, end),
 	};
 
