@@ -16,7 +16,6 @@
 #define COOKIE_LEN 16
 #define COOKIE_REPLY_LEN 64
 #define COOKIE_MS 120000
-#define LOAD_WINDOW_MS 1000
 /* Of one source under load: so many a second, or as many as make the load if that is more; and what ten seconds allow at once */
 #define SOURCE_RATE 100u
 #define SOURCE_OWED_NS 10000000000u
@@ -226,7 +225,7 @@ void ntm_hs_guard_init(struct ntm_hs_guard *g, const uint8_t self_public[32], un
 	randombytes_buf(g->secret, sizeof(g->secret));
 	randombytes_buf(g->source_key, sizeof(g->source_key));
 	g->secret_ms = now_ms;
-	g->window_ms = now_ms;
+	g->came_ms = now_ms;
 	g->rate = rate;
 }
 
@@ -253,16 +252,28 @@ static void rotate_secret(struct ntm_hs_guard *g, uint64_t now_ms)
 	g->secret_ms = now_ms;
 }
 
+/* The last second is that before @now_ms, to the ms: it has no turn that cuts a burst in two. A step for each ms that passed. */
+static void forget_old(struct ntm_hs_guard *g, uint64_t now_ms)
+{
+	if (now_ms - g->came_ms >= NTM_HS_LOAD_MS) {
+		memset(g->came, 0, sizeof(g->came));
+		g->lately = 0;
+		g->came_ms = now_ms;
+	}
+	while (g->came_ms < now_ms) {
+		uint32_t *oldest = &g->came[++g->came_ms % NTM_HS_LOAD_MS];
+
+		g->lately -= *oldest;
+		*oldest = 0;
+	}
+}
+
 static bool under_load(struct ntm_hs_guard *g, uint64_t now_ms)
 {
-	if (now_ms - g->window_ms >= LOAD_WINDOW_MS) {
-		g->window_ms = now_ms;
-		g->in_window = 0;
-	}
-	if (g->in_window < g->rate)
-		g->in_window++;
-	else
-		g->loaded_until_ms = now_ms + LOAD_WINDOW_MS;
+	forget_old(g, now_ms);
+	g->came[now_ms % NTM_HS_LOAD_MS]++;
+	if (++g->lately > g->rate)
+		g->loaded_until_ms = now_ms + NTM_HS_LOAD_MS;
 	return now_ms < g->loaded_until_ms;
 }
 

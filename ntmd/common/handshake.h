@@ -77,9 +77,11 @@ int ntm_hs_cookie_reply(struct ntm_hs_cookie_jar *jar, const uint8_t responder[3
 uint32_t ntm_hs_reply_id(const uint8_t *packet, size_t len);
 
 #define NTM_HS_SOURCES 4096u
+#define NTM_HS_LOAD_MS 1000u
 
 /**
  * struct ntm_hs_guard - a responder's cookie secrets and load; initialise by ntm_hs_guard_init()
+ * @came:	requests of each of the last NTM_HS_LOAD_MS, up to @came_ms; @lately: all of them
  * @source_key:	of the hash that finds a source's bucket; as old as @secret[0]
  * @paid_ns:	buckets: what came through until now is paid for at this time
  */
@@ -88,9 +90,9 @@ struct ntm_hs_guard {
 	uint8_t cookie_key[32];
 	uint8_t secret[2][32];
 	uint64_t secret_ms;
-	uint64_t window_ms;
-	unsigned int in_window;
-	unsigned int rate; /* requests per second from which it is under load */
+	uint64_t came_ms;
+	uint32_t came[NTM_HS_LOAD_MS], lately;
+	unsigned int rate; /* more requests than these within a second are a load */
 	uint64_t loaded_until_ms;
 	uint8_t source_key[16];
 	uint64_t paid_ns[NTM_HS_SOURCES];

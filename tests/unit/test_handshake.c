@@ -420,6 +420,38 @@ static void test_load_ends(void **state)
 	assert_int_equal(check(req, len, &here, 9000), NTM_HS_GO);
 }
 
+/* How many requests of @n come through without a cookie at @now */
+static unsigned int pass(unsigned int n, uint64_t now)
+{
+	uint8_t req[NTM_DATAGRAM_MAX];
+	struct ntm_hs_init init;
+	const size_t len = request(&init, NTM_PKT_SESSION_REQUEST, now, req);
+	unsigned int passed = 0;
+
+	for (unsigned int i = 0; i < n; i++)
+		passed += check(req, len, &elsewhere, now) == NTM_HS_GO;
+	return passed;
+}
+
+/* The last second is that before each request, wherever a clock's or the last load's second begins */
+static void test_load_of_last_second(void **state)
+{
+	(void)state;
+	assert_int_equal(pass(1, 2000), 1);
+	assert_int_equal(pass(99, 2990), 99);
+	assert_int_equal(pass(100, 3005), 1);
+	/* As many as may be are no load, however long */
+	for (uint64_t now = 10000; now < 15000; now += 10)
+		assert_int_equal(pass(1, now), 1);
+	for (uint64_t now = 20000; now < 25000; now += 500)
+		assert_int_equal(pass(50, now), 50);
+	assert_int_equal(pass(1, 24999), 0);
+	/* What came a whole second ago counts no longer */
+	assert_int_equal(pass(100, 30500), 100);
+	assert_int_equal(pass(100, 31500), 100);
+	assert_int_equal(pass(1, 32499), 0);
+}
+
 /* --- sources */
 
 /* Under load from @from, with cookies: how many of @tries requests come through; the others find it busy */
@@ -587,6 +619,7 @@ int main(void)
 		cmocka_unit_test_setup(test_cookie_age, setup),
 		cmocka_unit_test_setup(test_cookie_after_silence, setup),
 		cmocka_unit_test_setup(test_load_ends, setup),
+		cmocka_unit_test_setup(test_load_of_last_second, setup),
 		cmocka_unit_test_setup(test_sources, setup),
 		cmocka_unit_test_setup(test_behind_one_nat, setup),
 		cmocka_unit_test_setup(test_arguments, setup),
