@@ -401,6 +401,10 @@ static int ntm_recv_decrypt(struct ntm_rx *rx, unsigned int off, unsigned int le
 	return crypto_aead_decrypt(rx->req);
 }
 
+/*
+ * The second begins anew when it is told, with its number past the bound: no two are
+ * told within one second.
+ */
 static void ntm_recv_forged(struct ntm_rx *rx)
 {
 	struct ntm_dev *ndev = rx->ndev;
@@ -414,8 +418,10 @@ static void ntm_recv_forged(struct ntm_rx *rx)
 		return;
 	}
 	n = atomic_inc_return(&ndev->auth_drops);
-	if (n == NTM_RECV_BURST)
+	if (n == NTM_RECV_BURST) {
+		WRITE_ONCE(ndev->auth_since, jiffies);
 		ntm_event_auth_burst(ndev, rx->path, n);
+	}
 }
 
 /* The tag was right. */

@@ -82,8 +82,9 @@ static enum ntm_lane_fill fill(void *ctx, void *v)
 /* Opening */
 
 /*
- * A second begins with the first of them, not with the clock's: one burst is told once wherever it falls, and no two are told
- * within one second. The number stays at its greatest rather than reach into the time.
+ * A second begins with the first of them after the last one's end, and anew when it is told, with its number past the bound: no two
+ * are told within one second, wherever bursts fall. One that is cut by a second's end may have up to twice the bound, less two, and
+ * not be told. The number stays at its greatest rather than reach into the time.
  */
 static void count_forged(struct ntm_pipe *pipe, const struct ntm_path *path)
 {
@@ -93,6 +94,8 @@ static void count_forged(struct ntm_pipe *pipe, const struct ntm_path *path)
 	do {
 		if ((int64_t)(now - (old >> FORGED_BITS)) >= 1000)
 			new = now << FORGED_BITS | 1;
+		else if ((old & FORGED_MAX) == BURST - 1)
+			new = now << FORGED_BITS | BURST;
 		else if ((old & FORGED_MAX) == FORGED_MAX)
 			return;
 		else
