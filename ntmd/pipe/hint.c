@@ -24,12 +24,13 @@ static bool post(struct ntm_pipe *pipe, struct ntm_path *path, enum ntm_hint_typ
 	return true;
 }
 
+/* Another thread may have told since this one has looked at the clock: then less than nothing has passed */
 static bool is_due(struct ntm_hint *hint)
 {
 	const uint64_t now = ntm_clock_ms();
 	uint64_t told = atomic_load(&hint->told_ms);
 
-	return now - told >= NTM_HINT_MS &&
+	return (int64_t)(now - told) >= NTM_HINT_MS &&
 	       atomic_compare_exchange_strong(&hint->told_ms, &told, now);
 }
 

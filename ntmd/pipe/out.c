@@ -165,13 +165,14 @@ static bool seal(struct ntm_out_vec *vec, struct msg *msg, struct ntm_pipe_key *
 	return true;
 }
 
-/* Told once a second as long as it is so */
+/* Told once a second as long as it is so; another thread may have told since this one has looked at the clock */
 static void ask_key(struct ntm_pipe *pipe, struct ntm_path *path, uint32_t epoch)
 {
 	const uint64_t now = ntm_clock_ms();
 	uint64_t asked = atomic_load(&path->asked_ms);
 
-	if (now - asked >= 1000 && atomic_compare_exchange_strong(&path->asked_ms, &asked, now))
+	if ((int64_t)(now - asked) >= 1000 &&
+	    atomic_compare_exchange_strong(&path->asked_ms, &asked, now))
 		ntm_pipe_tell(&pipe->events, NTM_PIPE_REKEY, path->id, epoch);
 }
 

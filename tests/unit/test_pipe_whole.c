@@ -604,6 +604,30 @@ static void test_restless(void **state)
 	assert_true(ntm_addr_equal(&last, &w.far4_addr));
 }
 
+/* Another thread may have told at a later time than the one that this thread has read: it is not told again for that */
+static void test_told_later(void **state)
+{
+	const struct virtio_net_hdr vnet = { 0 };
+	struct ntm_hint *hint = &w.path->hints[NTM_HINT_MOVED];
+	const uint64_t later = ntm_clock_ms() + 60000;
+
+	(void)state;
+	atomic_store(&hint->told_ms, later);
+	ntm_pipe_hint(&w.pipe, w.path, NTM_HINT_MOVED);
+	assert_null(ntm_pipe_take(&w.pipe.events));
+	atomic_store(&hint->told_ms, 0);
+	free(next_event(NTM_PIPE_MOVED));
+
+	atomic_store(&w.path->asked_ms, later);
+	atomic_load(&w.path->tx)->born -= 180;
+	host_send(&vnet, buf, test_build(&to_peer, buf));
+	drops_reach(NTM_PIPE_DROP_NO_KEY, 1);
+	assert_null(ntm_pipe_take(&w.pipe.events));
+	atomic_store(&w.path->asked_ms, 0);
+	host_send(&vnet, buf, test_build(&to_peer, buf));
+	free(next_event(NTM_PIPE_REKEY));
+}
+
 static bool has_garbage(void)
 {
 	return atomic_load(&w.pipe.paths.bin.fresh) || w.pipe.paths.bin.waiting;
@@ -1141,6 +1165,7 @@ int main(void)
 		ALONE(test_replay),
 		ALONE(test_moves),
 		ALONE(test_restless),
+		ALONE(test_told_later),
 		cmocka_unit_test(test_flapping),
 		ALONE(test_relays),
 		ALONE(test_older_key),
