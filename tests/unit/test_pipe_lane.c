@@ -254,13 +254,25 @@ static uint64_t clock_us(clockid_t id)
 	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
+/* Percent of a processor that this process takes */
+static uint64_t busy(void)
+{
+	const uint64_t wall = clock_us(CLOCK_MONOTONIC), cpu = clock_us(CLOCK_PROCESS_CPUTIME_ID);
+	uint64_t took;
+
+	nap(200000);
+	took = clock_us(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+	return took * 100 / (clock_us(CLOCK_MONOTONIC) - wall);
+}
+
 /*
  * A reader that naps at a full ring does not spin, while it is the crew that drains (the first vector, for which there is no other
- * one to do). A nap may take longer than it should, and then there are more of the reader's.
+ * one to do). A nap may take longer than it should, and then there are more of the reader's. Where a machine stands still while a
+ * thread runs, that counts as its processor time; one that spins does so each time.
  */
 static void test_full_is_idle(void **state)
 {
-	uint64_t cpu, wall;
+	uint64_t least = UINT64_MAX;
 
 	(void)state;
 	make(0, 100, 101);
@@ -271,12 +283,12 @@ static void test_full_is_idle(void **state)
 		nap(1000);
 	give(&sources[0], 99);
 	nap(20000);
-	wall = clock_us(CLOCK_MONOTONIC);
-	cpu = clock_us(CLOCK_PROCESS_CPUTIME_ID);
-	nap(200000);
-	cpu = clock_us(CLOCK_PROCESS_CPUTIME_ID) - cpu;
-	wall = clock_us(CLOCK_MONOTONIC) - wall;
-	assert_in_range(cpu * 100 / wall, 0, 60);
+	for (unsigned int i = 0; i < 3 && least > 60; i++) {
+		const uint64_t percent = busy();
+
+		least = percent < least ? percent : least;
+	}
+	assert_in_range(least, 0, 60);
 	atomic_store(&sources[0].hold, false);
 	until_ended(0);
 	stop(1);
