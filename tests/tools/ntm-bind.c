@@ -37,6 +37,7 @@
 #include "ntmobile/wire.h"
 
 #define ANSWER_MS 500
+#define TURN_MS 10
 #define ECHO_MS 3000
 #define DATA_LEN 200
 #define PACKET_MAX 2048
@@ -85,14 +86,24 @@ static void send_to(int fd, const union ntm_addr *to, const void *packet, size_t
 		fprintf(stderr, "ntm-bind: send: %s\n", strerror(errno));
 }
 
+/* Waits in turns: a machine that stands still takes away one of them, and not all of the time that whoever answers has */
+static bool is_readable(int fd, int wait_ms)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+
+	for (; wait_ms > TURN_MS; wait_ms -= TURN_MS)
+		if (poll(&pfd, 1, TURN_MS) == 1)
+			return true;
+	return poll(&pfd, 1, wait_ms) == 1;
+}
+
 /* Bytes of the next datagram; 0: none came in time */
 static size_t receive(int fd, uint8_t packet[PACKET_MAX], union ntm_addr *from, int wait_ms)
 {
-	struct pollfd pfd = { .fd = fd, .events = POLLIN };
 	socklen_t len = sizeof(*from);
 	ssize_t n;
 
-	if (poll(&pfd, 1, wait_ms) != 1)
+	if (!is_readable(fd, wait_ms))
 		return 0;
 	n = recvfrom(fd, packet, PACKET_MAX, 0, &from->sa, &len);
 	return n > 0 ? (size_t)n : 0;
