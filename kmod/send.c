@@ -197,8 +197,7 @@ static struct ntm_tx *ntm_tx_new(struct ntm_path *path, struct ntm_key *key)
 {
 	struct ntm_tx *tx;
 
-	tx = kmalloc(struct_size(tx, req.__ctx, crypto_aead_reqsize(key->tx)),
-		     GFP_ATOMIC | __GFP_NOWARN);
+	tx = kmalloc(sizeof(*tx) + crypto_aead_reqsize(key->tx), GFP_ATOMIC | __GFP_NOWARN);
 	if (!tx)
 		return NULL;
 	if (!kref_get_unless_zero(&path->ref))

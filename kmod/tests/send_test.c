@@ -144,6 +144,20 @@ static void ntm_test_start(struct kunit *test)
 	rcu_read_unlock();
 }
 
+/* A packet costs what its cipher needs. */
+static void ntm_send_alloc(struct kunit *test)
+{
+	struct ntm_send_test *t = test->priv;
+	size_t need = sizeof(struct ntm_tx) + crypto_aead_reqsize(t->key->tx);
+	struct ntm_tx *tx = ntm_tx_new(t->path, t->key);
+
+	KUNIT_ASSERT_NOT_NULL(test, tx);
+	KUNIT_EXPECT_EQ(test, ksize(tx), kmalloc_size_roundup(need));
+	ntm_key_put(tx->key);
+	ntm_path_put(tx->path);
+	kfree(tx);
+}
+
 static void ntm_send_used_up(struct kunit *test)
 {
 	struct ntm_send_test *t = test->priv;
@@ -162,6 +176,7 @@ static struct kunit_case ntm_send_cases[] = {
 	KUNIT_CASE(ntm_send_rekey_after),
 	KUNIT_CASE(ntm_send_reject_after),
 	KUNIT_CASE(ntm_send_too_old),
+	KUNIT_CASE(ntm_send_alloc),
 	KUNIT_CASE(ntm_send_used_up),
 	{}
 };
