@@ -168,7 +168,8 @@ static bool ntm_miss_may_tell(struct ntm_miss *m, struct ntm_miss_addr *a)
 	lockdep_assert_held(&m->lock);
 	if (time_before(jiffies, a->told + NTM_MISS_QUIET))
 		return false;
-	if (time_after_eq(jiffies, m->window + HZ)) {
+	/* Also when the last one was so long ago that 32 bits have come around. */
+	if (!time_in_range_open(jiffies, m->window, m->window + HZ)) {
 		m->window = jiffies;
 		m->events = 0;
 	}
@@ -396,3 +397,7 @@ void ntm_miss_free(struct ntm_dev *ndev)
 {
 	kfree(ndev->miss);
 }
+
+#ifdef CONFIG_NTMOBILE_KUNIT
+#include "tests/miss_test.c"
+#endif

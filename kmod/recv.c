@@ -412,7 +412,8 @@ static void ntm_recv_forged(struct ntm_rx *rx)
 	int n;
 
 	ntm_recv_drop(rx, NTM_DROP_AUTH);
-	if (time_after(jiffies, since + HZ)) {
+	/* Also when that was so long ago that 32 bits have come around. */
+	if (!time_in_range(jiffies, since, since + HZ)) {
 		WRITE_ONCE(ndev->auth_since, jiffies);
 		atomic_set(&ndev->auth_drops, 1);
 		return;
@@ -942,3 +943,7 @@ void ntm_recv_hooks_put(struct net *net)
 	nf_defrag_ipv6_disable(net);
 	nf_defrag_ipv4_disable(net);
 }
+
+#ifdef CONFIG_NTMOBILE_KUNIT
+#include "tests/recv_test.c"
+#endif

@@ -169,11 +169,12 @@ static void ntm_tx_completed(crypto_completion_data_t *data, int err)
  */
 static void ntm_send_ask_key(struct ntm_path *path, u32 epoch)
 {
-	unsigned long asked = READ_ONCE(path->key_asked);
+	unsigned long asked = READ_ONCE(path->key_asked), now = jiffies | 1;
 
-	if (asked && time_before(jiffies, asked + HZ))
+	/* Not time_before(): this may be long after, and 32 bits come around. */
+	if (asked && time_in_range_open(now, asked, asked + HZ))
 		return;
-	WRITE_ONCE(path->key_asked, jiffies | 1);
+	WRITE_ONCE(path->key_asked, now);
 	ntm_event_rekey(path, epoch);
 }
 

@@ -86,6 +86,22 @@ static void ntm_send_rekey_after(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, time_after_eq(t->path->key_asked, asked));
 }
 
+/* Nor does a path that asked long ago wait until jiffies have come around. */
+static void ntm_send_asked_long_ago(struct kunit *test)
+{
+	struct ntm_send_test *t = test->priv;
+	unsigned long asked = (jiffies - ULONG_MAX / 2 - 10 * HZ) | 1;
+
+	t->path->key_asked = asked;
+	ntm_send_ask_key(t->path, 0);
+	KUNIT_EXPECT_NE(test, t->path->key_asked, asked);
+	/* And what it wrote holds for a second, beginning with this very tick. */
+	asked = t->path->key_asked - HZ / 2;
+	t->path->key_asked = asked;
+	ntm_send_ask_key(t->path, 0);
+	KUNIT_EXPECT_EQ(test, t->path->key_asked, asked);
+}
+
 /* However few packets it sent: a key of 180 s is not used, and another is asked for. */
 static void ntm_send_too_old(struct kunit *test)
 {
@@ -175,6 +191,7 @@ static struct kunit_case ntm_send_cases[] = {
 	KUNIT_CASE(ntm_send_counters),
 	KUNIT_CASE(ntm_send_rekey_after),
 	KUNIT_CASE(ntm_send_reject_after),
+	KUNIT_CASE(ntm_send_asked_long_ago),
 	KUNIT_CASE(ntm_send_too_old),
 	KUNIT_CASE(ntm_send_alloc),
 	KUNIT_CASE(ntm_send_used_up),
