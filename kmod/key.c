@@ -16,6 +16,8 @@ static LLIST_HEAD(ntm_key_dead);
 
 static void ntm_key_free(struct ntm_key *key)
 {
+	ntm_order_end(&key->tx_order);
+	ntm_order_end(&key->rx_order);
 	if (!IS_ERR_OR_NULL(key->tx))
 		crypto_free_aead(key->tx);
 	if (!IS_ERR_OR_NULL(key->rx))

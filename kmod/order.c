@@ -1,33 +1,94 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "order.h"
 
+/* As many as NAPI receives at one go, for the same reason: others want the processor, too. */
+#define NTM_ORDER_RUN	64
+
+static bool ntm_order_ready(struct ntm_order *order)
+{
+	const struct ntm_job *job;
+
+	job = list_first_entry_or_null(&order->jobs, struct ntm_job, list);
+	return job && job->done;
+}
+
+static struct ntm_job *ntm_order_take(struct ntm_order *order)
+{
+	struct ntm_job *job = list_first_entry(&order->jobs, struct ntm_job, list);
+
+	list_del(&job->list);
+	order->count--;
+	return job;
+}
+
+/*
+ * Whoever comes here while another delivers leaves it to him. He looks once more
+ * before he gives up the lock, so nothing that is ready stays behind: what is too
+ * much for him is delivered by who completes the next job, or by @work, whichever
+ * is first.
+ */
+static void ntm_order_run(struct ntm_order *order)
+	__must_hold(&order->lock)
+{
+	struct ntm_job *job;
+	int n;
+
+	if (order->busy)
+		return;
+	order->busy = true;
+	for (n = 0; n < NTM_ORDER_RUN && ntm_order_ready(order); n++) {
+		job = ntm_order_take(order);
+		spin_unlock(&order->lock);
+		job->deliver(job);
+		spin_lock(&order->lock);
+	}
+	order->busy = false;
+	if (ntm_order_ready(order))
+		queue_work(system_unbound_wq, &order->work);
+}
+
+static void ntm_order_work(struct work_struct *work)
+{
+	struct ntm_order *order = container_of(work, struct ntm_order, work);
+
+	rcu_read_lock();
+	spin_lock_bh(&order->lock);
+	ntm_order_run(order);
+	spin_unlock_bh(&order->lock);
+	rcu_read_unlock();
+}
+
 void ntm_order_init(struct ntm_order *order, bool async)
 {
 	spin_lock_init(&order->lock);
 	INIT_LIST_HEAD(&order->jobs);
+	INIT_WORK(&order->work, ntm_order_work);
+	order->count = 0;
 	order->busy = false;
 	order->async = async;
 }
 
-void ntm_order_enter(struct ntm_order *order, struct ntm_job *job)
+void ntm_order_end(struct ntm_order *order)
 {
-	job->done = false;
-	if (!order->async)
-		return;
-	spin_lock(&order->lock);
-	list_add_tail(&job->list, &order->jobs);
-	spin_unlock(&order->lock);
+	if (order->async)
+		cancel_work_sync(&order->work);
 }
 
-static struct ntm_job *ntm_order_next(struct ntm_order *order)
+bool ntm_order_enter(struct ntm_order *order, struct ntm_job *job)
 {
-	struct ntm_job *job;
+	bool room;
 
-	job = list_first_entry_or_null(&order->jobs, struct ntm_job, list);
-	if (!job || !job->done)
-		return NULL;
-	list_del(&job->list);
-	return job;
+	job->done = false;
+	if (!order->async)
+		return true;
+	spin_lock(&order->lock);
+	room = order->count < NTM_ORDER_MAX;
+	if (likely(room)) {
+		list_add_tail(&job->list, &order->jobs);
+		order->count++;
+	}
+	spin_unlock(&order->lock);
+	return room;
 }
 
 void ntm_order_done(struct ntm_order *order, struct ntm_job *job)
@@ -39,15 +100,7 @@ void ntm_order_done(struct ntm_order *order, struct ntm_job *job)
 
 	spin_lock(&order->lock);
 	job->done = true;
-	if (!order->busy) {
-		order->busy = true;
-		while ((job = ntm_order_next(order))) {
-			spin_unlock(&order->lock);
-			job->deliver(job);
-			spin_lock(&order->lock);
-		}
-		order->busy = false;
-	}
+	ntm_order_run(order);
 	spin_unlock(&order->lock);
 }
 

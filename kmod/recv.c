@@ -62,7 +62,7 @@
 /*
  * struct ntm_rx - one outer packet being decrypted
  * @job:	its place among the others of the first segment's key
- * @order:	key that @job is ordered by, a reference
+ * @order:	key that @job is ordered by, a reference; NULL while it has no place
  * @ndev:	device, a reference
  * @tracker:	of that reference
  * @skb:	outer packet, network header at skb->data
@@ -336,10 +336,18 @@ static bool ntm_recv_find_key(struct ntm_rx *rx, u8 epoch)
 	if (!key || !kref_get_unless_zero(&key->ref))
 		return false;
 	rx->key = key;
-	if (!rx->order && kref_get_unless_zero(&key->ref)) {
-		rx->order = key;
-		ntm_order_enter(&key->rx_order, &rx->job);
-	}
+	return true;
+}
+
+/* Its place among the others of the key in work, if it has none yet. False: too many wait. */
+static bool ntm_recv_line_up(struct ntm_rx *rx)
+{
+	if (rx->order)
+		return true;
+	if (!ntm_order_enter(&rx->key->rx_order, &rx->job))
+		return false;
+	kref_get(&rx->key->ref);
+	rx->order = rx->key;
 	return true;
 }
 
@@ -550,6 +558,10 @@ static int ntm_recv_next(struct ntm_rx *rx)
 	}
 	if (!ntm_recv_find_key(rx, ntm_wire_epoch(hdr))) {
 		ntm_recv_drop(rx, NTM_DROP_KEY);
+		return 0;
+	}
+	if (unlikely(!ntm_recv_line_up(rx))) {
+		ntm_recv_drop(rx, NTM_DROP_NO_MEM);
 		return 0;
 	}
 	rx->ctr = ntm_wire_ctr(hdr, READ_ONCE(rx->key->replay.window.highest));

@@ -238,7 +238,11 @@ static void ntm_tx_start(struct ntm_path *path, struct ntm_key *key,
 	tx->left = skb->len;
 	tx->size = skb_shinfo(skb)->gso_size ?: skb->len;
 	tx->tos = tos;
-	ntm_order_enter(&key->tx_order, &tx->job);
+	if (!ntm_order_enter(&key->tx_order, &tx->job)) {
+		tx->err = -ENOBUFS;
+		ntm_tx_deliver(&tx->job);
+		return;
+	}
 	if (!ntm_tx_counters(path, key, segs, &tx->ctr)) {
 		tx->err = -EKEYEXPIRED;
 		ntm_order_done(&key->tx_order, &tx->job);

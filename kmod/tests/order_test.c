@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Jobs leave in the order in which they came, in whatever order an AEAD completes them. Read by order.c. */
 #include <kunit/test.h>
+#include <linux/delay.h>
 
 #define NTM_TEST_JOBS	5
 
@@ -180,11 +181,118 @@ static void ntm_order_within(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, t->order.busy);
 }
 
+/*
+ * struct ntm_crowd - more jobs than are delivered at one go
+ * @order:	theirs
+ * @jobs:	in the order in which they enter
+ * @task:	the test
+ * @next:	the one to be delivered next
+ * @wrong:	another one was
+ * @here:	how many the test delivered itself
+ */
+struct ntm_crowd {
+	struct ntm_order order;
+	struct ntm_job jobs[NTM_ORDER_MAX + 1];
+	struct task_struct *task;
+	int next;
+	bool wrong;
+	int here;
+};
+
+/* The order's jobs are one crowd's: there is no room in a job for whose it is. */
+static struct ntm_crowd *ntm_crowd;
+
+static void ntm_crowd_deliver(struct ntm_job *job)
+{
+	struct ntm_crowd *c = ntm_crowd;
+
+	c->wrong |= job != &c->jobs[c->next];
+	c->here += current == c->task;
+	WRITE_ONCE(c->next, c->next + 1);
+}
+
+/* @count jobs that wait for the first of them alone. */
+static struct ntm_crowd *ntm_crowd_of(struct kunit *test, int count)
+{
+	struct ntm_crowd *c = kunit_kzalloc(test, sizeof(*c), GFP_KERNEL);
+	int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, c);
+	ntm_crowd = c;
+	c->task = current;
+	ntm_order_init(&c->order, true);
+	local_bh_disable();
+	for (i = 0; i < count; i++) {
+		c->jobs[i].deliver = ntm_crowd_deliver;
+		KUNIT_EXPECT_TRUE(test, ntm_order_enter(&c->order, &c->jobs[i]));
+	}
+	for (i = 1; i < count; i++)
+		ntm_order_done(&c->order, &c->jobs[i]);
+	local_bh_enable();
+	KUNIT_EXPECT_EQ(test, c->next, 0);
+	return c;
+}
+
+static void ntm_crowd_goes(struct ntm_crowd *c)
+{
+	local_bh_disable();
+	ntm_order_done(&c->order, &c->jobs[0]);
+	local_bh_enable();
+}
+
+/* All of them leave, though nobody completes another. */
+static void ntm_crowd_leaves(struct kunit *test, struct ntm_crowd *c, int count)
+{
+	int tries = 100;
+
+	while (READ_ONCE(c->next) < count && --tries)
+		msleep(20);
+	ntm_order_end(&c->order);
+	KUNIT_EXPECT_EQ(test, c->next, count);
+	KUNIT_EXPECT_FALSE(test, c->wrong);
+	KUNIT_EXPECT_EQ(test, c->order.count, 0);
+	KUNIT_EXPECT_TRUE(test, list_empty(&c->order.jobs));
+}
+
+/* Whoever completes the one that many wait for delivers some of them; the rest goes without him. */
+static void ntm_order_many(struct kunit *test)
+{
+	struct ntm_crowd *c = ntm_crowd_of(test, 10 * NTM_ORDER_RUN);
+
+	ntm_crowd_goes(c);
+	KUNIT_EXPECT_EQ(test, c->here, NTM_ORDER_RUN);
+	ntm_crowd_leaves(test, c, 10 * NTM_ORDER_RUN);
+	KUNIT_EXPECT_EQ(test, c->here, NTM_ORDER_RUN);
+}
+
+/* And no more than so many may wait. */
+static void ntm_order_full(struct kunit *test)
+{
+	struct ntm_crowd *c = ntm_crowd_of(test, NTM_ORDER_MAX);
+	struct ntm_job *more = &c->jobs[NTM_ORDER_MAX];
+	bool entered;
+
+	more->deliver = ntm_crowd_deliver;
+	local_bh_disable();
+	entered = ntm_order_enter(&c->order, more);
+	local_bh_enable();
+	KUNIT_ASSERT_FALSE(test, entered);
+	ntm_crowd_goes(c);
+	ntm_crowd_leaves(test, c, NTM_ORDER_MAX);
+	local_bh_disable();
+	KUNIT_EXPECT_TRUE(test, ntm_order_enter(&c->order, more));
+	ntm_order_done(&c->order, more);
+	local_bh_enable();
+	ntm_crowd_leaves(test, c, NTM_ORDER_MAX + 1);
+}
+
 static struct kunit_case ntm_order_cases[] = {
 	KUNIT_CASE(ntm_order_sync),
 	KUNIT_CASE(ntm_order_waits),
 	KUNIT_CASE(ntm_order_any),
 	KUNIT_CASE(ntm_order_within),
+	KUNIT_CASE(ntm_order_many),
+	KUNIT_CASE(ntm_order_full),
 	{}
 };
 

@@ -187,6 +187,21 @@ static void ntm_send_used_up(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kref_read(&t->path->ref), 1u);
 }
 
+/* As many as may are waiting for the cipher: one more is given up, and costs no counter. */
+static void ntm_send_full(struct kunit *test)
+{
+	struct ntm_send_test *t = test->priv;
+
+	t->key->tx_order.async = true;
+	t->key->tx_order.count = NTM_ORDER_MAX;
+	ntm_test_start(test);
+	KUNIT_EXPECT_EQ(test, ntm_test_drops(t, NTM_DROP_NO_MEM), 2ULL);
+	KUNIT_EXPECT_EQ(test, ntm_test_drops(t, NTM_DROP_NO_KEY), 0ULL);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&t->key->tx_ctr), 0LL);
+	KUNIT_EXPECT_EQ(test, kref_read(&t->key->ref), 1u);
+	KUNIT_EXPECT_EQ(test, kref_read(&t->path->ref), 1u);
+}
+
 static struct kunit_case ntm_send_cases[] = {
 	KUNIT_CASE(ntm_send_counters),
 	KUNIT_CASE(ntm_send_rekey_after),
@@ -195,6 +210,7 @@ static struct kunit_case ntm_send_cases[] = {
 	KUNIT_CASE(ntm_send_too_old),
 	KUNIT_CASE(ntm_send_alloc),
 	KUNIT_CASE(ntm_send_used_up),
+	KUNIT_CASE(ntm_send_full),
 	{}
 };
 
