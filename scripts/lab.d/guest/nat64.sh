@@ -19,5 +19,11 @@ nat64() {
 	ip -n "$router" route add "$NAT64_POOL.0/24" dev nat64
 	ip -n "$router" route add "$prefix" dev nat64
 	bg_packaged "$router" tayga tayga --nodetach -c /etc/tayga.conf
+	eventually 10 nat64_attached "$router" || lab_die "nat64: tayga on $router does not start: $(logs "$router" tayga)"
 	nat "$router" "$net"
+}
+
+# nat64_attached ROUTER: tayga reads the device, which drops what it is given until then
+nat64_attached() {
+	[[ $(ip -n "$1" link show dev nat64) = *LOWER_UP* ]]
 }
