@@ -19,6 +19,12 @@ wait_for a talker
 is "its output is kept" "$(logs a talker)" said
 at_least "time can be measured" "$(took sleep 0.3)" 300
 check_not "waiting for a condition ends" eventually 1 false
+tries=0
+second() {
+	tries=$((tries + 1))
+	[ $tries = 2 ] || { sleep 1.1 && false; }
+}
+check "but not with a try that began before its time was over" eventually 1 second
 check "on passes arguments untouched" on a test "a  b" = "a  b"
 exits "on passes the exit status" 7 on a sh -c 'exit 7'
 

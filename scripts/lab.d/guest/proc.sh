@@ -131,15 +131,17 @@ iperf_server() {
 	eventually 10 listens "$1" tcp 5201 || lab_die "iperf_server: iperf3 on $1 does not start: $(logs "$1" iperf3)"
 }
 
-# eventually SECONDS CMD...: try until it succeeds
+# eventually SECONDS CMD...: try until it succeeds. The last try is one that begins when the time is over: one that began before, and
+# in which the machine stood still, says nothing of what is true by then
 eventually() {
-	local deadline
-	deadline=$(($(now_ms) + $1 * 1000))
+	local began deadline
+	began=$(now_ms)
+	deadline=$((began + $1 * 1000))
 	shift
-	while :; do
-		if "$@"; then return 0; fi
-		[ "$(now_ms)" -lt "$deadline" ] || return 1
+	until "$@"; do
+		[ "$began" -lt "$deadline" ] || return 1
 		sleep 0.1
+		began=$(now_ms)
 	done
 }
 
