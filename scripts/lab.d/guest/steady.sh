@@ -34,6 +34,7 @@ steady_again() {
 }
 
 pulse_start() {
+	: >"$LAB_STATE/pulse" # the one before is ready, and may be what is seen until the new one has its output
 	ntm-pulse >"$LAB_STATE/pulse" &
 	echo $! >"$LAB_STATE/pulse.pid"
 	disown
