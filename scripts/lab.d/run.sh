@@ -73,7 +73,8 @@ stage() {
 	mkdir -p "$in/src" "$in/bin" "$run/out"
 	cp -r "$LAB_LIB/guest" "$in/guest"
 	for part in tests scripts; do
-		[ ! -d "$LAB_ROOT/$part" ] || rsync -a --exclude lab.d --exclude fuzz "$LAB_ROOT/$part" "$in/src/"
+		# 24: a file has vanished in the meantime
+		[ ! -d "$LAB_ROOT/$part" ] || rsync -a --exclude lab.d --exclude fuzz "$LAB_ROOT/$part" "$in/src/" || [ $? = 24 ]
 	done
 	for file in "$LAB_BUILD"/bin/* "$LAB_BUILD"/tests/tools/*; do
 		[ ! -x "$file" ] || cp "$file" "$in/bin/"
@@ -188,10 +189,18 @@ report_death() {
 	} | number
 }
 
-# Keep each scenario's files under build/lab/TARGET/NAME, where they are easy to find
+# Keep each scenario's files under build/lab/TARGET/NAME, where they are easy to find. Another run may have one of that name, too.
 keep_results() {
-	local run=$1 dest=$LAB_BUILD/lab/$LAB_TARGET dir
+	local run=$1 dest=$LAB_BUILD/lab/$LAB_TARGET
 	mkdir -p "$dest"
+	(
+		flock 9
+		move_results "$run" "$dest"
+	) 9>"$dest/.lock"
+}
+
+move_results() {
+	local run=$1 dest=$2 dir
 	for dir in "$run"/out/*/; do
 		[ -d "$dir" ] || continue
 		rm -rf "${dest:?}/$(basename "$dir")"
