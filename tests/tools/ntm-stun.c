@@ -186,16 +186,13 @@ static void put_question(int fd, const union ntm_addr *to, uint8_t from, uint8_t
 	(void)sendto(fd, &q, sizeof(q), 0, &to->sa, ntm_addr_len(to));
 }
 
-/* Prints the answer if it comes within @ms; packets of others do not count */
-static bool take_answer(int fd, int64_t ms)
+/* Prints the answer if it is there; packets of others do not count */
+static bool read_answer(int fd)
 {
-	int64_t end = now_ms() + ms, left;
-	struct pollfd pfd = { .fd = fd, .events = POLLIN };
 	char text[256];
+	ssize_t got;
 
-	while ((left = end - now_ms()) > 0 && poll(&pfd, 1, (int)left) >= 0) {
-		ssize_t got = recv(fd, text, sizeof(text) - 1, MSG_DONTWAIT);
-
+	while ((got = recv(fd, text, sizeof(text) - 1, MSG_DONTWAIT)) >= 0) {
 		if (got < 4 || memcmp(text, "SEEN", 4) != 0)
 			continue;
 		text[got] = '\0';
@@ -205,18 +202,32 @@ static bool take_answer(int fd, int64_t ms)
 	return false;
 }
 
+/* Whether it comes within @ms. It has, if it is there when this program goes on after a stop. */
+static bool take_answer(int fd, int64_t ms)
+{
+	int64_t end = now_ms() + ms, left;
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+
+	while ((left = end - now_ms()) > 0 && poll(&pfd, 1, (int)left) >= 0) {
+		if (read_answer(fd))
+			return true;
+	}
+	return read_answer(fd);
+}
+
 static int ask(int argc, char **argv)
 {
 	union ntm_addr to;
 	int fd;
-	int64_t end;
+	int64_t left;
 
 	if (argc < 2 || argc > 4)
 		usage();
 	address(&to, argv[1]);
 	fd = local(argv[0], &to);
-	end = now_ms() + (argc > 3 ? (int64_t)(atof(argv[3]) * 1000) : 1000);
-	while (now_ms() < end) {
+	left = argc > 3 ? (int64_t)(atof(argv[3]) * 1000) : 1000;
+	/* Questions are counted, and not the time: who stood still has not asked meanwhile */
+	for (; left > 0; left -= REPEAT_MS) {
 		put_question(fd, &to, argc > 2 ? (uint8_t)atoi(argv[2]) : SAME, 0);
 		if (take_answer(fd, REPEAT_MS))
 			return 0;
