@@ -32,7 +32,7 @@ static void probe(struct ntm_survey *s, const struct ntm_survey_relay *relay,
 	memcpy(probe.nonce, way->nonce, sizeof(probe.nonce));
 	ntm_relay_put_probe(packet, &probe, false, relay->info.key);
 	way->sent_us[way->tries] = now_us;
-	way->next_ms = now_us / 1000 + ((uint64_t)RETRY_MS << way->tries);
+	way->next_ms = now_us / 1000 + ((uint64_t)RETRY_MS << (way->answered ? 0 : way->tries));
 	way->tries++;
 	/* Of a family that this host has no way out by: nothing will come */
 	if (s->ops->send(s->ctx, &way->addr, packet, sizeof(packet)))
@@ -51,6 +51,7 @@ void ntm_survey_start(struct ntm_survey *s, uint64_t now_us)
 				continue;
 			way->tries = 0;
 			way->waiting = true;
+			way->answered = false;
 			probe(s, &s->relays[i], way, now_us);
 		}
 	}
@@ -208,6 +209,25 @@ void ntm_survey_own(struct ntm_survey *s, const struct ntm_candidate *own, unsig
 	ntm_survey_start(s, now_us);
 }
 
+/* Each brings on the next probe: who was late once has run by then. The least of a round counts, since what a DC is told stands for long */
+static void answered(struct ntm_survey *s, const struct ntm_survey_relay *relay,
+		     struct ntm_survey_way *way, const struct ntm_relay_probe *got, uint64_t now_us)
+{
+	const unsigned int try = got->nonce[NONCE_LEN];
+	const uint64_t rtt = now_us - way->sent_us[try];
+	const uint32_t rtt_us = rtt < UINT32_MAX ? (uint32_t)rtt | !rtt : UINT32_MAX;
+
+	if (!way->answered || rtt_us < way->rtt_us)
+		way->rtt_us = rtt_us;
+	way->sent_us[try] = 0;
+	way->answered = true;
+	way->observed = got->observed;
+	if (way->tries < NTM_SURVEY_TRIES)
+		probe(s, relay, way, now_us);
+	else if (try == NTM_SURVEY_TRIES - 1)
+		way->waiting = false;
+}
+
 bool ntm_survey_response(struct ntm_survey *s, const uint8_t *packet, size_t len,
 			 const union ntm_addr *from, uint64_t now_us)
 {
@@ -215,18 +235,15 @@ bool ntm_survey_response(struct ntm_survey *s, const uint8_t *packet, size_t len
 		for (unsigned int j = 0; j < 2; j++) {
 			struct ntm_survey_way *way = &s->relays[i].ways[j];
 			struct ntm_relay_probe got;
-			uint64_t rtt;
 
 			if (!way->waiting || !ntm_addr_equal(&way->addr, from) ||
 			    !ntm_relay_get_probe(&got, packet, len, s->relays[i].info.key) ||
 			    sodium_memcmp(got.nonce, way->nonce, NONCE_LEN) != 0 ||
 			    got.nonce[NONCE_LEN] >= way->tries ||
+			    !way->sent_us[got.nonce[NONCE_LEN]] ||
 			    got.observed.sa.sa_family != from->sa.sa_family)
 				continue;
-			rtt = now_us - way->sent_us[got.nonce[NONCE_LEN]];
-			way->waiting = false;
-			way->rtt_us = rtt < UINT32_MAX ? (uint32_t)rtt | !rtt : UINT32_MAX;
-			way->observed = got.observed;
+			answered(s, &s->relays[i], way, &got, now_us);
 			end_round(s);
 			return true;
 		}
@@ -246,6 +263,8 @@ static void tick_way(struct ntm_survey *s, const struct ntm_survey_relay *relay,
 		return;
 	}
 	way->waiting = false;
+	if (way->answered)
+		return;
 	way->rtt_us = 0;
 	way->observed.sa.sa_family = 0;
 	if (way->addr.sa.sa_family == AF_INET && s->again_ms > now_us / 1000 + MISSED_MS)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What a node knows of the network around it (docs/PROTOCOL.md 8.3): how far each relay server is that its DC named, and how the NAT in
- * front of it maps its port. A Relay Probe to each address of each relay, sent again after 500 ms and 1 s; what comes back says both. The DC
- * is told with the next registration, which the owner makes at once if something changed. No I/O, and no clock.
+ * front of it maps its port. Three Relay Probes to each address of each relay, each once the one before is answered, or after 500 ms and 1 s;
+ * what comes back says both. The DC is told with the next registration, which the owner makes at once if something changed. No I/O, and no clock.
  */
 #ifndef NTM_SURVEY_H
 #define NTM_SURVEY_H
@@ -15,15 +15,16 @@
 /**
  * struct ntm_survey_way - a relay by one family
  * @nonce:	of a round, but its last byte, which says the try
- * @sent_us:	when each of the @tries left
- * @observed:	where it sees us; @rtt_us: 0: it has not answered
+ * @sent_us:	when each of the @tries left; 0: it was answered
+ * @waiting:	the round goes on; @answered: one of its probes was
+ * @observed:	where it sees us; @rtt_us: the least of the last round; 0: it has not answered
  */
 struct ntm_survey_way {
 	union ntm_addr addr;
 	uint8_t nonce[16];
 	unsigned int tries;
 	uint64_t sent_us[NTM_SURVEY_TRIES], next_ms;
-	bool waiting;
+	bool waiting, answered;
 	uint32_t rtt_us;
 	union ntm_addr observed;
 };

@@ -14,6 +14,8 @@ static struct {
 	struct ntm_survey s;
 	struct ntm_relay_info relays[2];
 	uint32_t rtt_us[2];
+	uint32_t late_us[2][NTM_SURVEY_TRIES]; /* how much longer the answer to each try takes */
+	bool lost[NTM_SURVEY_TRIES];
 	bool deaf[2];
 	bool no_v6, lost_v6;
 	union ntm_addr seen[2]; /* as each relay sees us */
@@ -39,6 +41,7 @@ static int op_send(void *ctx, const union ntm_addr *to, const uint8_t *packet, s
 {
 	const int i = relay_of(to);
 	struct ntm_relay_probe probe;
+	unsigned int try;
 
 	(void)ctx;
 	assert_true(i >= 0);
@@ -46,11 +49,13 @@ static int op_send(void *ctx, const union ntm_addr *to, const uint8_t *packet, s
 	if (to->sa.sa_family == AF_INET6 && w.no_v6)
 		return -ENETUNREACH;
 	w.sent++;
-	if (w.deaf[i] || (to->sa.sa_family == AF_INET6 && w.lost_v6))
+	try = probe.nonce[sizeof(probe.nonce) - 1];
+	assert_true(try < NTM_SURVEY_TRIES);
+	if (w.deaf[i] || w.lost[try] || (to->sa.sa_family == AF_INET6 && w.lost_v6))
 		return 0;
 	assert_true(w.queued < 16);
 	probe.observed = to->sa.sa_family == AF_INET ? w.seen[i] : test_addr("[2001:db8::7]:4330");
-	w.queue[w.queued].at_us = w.now_us + w.rtt_us[i];
+	w.queue[w.queued].at_us = w.now_us + w.rtt_us[i] + w.late_us[i][try];
 	w.queue[w.queued].from = *to;
 	ntm_relay_put_probe(w.queue[w.queued++].packet, &probe, true, w.relays[i].key);
 	return 0;
@@ -119,7 +124,7 @@ static void test_rtts_are_told(void **state)
 	m = told();
 	assert_false(NTM_HAS(&m, NAT)); /* no relay, nothing known */
 	ntm_survey_relays(&w.s, w.relays, 2, w.now_us);
-	run(10);
+	run(2 * 40);
 	assert_int_equal(w.done, 0);
 	run(40);
 	assert_int_equal(w.done, 1);
@@ -136,14 +141,53 @@ static void test_rtts_are_told(void **state)
 	assert_int_equal(w.sent, 0);
 	w.queued = 0;
 	ntm_survey_start(&w.s, w.now_us);
-	run(50);
+	run(200);
 	assert_int_equal(w.done, 1);
 	/* Much further away is */
 	w.rtt_us[1] = 90000;
 	w.queued = 0;
 	ntm_survey_start(&w.s, w.now_us);
-	run(100);
+	run(300);
 	assert_int_equal(w.done, 2);
+}
+
+/* Whoever is late once makes no relay far: what is told stands for ten minutes */
+static void test_the_least_of_three(void **state)
+{
+	struct ntm_msg m;
+
+	(void)state;
+	w.late_us[0][0] = 25000;
+	w.late_us[1][1] = w.late_us[1][2] = 25000;
+	ntm_survey_relays(&w.s, w.relays, 2, w.now_us);
+	run(200);
+	assert_int_equal(w.done, 1);
+	assert_int_equal(w.sent, 2 * NTM_SURVEY_TRIES);
+	m = told();
+	assert_int_equal(m.rtts[0].rtt_us, 20000);
+	assert_int_equal(m.rtts[1].rtt_us, 40000);
+	/* Of one round: a way that became longer is not as short as it was */
+	w.rtt_us[0] = 60000;
+	w.queued = 0;
+	ntm_survey_start(&w.s, w.now_us);
+	run(300);
+	assert_int_equal(w.done, 2);
+	assert_int_equal(told().rtts[0].rtt_us, 60000);
+}
+
+/* One answer is enough, and the round does not wait long for more */
+static void test_lost_probes(void **state)
+{
+	(void)state;
+	w.lost[1] = w.lost[2] = true;
+	ntm_survey_relays(&w.s, w.relays, 2, w.now_us);
+	run(1100);
+	assert_int_equal(w.done, 1);
+	assert_int_equal(told().rtt_count, 2);
+	assert_int_equal(told().nat, NTM_NAT_INDEPENDENT);
+	w.queued = w.sent = 0;
+	run(500000);
+	assert_int_equal(w.sent, 0);
 }
 
 static void test_a_relay_that_is_silent(void **state)
@@ -155,7 +199,7 @@ static void test_a_relay_that_is_silent(void **state)
 	ntm_survey_relays(&w.s, w.relays, 2, w.now_us);
 	run(5000);
 	assert_int_equal(w.done, 1);
-	assert_int_equal(w.sent, NTM_SURVEY_TRIES + 1);
+	assert_int_equal(w.sent, 2 * NTM_SURVEY_TRIES);
 	m = told();
 	assert_int_equal(m.rtt_count, 1);
 	assert_memory_equal(m.rtts[0].relay, w.relays[1].key, 8);
@@ -163,7 +207,7 @@ static void test_a_relay_that_is_silent(void **state)
 	/* It is asked again soon, and again */
 	w.queued = w.sent = 0;
 	run(60000);
-	assert_in_range(w.sent, NTM_SURVEY_TRIES + 1, 2 * (NTM_SURVEY_TRIES + 1));
+	assert_in_range(w.sent, 2 * NTM_SURVEY_TRIES, 4 * NTM_SURVEY_TRIES);
 	assert_int_equal(w.done, 1);
 	w.deaf[0] = false;
 	w.queued = 0;
@@ -176,7 +220,7 @@ static void test_a_relay_that_is_silent(void **state)
 	run(540000);
 	assert_int_equal(w.sent, 0);
 	run(60000);
-	assert_int_equal(w.sent, 2);
+	assert_int_equal(w.sent, 2 * NTM_SURVEY_TRIES);
 }
 
 /* A network that swallows IPv6 does not have all of them asked twice a minute: nothing of the NAT is missed */
@@ -202,14 +246,14 @@ static void test_other_relays(void **state)
 
 	(void)state;
 	ntm_survey_relays(&w.s, w.relays, 2, w.now_us);
-	run(50);
+	run(200);
 	(void)told();
 	w.sent = w.queued = 0;
 	turned[0] = w.relays[1];
 	turned[1] = w.relays[0];
 	ntm_survey_relays(&w.s, turned, 2, w.now_us);
 	assert_int_equal(w.sent, 0);
-	run(50);
+	run(200);
 	assert_int_equal(w.done, 1);
 	/* One that is named again is not unknown while it is measured again */
 	ntm_survey_relays(&w.s, turned, 1, w.now_us);
@@ -232,7 +276,7 @@ static void test_a_relay_that_is_far(void **state)
 	m = told();
 	assert_int_equal(m.rtt_count, 1);
 	assert_int_equal(m.rtts[0].rtt_us, 700000);
-	/* And the answer to the second one says nothing more */
+	/* And the answer to the second one says nothing else */
 	run(1000);
 	m = told();
 	assert_int_equal(m.rtts[0].rtt_us, 700000);
@@ -306,6 +350,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_rtts_are_told, begin),
+		cmocka_unit_test_setup(test_the_least_of_three, begin),
+		cmocka_unit_test_setup(test_lost_probes, begin),
 		cmocka_unit_test_setup(test_a_relay_that_is_silent, begin),
 		cmocka_unit_test_setup(test_no_answer_by_ipv6, begin),
 		cmocka_unit_test_setup(test_other_relays, begin),
