@@ -20,6 +20,14 @@ counted() {
 	on "$1" nft list table inet seen | sed -nE 's/.* counter packets ([0-9]+) .*/\1/p'
 }
 
+# tcp HOST TEXT: to p
+tcp() {
+	iperf_server p
+	check "$2: TCP" on "$1" iperf3 -c 10.9.0.2 -t 1 -i 0
+	iperf_server p
+	check "$2: TCP, the other way" on "$1" iperf3 -c 10.9.0.2 -t 1 -i 0 -R
+}
+
 net home internet
 host l p
 router r
@@ -47,14 +55,11 @@ fixed_owner r "dev set ntm0 port4 4330"
 eventually 5 fixed_ready l
 eventually 5 fixed_ready p
 eventually 5 listens r udp 4330
-bg p iperf3 iperf3 -s
-eventually 5 listens p tcp 5201
 
 # The node behind it was there first, and has its port
 check "the node behind: ping" eventually 5 on l ping -c 1 -W 1 10.9.0.2
 is "the node behind: by the port that the router has too" "$(peer p 7)" 192.0.2.8:4330
-check "the node behind: TCP" on l iperf3 -c 10.9.0.2 -t 1 -i 0
-check "the node behind: TCP, the other way" on l iperf3 -c 10.9.0.2 -t 1 -i 0 -R
+tcp l "the node behind"
 
 # The router's own packets get another one
 on p ntm-cfg path set ntm0 8 create v4 10.9.0.3 peer 192.0.2.8 4330 key 1 1 "$FIXED_B" "$FIXED_A"
@@ -62,8 +67,7 @@ on r ntm-cfg path set ntm0 8 create v4 10.9.0.2 peer 192.0.2.9 4330 key 1 1 "$FI
 check "the router: ping" eventually 5 on r ping -c 1 -W 1 10.9.0.2
 like "the router: by another port" "$(peer p 8)" '^192\.0\.2\.8:'
 isnt "the router: which its socket does not have" "$(peer p 8)" 192.0.2.8:4330
-check "the router: TCP" on r iperf3 -c 10.9.0.2 -t 1 -i 0
-check "the router: TCP, the other way" on r iperf3 -c 10.9.0.2 -t 1 -i 0 -R
+tcp r "the router"
 check "the node behind is there as before" on l ping -c 2 -i 0.2 -W 2 10.9.0.2
 
 # What is nobody's is the router's, as it was
@@ -90,8 +94,7 @@ on p nft -f - <<-NFT
 NFT
 on r ntm-cfg path set ntm0 8 peer 192.0.2.9 443
 check "a redirected port: ping" eventually 5 on r ping -c 1 -W 1 10.9.0.2
-check "a redirected port: TCP" on r iperf3 -c 10.9.0.2 -t 1 -i 0
-check "a redirected port: TCP, the other way" on r iperf3 -c 10.9.0.2 -t 1 -i 0 -R
+tcp r "a redirected port"
 is "a redirected port: the peer is seen there" "$(peer r 8)" 192.0.2.9:443
 
 # Signalling in an aggregate gets there, too: with the flow's first, which is given up, then out of the others

@@ -38,6 +38,7 @@ require "both are there" eventually 30 eval "dp_ready a && dp_ready b"
 # tcp_six: TCP over IPv6 inside; both ends learn of 1280 bytes
 tcp_six() {
 	on a ip -6 route replace fd09::/64 dev ntm0 mtu 1280
+	iperf_server b
 	on a iperf3 -c fd09::2 -n 300K -i 0
 }
 # drops HOST: those of packets that did not come as they were sent
@@ -53,7 +54,6 @@ inner() {
 	like "its sender hears of it" "$(cat "$LAB_STATE/output")" "mtu ?= ?$1"
 }
 
-bg b iperf3 iperf3 -s
 order a path mtu 65535
 inner 1448
 order a path mtu 1300

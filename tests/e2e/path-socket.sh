@@ -57,8 +57,6 @@ tell b "dev set ntm0 port4 4330 port6 4330" \
 	"path set ntm0 7 create v4 10.9.0.1 v6 fd09::1 peer 192.0.2.1 4330 key 1 1 $FIXED_B $FIXED_A"
 eventually 5 fixed_ready a
 eventually 5 fixed_ready b
-bg b iperf3 iperf3 -s
-eventually 5 listens b tcp 5201
 
 # leaves_by TEXT PORT [ADDRESS]: what a sends leaves by this port and no other
 leaves_by() {
@@ -74,7 +72,9 @@ leaves_by() {
 	at_least "$1: the peer answers there" "$(packets by "dst host $from and dst port $2")" 1
 }
 tcp() {
+	iperf_server b
 	check "$1: TCP" on a iperf3 -c 10.9.0.2 -t 1 -i 0
+	iperf_server b
 	check "$1: TCP, the other way" on a iperf3 -c 10.9.0.2 -t 1 -i 0 -R
 }
 # aggregates TEXT PORT [ADDRESS]: as above; TCP in aggregates leaves by it, and comes there
@@ -200,6 +200,7 @@ check "deleted paths make room" on a ntm-cfg path set ntm0 8 create v4 10.9.1.1 
 on a ntm-cfg path del ntm0 8
 
 # Changed and removed under traffic
+iperf_server b
 on a iperf3 -c 10.9.0.2 -t 60 --bidir -i 0 >/dev/null 2>&1 &
 traffic=$!
 for i in {1..30}; do
@@ -262,9 +263,9 @@ check "packets leave by the path's socket, and are mapped" eventually 5 eval 're
 tell p "path set ntm0 7 peer 192.0.2.8 $(outer 5000)"
 check "once p knows the port, there is a way" eventually 5 on p ping -c 1 -W 1 10.9.0.3
 check "from s as well" on s ping -c 3 -i 0.2 -W 2 10.9.0.4
-bg p iperf3 iperf3 -s
-eventually 5 listens p tcp 5201
+iperf_server p
 check "TCP" on s iperf3 -c 10.9.0.4 -t 1 -i 0
+iperf_server p
 check "TCP, the other way" on s iperf3 -c 10.9.0.4 -t 1 -i 0 -R
 like "by that port" "$(of_path p peer)" "^192\.0\.2\.8:$(outer 5000)\$"
 isnt "which is another than that of the device's" "$(outer 5000)" "$(outer 4330)"

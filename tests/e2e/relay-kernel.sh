@@ -33,8 +33,6 @@ eventually 5 fixed_ready a
 eventually 5 fixed_ready b
 relay() { on r ntm-cfg relay "$@"; }
 eventually 5 relay get ntm0 7
-bg b iperf3 iperf3 -s
-eventually 5 listens b tcp 5201
 
 # drop CAUSE: of r's device; of COUNTER: of its entry 7
 drop() {
@@ -47,7 +45,9 @@ of() {
 through() {
 	check "$1: ping" on a ping -c 3 -i 0.2 -W 2 10.9.0.2
 	check "$1: a full-size packet" on a ping -c 1 -W 2 -s 1400 -M 'do' 10.9.0.2
+	iperf_server b
 	check "$1: TCP" on a iperf3 -c 10.9.0.2 -t 2 -i 0
+	iperf_server b
 	check "$1: TCP, the other way" on a iperf3 -c 10.9.0.2 -t 2 -i 0 -R
 }
 
@@ -86,10 +86,12 @@ is "each packet is counted" "$(($(of packets0) - packets))" 20
 is "each byte is counted" "$(($(of bytes0) - bytes))" $((20 * (1000 + 28 + 24)))
 is "and leaves once" "$(packets passed)" 20
 at_most "the last packet was just now" "$(of last_ms0)" 5000
+iperf_server b
 capture r east big 'udp src port 4330 and src host 198.51.100.9'
 on a iperf3 -c 10.9.0.2 -t 1 -i 0
 capture_stop big
 at_least "aggregates leave whole" "$(packets big 'greater 10000')" 10
+iperf_server b
 capture b east sums 'udp src port 4330'
 on a iperf3 -c 10.9.0.2 -n 200K -i 0
 capture_stop sums
@@ -137,6 +139,7 @@ on a ping -c 1 -W 1 -s 1420 -M 'do' 10.9.0.2 || true
 is "a packet that IPv6 makes too big is dropped and counted" "$(($(drop too_big) - before))" 1
 check_not "its sender hears of it" on a ping -c 1 -W 1 -s 1420 -M 'do' 10.9.0.2
 like "and learns what fits" "$(cat "$LAB_STATE/output")" 'mtu ?= ?1428'
+iperf_server b
 check "TCP finds its size" on a iperf3 -c 10.9.0.2 -t 1 -i 0
 
 # IPv6 on both sides
@@ -192,6 +195,7 @@ check "all is as it was" on a ping -c 1 -W 2 10.9.0.2
 # a second
 limited() {
 	local before rate
+	iperf_server b
 	before=$(drop relay_rate)
 	on a iperf3 -c 10.9.0.2 -u -b 20M -l 1200 -t 3 -i 0 >"$LAB_OUT/rate" 2>&1
 	rate=$(awk '$NF == "receiver" { print $7 }' "$LAB_OUT/rate")
