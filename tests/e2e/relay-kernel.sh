@@ -209,7 +209,7 @@ relay set ntm0 7 rate 0
 
 # Hostile packets, from the outside: none passes, none is answered
 on a ip route add 198.51.100.0/24 via 192.0.2.9
-capture r west answers 'src host 192.0.2.9'
+capture r west answers 'ip src host 192.0.2.9'
 packets=$(of packets0) source=$(drop relay_source) short=$(drop short) path=$(drop path) hops=$(drop relay_hops)
 forge() { on a ntm-evil lo forge "$@"; }
 is "from another port of an end" "$(forge 192.0.2.77 4331 192.0.2.9 7 100 10 64)" 10
