@@ -33,8 +33,11 @@ resolver c 2001:db8:2::1
 for h in a b c; do
 	node $h $h dc
 done
-like "a knows the prefix" "$(logs a ntmd)" 'NAT64, prefix 2001:db8:64::/96'
-like "c knows the prefix" "$(logs c ntmd)" 'NAT64, prefix 2001:db8:64:1::/64'
+knows() {
+	logs "$1" ntmd | grep -qF "NAT64, prefix $2"
+}
+check "a knows the prefix" eventually 10 knows a 2001:db8:64::/96
+check "c knows the prefix" eventually 10 knows c 2001:db8:64:1::/64
 
 check "a reaches the coordinator by IPv6" on a ping -c 1 -W 2 2001:db8::9
 # dc_by HOST: the address by which it has its session
@@ -44,7 +47,7 @@ dc_by() {
 dc_by_ipv4() {
 	[ "$(dc_by "$1")" = 192.0.2.9 ]
 }
-check "yet by IPv4 the coordinator learns what the NAT does" dc_by_ipv4 a
+check "yet by IPv4 the coordinator learns what the NAT does" eventually 5 dc_by_ipv4 a
 again a ntmd
 check "after a restart, when the prefix is not known at first, too" eventually 5 dc_by_ipv4 a
 check "IPv6-only to IPv4-only" on a ping -c 2 -W 2 b.example.net
