@@ -42,7 +42,7 @@ cat >"$(file_of a /etc/NetworkManager/system-connections/eth0.nmconnection)" <<-
 	method=manual
 	address1=192.0.2.10/24
 	dns=192.0.2.53;
-	dns-options=timeout:1;attempts:1;
+	dns-options=timeout:4;attempts:1;
 	[ipv6]
 	method=disabled
 EOF

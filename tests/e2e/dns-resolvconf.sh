@@ -13,7 +13,7 @@ on a mkdir -p /run/resolvconf/interface
 on a resolvconf --enable-updates
 on a rm /etc/resolv.conf
 on a ln -s /run/resolvconf/resolv.conf /etc/resolv.conf
-printf 'nameserver 192.0.2.53\nsearch example.org\noptions timeout:1 attempts:1\n' | on a resolvconf -a eth0.dhclient
+printf 'nameserver 192.0.2.53\nsearch example.org\noptions timeout:4 attempts:1\n' | on a resolvconf -a eth0.dhclient
 check "the host resolves names by itself" finds_others 192.0.2.80
 on a cp /run/resolvconf/resolv.conf /tmp/before
 
@@ -26,32 +26,34 @@ is "of the zone the name server hears nothing" "$(zone_asked ns)" 0
 check "the other server is known" upstream_is 192.0.2.53:53
 
 # The host moves
-printf 'nameserver 192.0.2.54\noptions timeout:1 attempts:1\n' | on a resolvconf -a eth0.dhclient
+printf 'nameserver 192.0.2.54\noptions timeout:4 attempts:1\n' | on a resolvconf -a eth0.dhclient
 check "the new server is known" eventually 5 upstream_is 192.0.2.54:53
 check "others are asked of it" eventually 5 finds_others 192.0.2.81
 check "and the zone of us" finds_zone
 unlike "nothing is complained of" "$(logs a ntm-dns)" rotate
 
 # What resolvconf puts beside us is not for us to take out
-printf 'nameserver 192.0.2.54\noptions timeout:1 attempts:1 rotate\n' | on a resolvconf -a eth0.dhclient
+printf 'nameserver 192.0.2.54\noptions timeout:4 attempts:1 rotate\n' | on a resolvconf -a eth0.dhclient
 check "servers that take turns are told of" eventually 5 eval 'logs a ntm-dns | grep -q "with .rotate. in"'
-printf 'nameserver 192.0.2.53\nsearch example.org\noptions timeout:1 attempts:1\n' | on a resolvconf -a eth0.dhclient
+printf 'nameserver 192.0.2.53\nsearch example.org\noptions timeout:4 attempts:1\n' | on a resolvconf -a eth0.dhclient
 
 stop a ntm-dns
+eventually 15 guard_gone # which ntmd waits for 2 s; the programs it runs may take longer
 check "the end leaves nothing" on a cmp /run/resolvconf/resolv.conf /tmp/before
 is "no record either" "$(on a resolvconf -i)" eth0.dhclient
 
 serve resolvconf
 check "told again" eventually 5 finds_zone
 kill9 a ntm-dns
-check "killed: nothing is left" eventually 5 on a cmp /run/resolvconf/resolv.conf /tmp/before
+check "killed: nothing is left" eventually 15 on a cmp /run/resolvconf/resolv.conf /tmp/before
 check "others are found" finds_others 192.0.2.80
-eventually 5 guard_gone
+eventually 15 guard_gone
 
 serve resolvconf
 kill9_both
 check "killed with its guard, the record stays" on a grep -q 100.64.0.1 /etc/resolv.conf
 on a ntm-dns undo
+eventually 15 guard_gone
 check "until it is undone" on a cmp /run/resolvconf/resolv.conf /tmp/before
 
 # Where a loopback server comes before all, we cannot
