@@ -47,7 +47,7 @@ is "its interface is the module's" "$(kind_of b)" "ntm "
 require "they reach each other" eventually 10 reach
 
 before=$(logs b ntmd | wc -l)
-rmmod ntmobile
+eventually 5 rmmod ntmobile # a dump under way holds it
 check "the module is removed: b notices" eventually 5 says b 'the data path is gone'
 check "and goes on with a TUN device" eventually 10 says b 'data path: user space, by a TUN device, since'
 check "they reach each other again" eventually 30 reach
@@ -61,7 +61,7 @@ check "they reach each other" eventually 30 reach
 
 # Not loaded, and can be: the kernel asks modprobe for it when the interface is made
 stop b ntmd
-rmmod ntmobile
+eventually 5 rmmod ntmobile
 extra=/lib/modules/$(uname -r)/extra
 mkdir "$extra"
 cp /mnt/lab/ntmobile.ko "$extra"

@@ -107,11 +107,11 @@ done
 # Packets that are with the driver when their device goes
 bg b sink ntm-stream receive tcp 9999
 eventually 5 listens b tcp 9999
-bg a source timeout 30 ntm-stream send tcp 10.9.0.2 9999 2000000000
+bg a source timeout 90 ntm-stream send tcp 10.9.0.2 9999 2000000000
 moving() {
 	[ "$(on b ntm-cfg path get ntm0 7 | grep -oE '\brx_bytes=[0-9]+' | cut -d= -f2)" -gt 20000000 ]
 }
-check "under full load" eventually 20 moving
+check "under full load" eventually 60 moving
 for host in b a; do
 	check "the interface goes while packets are with the driver" on $host ip link del ntm0
 done
