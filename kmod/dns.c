@@ -32,6 +32,7 @@
 #include <net/ip6_fib.h>
 #include <net/ip6_route.h>
 #include <net/ipv6.h>
+#include <net/l3mdev.h>
 #include <net/netfilter/nf_conntrack.h>
 #include <net/route.h>
 #include <net/sock.h>
@@ -347,11 +348,18 @@ static unsigned int ntm_dns_hook(const struct nf_hook_state *state, struct sk_bu
 	return ntm_dns_catch(state->net, skb, thoff) ? NF_STOLEN : NF_ACCEPT;
 }
 
+/*
+ * What leaves by a device of a VRF comes here as the VRF's, and was let pass when it
+ * comes again as the device's; but for what goes to the link itself (IPv6: link-local),
+ * which the VRF has no part in. It is the VRF that comes before the stack writes down
+ * the protocol.
+ */
 static unsigned int ntm_dns_hook4(void *priv, struct sk_buff *skb,
 				  const struct nf_hook_state *state)
 {
-	if (ip_hdr(skb)->protocol != IPPROTO_UDP)
+	if (ip_hdr(skb)->protocol != IPPROTO_UDP || netif_is_l3_slave(state->out))
 		return NF_ACCEPT;
+	skb->protocol = htons(ETH_P_IP);
 	return ntm_dns_hook(state, skb, ip_hdrlen(skb));
 }
 
@@ -360,6 +368,9 @@ static unsigned int ntm_dns_hook6(void *priv, struct sk_buff *skb,
 {
 	if (ipv6_hdr(skb)->nexthdr != IPPROTO_UDP)
 		return NF_ACCEPT;
+	if (netif_is_l3_slave(state->out) && !rt6_need_strict(&ipv6_hdr(skb)->daddr))
+		return NF_ACCEPT;
+	skb->protocol = htons(ETH_P_IPV6);
 	return ntm_dns_hook(state, skb, sizeof(struct ipv6hdr));
 }
 
@@ -398,6 +409,14 @@ static int ntm_dns_iif(const struct sk_buff *query)
 	return bound ?: skb_dst(query)->dev->ifindex;
 }
 
+/* The VRF that the asker is bound to, by itself or by one of its devices; 0 for none. */
+static int ntm_dns_vrf(struct net *net, const struct sk_buff *query)
+{
+	if (!query->sk)
+		return 0;
+	return l3mdev_master_ifindex_by_index(net, READ_ONCE(query->sk->sk_bound_dev_if));
+}
+
 /* A route to an address of this machine, whose input function delivers locally. */
 static struct dst_entry *ntm_dns_route4(struct net *net, const struct sk_buff *query)
 {
@@ -420,6 +439,7 @@ static struct dst_entry *ntm_dns_route6(struct net *net, const struct sk_buff *q
 {
 	struct flowi6 fl6 = {
 		.daddr = ipv6_hdr(query)->saddr,
+		.flowi6_oif = ntm_dns_vrf(net, query),
 		.flowi6_proto = IPPROTO_UDP,
 	};
 	struct dst_entry *dst;
@@ -522,6 +542,9 @@ static struct sk_buff *ntm_dns_answer(struct net *net, const struct sk_buff *que
 		ntm_dns_push_ip4(skb, ip_hdr(query), ntm_dns_iif(query));
 	else
 		ntm_dns_push_ip6(skb, ipv6_hdr(query), ntm_dns_iif(query));
+	/* IPv4 looks for a socket by the route, which is of one of the VRF's devices; now by @iif, too. */
+	if (v4 && ntm_dns_vrf(net, query))
+		IPCB(skb)->flags |= IPSKB_L3SLAVE;
 	skb->ip_summed = CHECKSUM_UNNECESSARY;
 	skb->dev = net->loopback_dev;
 	skb->skb_iif = skb->dev->ifindex;

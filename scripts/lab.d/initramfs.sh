@@ -11,7 +11,7 @@ PROGRAMS="bash ip tc bridge ss nft iperf3 ping wg insmod modprobe rmmod lsmod mo
 	tcpdump ethtool sqlite3 nsenter unshare dnsmasq conntrack strace timeout awk"
 OPTIONAL=" strace "
 MODULES="net crypto lib arch/x86/crypto drivers/net/veth.ko drivers/net/dummy.ko drivers/net/tun.ko drivers/net/ifb.ko
-	drivers/net/macvlan.ko drivers/net/wireguard drivers/virtio drivers/block/virtio_blk.ko drivers/crypto fs/overlayfs"
+	drivers/net/macvlan.ko drivers/net/vrf.ko drivers/net/wireguard drivers/virtio drivers/block/virtio_blk.ko drivers/crypto fs/overlayfs"
 
 find_program() {
 	PATH=$PATH:/usr/sbin:/sbin command -v "$1"

@@ -35,7 +35,7 @@
  *   dns reply IF TAG HEX
  *   listen SECONDS            print "listening", and events; -b goes on with it in the background
  *   serve SECONDS ADDR...     as listen, and answer caught A and AAAA queries with ADDRs
- *   ask SERVER NAME [marked]  a DNS query for A by a socket that is not connected
+ *   ask SERVER NAME [marked] [device IF]  a DNS query for A by a socket that is not connected
  *   raw CMD FLAGS [HEX]       a request with these attributes as they are
  *   alg add NAME [PRIORITY]   have the kernel make the AEAD of this name, "cryptd(...)" for example
  *   alg del NAME              and take it away, once nobody uses it
@@ -917,7 +917,7 @@ static int cmd_ask(void)
 	} to = { 0 }, from = { 0 };
 	socklen_t to_len = sizeof(to.v4), from_len = sizeof(from);
 	struct timeval patience = { .tv_sec = 3 };
-	const char *server = next_word();
+	const char *server = next_word(), *device;
 	unsigned int mark = NTM_DNS_MARK;
 	uint8_t msg[1500];
 	ssize_t n;
@@ -939,6 +939,11 @@ static int cmd_ask(void)
 		fail_errno("socket");
 	if (have_word("marked") && setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)))
 		fail_errno("SO_MARK");
+	if (have_word("device")) {
+		device = next_word();
+		if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, strlen(device)))
+			fail_errno("SO_BINDTODEVICE");
+	}
 	if (sendto(fd, msg, n, 0, &to.sa, to_len) != n)
 		fail_errno("sendto");
 	n = recvfrom(fd, msg, sizeof(msg), 0, &from.sa, &from_len);
