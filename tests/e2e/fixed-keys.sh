@@ -13,10 +13,11 @@ fixed_pair
 check "ping" on a ping -c 3 -i 0.2 -W 2 10.9.0.2
 check "ping, IPv6 inside" on a ping -c 3 -i 0.2 -W 2 fd09::2
 check "a full-size packet of 1428 bytes" on a ping -c 1 -W 2 -s 1400 -M do 10.9.0.2
-bg b iperf3 iperf3 -s
-eventually 5 listens b tcp 5201
+iperf_server b
 check "TCP" on a iperf3 -c 10.9.0.2 -t 2 -i 0
+iperf_server b
 check "TCP, the other way" on a iperf3 -c 10.9.0.2 -t 2 -i 0 -R
+iperf_server b
 check "UDP" on a iperf3 -c 10.9.0.2 -t 1 -i 0 -u -b 20M
 show on a ntm-cfg path get ntm0 7
 show on b ntm-cfg dev get ntm0

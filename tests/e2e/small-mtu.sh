@@ -40,12 +40,15 @@ through() {
 	check_not "$family: IPv6 of 1281 bytes does not pass" on "$a" ping -6 -c 2 -i 0.2 -W 1 -M 'do' -s 1233 fd09::2
 	like "$family: and is told no less than 1280" "$(cat "$LAB_STATE/output")" 'mtu ?= ?1280'
 
-	bg "$b" iperf3 iperf3 -s
-	eventually 5 listens "$b" tcp 5201
+	iperf_server "$b"
 	check "$family: TCP" on "$a" iperf3 -c 10.9.0.2 -t 1 -i 0
+	iperf_server "$b"
 	check "$family: TCP, the other way" on "$a" iperf3 -c 10.9.0.2 -t 1 -i 0 -R
+	iperf_server "$b"
 	check "$family: TCP, IPv6 inside" on "$a" iperf3 -c fd09::2 -t 1 -i 0
+	iperf_server "$b"
 	check "$family: TCP, IPv6 inside, the other way" on "$a" iperf3 -c fd09::2 -t 1 -i 0 -R
+	iperf_server "$b"
 	check "$family: UDP of 1232 bytes, IPv6 inside" on "$a" iperf3 -c fd09::2 -u -b 10M -l 1232 -t 1 -i 0
 	is "$family: nothing was spoilt" "$(drop "$a" auth) $(drop "$a" short) $(drop "$b" auth) $(drop "$b" short)" "0 0 0 0"
 }

@@ -43,8 +43,6 @@ link b internet 192.0.2.20/24
 dc dc
 node a alice dc
 node b bob dc
-bg b iperf3 iperf3 -s
-eventually 5 listens b tcp 5201
 require "packets pass" eventually 10 reach
 dev=$(if_of a internet)
 
@@ -73,6 +71,7 @@ done
 recovers "smaller link"
 
 # A link that takes next to nothing
+iperf_server b
 tc -n a qdisc add dev "$dev" root tbf rate 100kbit burst 2000 limit 4000
 on a iperf3 -c "$(virtual4 b)" -u -b 100M -t 2 || true
 rests "full link"
@@ -80,6 +79,7 @@ tc -n a qdisc del dev "$dev" root
 recovers "full link"
 
 # A link that holds a lot, slowly: the socket's buffer fills
+iperf_server b
 before=$(drops a no-memory)
 tc -n a qdisc add dev "$dev" root tbf rate 1mbit burst 2000 limit 100000000
 on a timeout 20 iperf3 -c "$(virtual4 b)" -u -b 400M -l 1000 -t 3 || true
