@@ -84,15 +84,15 @@ liar() {
 	sleep 1.2 # for 1 s the DC takes who asks for one that crossed what either may have asked for last
 }
 
-steadily 300 liar "loses all" "$DATA counter drop" "$RELAYED counter drop"
-steadily 300 liar "loses the data" "$DATA counter drop"
+steadily 150 liar "loses all" "$DATA counter drop" "$RELAYED counter drop"
+steadily 150 liar "loses the data" "$DATA counter drop"
 
 before=$(drops other path) got=$(received cn)
-steadily 300 liar "sends elsewhere" "$DATA ip daddr 192.0.2.20 ip daddr set 192.0.2.30 ether daddr set $(mac_of other) counter" "$DATA ip daddr 198.51.100.10 counter drop"
+steadily 150 liar "sends elsewhere" "$DATA ip daddr 192.0.2.20 ip daddr set 192.0.2.30 ether daddr set $(mac_of other) counter" "$DATA ip daddr 198.51.100.10 counter drop"
 at_least "there it is dropped, and counted" $(($(drops other path) - before)) 1
 
 before=$(drops cn auth key path)
-steadily 300 liar "spoils" "$DATA @th,160,32 set 0xdeadbeef counter"
+steadily 150 liar "spoils" "$DATA @th,160,32 set 0xdeadbeef counter"
 at_least "what is spoilt is dropped, and counted" $(($(drops cn auth key path) - before)) 1
 
 # Copies of what it forwards, sent again, and cut short: the tunnel stays where it is, and takes none of them

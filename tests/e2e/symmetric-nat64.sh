@@ -14,7 +14,10 @@ networks_place port-restricted b
 nat gw11 internet --kind symmetric # the one behind nat64-a's translator
 networks_end nat64-a port-restricted-b
 
-like "nat64-a has IPv4 by a symmetric NAT" "$(ctl nat64-a netcheck)" 'mapping +endpoint-dependent'
+symmetric() {
+	ctl nat64-a netcheck | grep 'mapping  *endpoint-dependent'
+}
+check "nat64-a has IPv4 by a symmetric NAT" eventually 10 symmetric
 check "they reach each other at once" on nat64-a ping -c 2 -i 0.2 -W 2 port-restricted-b.example.net
 is "by the relay" "$(networks_path nat64-a port-restricted-b)" relay
 bg nat64-a keep ping -q -i 0.2 port-restricted-b.example.net
