@@ -551,21 +551,19 @@ static void keepalive_tick(struct ntm_dc *dc, uint64_t now_ms)
 		ntm_requests_add(&dc->requests, &m, now_ms, KEEPALIVE_FOR_MS, keepalive_done, dc);
 	dc->probed_ms = now_ms;
 	if (!dc->keepalive)
-		dc->sent_ms = now_ms; /* no memory: once more a period later */
+		dc->sent_ms = now_ms; /* no memory: not at once again */
 }
 
 /* A DC that says nothing at all may have forgotten the session. One that takes its time for an answer has not: it answers Keep Alives */
 static uint64_t silent_at(const struct ntm_dc *dc)
 {
-	if (!dc->has_cur || dc->hs.active)
-		return UINT64_MAX;
 	return after(silent_since(dc), UNANSWERED_MS);
 }
 
 /* When the session is to be made anew */
 static uint64_t rehandshake_at(const struct ntm_dc *dc)
 {
-	if (!dc->has_cur || dc->hs.active)
+	if (!dc->has_cur || dc->hs.active || !dc->where.addr_count)
 		return UINT64_MAX;
 	return earlier(silent_at(dc), dc->session_ms + SESSION_MS);
 }

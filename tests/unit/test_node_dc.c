@@ -519,7 +519,6 @@ static void test_dc_restarts(void **state)
 	assert_int_equal(w.registrations, 2);
 }
 
-/* It says where the node was, and the DC takes what comes last for the newest */
 /* It asks another zone's for up to 1.8 s. Whoever took that for a restart would ask in vain: answers go to the session asked by */
 static void test_a_slow_answer_is_no_silence(void **state)
 {
@@ -581,6 +580,7 @@ static void test_a_late_answer_ends_the_handshake(void **state)
 	assert_true(w.dc.hs.active);
 }
 
+/* It says where the node was, and the DC takes what comes last for the newest */
 static void test_an_old_registration_is_not_sent_again(void **state)
 {
 	(void)state;
