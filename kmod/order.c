@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "order.h"
 
-/* As many as NAPI receives at one go, for the same reason: others want the processor, too. */
-#define NTM_ORDER_RUN	64
+/*
+ * Others want the processor, too. A job may be an aggregate of 64 packets, and what is
+ * received goes to a gro_cell, which nobody empties meanwhile and which holds
+ * netdev_max_backlog (1000).
+ */
+#define NTM_ORDER_RUN	8
 
 static bool ntm_order_ready(struct ntm_order *order)
 {
@@ -43,8 +47,9 @@ static void ntm_order_run(struct ntm_order *order)
 		spin_lock(&order->lock);
 	}
 	order->busy = false;
+	/* By this processor: the queues behind deliver() are each processor's own */
 	if (ntm_order_ready(order))
-		queue_work(system_unbound_wq, &order->work);
+		queue_work_on(smp_processor_id(), system_wq, &order->work);
 }
 
 static void ntm_order_work(struct work_struct *work)

@@ -61,8 +61,8 @@
 
 /*
  * struct ntm_rx - one outer packet being decrypted
- * @job:	its place among the others of the first segment's key
- * @order:	key that @job is ordered by, a reference; NULL while it has no place
+ * @job:	its place among the others of @order
+ * @order:	key of the first segment that was let in, a reference; NULL while there is none
  * @ndev:	device, a reference
  * @tracker:	of that reference
  * @skb:	outer packet, network header at skb->data
