@@ -60,6 +60,8 @@ static void take_networks(struct ntm_core *core, struct ntm_zone *zone, const st
 	settle(core);
 	if (!fresh && !memcmp(&before, &zone->networks, sizeof(before)))
 		return;
+	if (!ntm_log_allowed(&zone->log, core->now_ms))
+		return;
 	ntm_info("zone %s: %s", zone->name,
 		 zone->use4 && zone->use6 ? "virtual IPv4 and IPv6 addresses" :
 		 zone->use4		  ? "virtual IPv4 addresses alone" :

@@ -1056,6 +1056,7 @@ static void nobody_silences_the_log(void **state)
 	NTM_SET(&request, VIRTUAL4);
 	m = l.request;
 	strcpy(m.peer_name, "x.b.example");
+	memset(&zone_of(&w->dc[1])->log, 0, sizeof(zone_of(&w->dc[1])->log));
 	log_lines_begin(&lines);
 	for (int i = 0; i < 20; i++) {
 		request.request_id++;
@@ -1071,6 +1072,33 @@ static void nobody_silences_the_log(void **state)
 	assert_int_equal(log_lines_with(&lines, "zone x.example is refused"), 10);
 	assert_int_equal(log_lines_with(&lines, "its coordinator tells of"), 10);
 	assert_int_equal(log_lines_with(&lines, "has another key than the one known"), 1);
+}
+
+/* What is no complaint fills it as well: other networks with each request */
+static void nor_do_networks_that_change(void **state)
+{
+	struct ntm_msg m = { .type = NTM_MSG_ZONE_REQUEST, .request_id = 10, .prefix4 = 16 };
+	struct world *w = *state;
+	struct log_lines lines;
+	struct liar l;
+
+	start_world(w);
+	meet_liar(w, &l);
+	strcpy(m.zone, "a.example");
+	inet_pton(AF_INET, "100.64.0.0", &m.virtual4);
+	NTM_SET(&m, ZONE);
+	NTM_SET(&m, VIRTUAL4);
+	memset(&zone_of(&w->dc[1])->log, 0, sizeof(zone_of(&w->dc[1])->log));
+	log_lines_begin(&lines);
+	ntm_log_set_level(NTM_LOG_INFO);
+	for (int i = 0; i < 20; i++) {
+		m.prefix4 ^= 1; /* 17, 16, 17... */
+		m.request_id++;
+		node_say(&l.n, &m);
+		settle(w);
+	}
+	log_lines_end(&lines);
+	assert_int_equal(log_lines_with(&lines, "zone a.example: "), 10);
 }
 
 static void a_coordinator_that_asks_too_much_is_slowed_down(void **state)
@@ -1367,6 +1395,7 @@ int main(void)
 		RUNNING(packets_that_come_again_change_nothing),
 		ALONE(another_coordinator_speaks_for_its_own_zone_alone),
 		ALONE(nobody_silences_the_log),
+		ALONE(nor_do_networks_that_change),
 		ALONE(a_coordinator_that_asks_too_much_is_slowed_down),
 		RUNNING(what_it_refuses_does_not_make_our_nodes_doubt_themselves),
 		RUNNING(strangers_cause_no_more_than_a_look_up_in_five_seconds),
