@@ -15,7 +15,6 @@
 
 #include "carry.h"
 #include "common/log.h"
-#include "lease.h"
 #include "reach.h"
 #include "setup.h"
 
@@ -192,10 +191,9 @@ static void stop(struct ntm_node *node, struct ntm_slot *slot, bool found)
 static bool begin(struct ntm_node *node, struct ntm_slot *slot, enum ntm_search_side side)
 {
 	struct ntm_slot_ports *p = &slot->ports;
-	const bool foreign = ntm_lease_other(&node->lease, slot->peer->name) >= 0;
 	const uint64_t now = ntm_node_now_ms();
 
-	if (!ntm_gate_enter(&node->ports.gate, &p->named, foreign, now))
+	if (!ntm_gate_enter(&node->ports.gate, &p->named, slot->peer->zone, now))
 		return false;
 	ntm_search_start(&p->search, side, &p->named, randombytes_random(), now);
 	ntm_debug("%s: looking for a port, %s", slot->peer->name,

@@ -180,7 +180,7 @@ static bool forgotten(const struct ntm_search_gate *gate, unsigned int i, uint64
 {
 	if (!gate->place[i].wait_ms)
 		return true;
-	return !waits(gate, i, now_ms) &&
+	return !gate->place[i].running && !waits(gate, i, now_ms) &&
 	       (gate->place[i].found ||
 		now_ms >= gate->place[i].since_ms + gate->place[i].wait_ms + FORGET_MS);
 }
@@ -190,28 +190,40 @@ static bool forgotten(const struct ntm_search_gate *gate, unsigned int i, uint64
  * whoever names one address more than there are places would have each of them searched as if it never had been.
  */
 static unsigned int place_of(const struct ntm_search_gate *gate, const union ntm_addr *addr,
-			     bool foreign, uint64_t now_ms)
+			     int zone, uint64_t now_ms)
 {
-	unsigned int best = NTM_GATE_PLACES, foreigners = 0;
+	unsigned int best = NTM_GATE_PLACES, of_zone = 0;
 
 	for (unsigned int i = 0; i < NTM_GATE_PLACES; i++) {
 		if (is_of(gate, i, addr))
 			return i;
 		if (!forgotten(gate, i, now_ms))
-			foreigners += gate->place[i].foreign;
+			of_zone += gate->place[i].zone == zone;
 		else if (best == NTM_GATE_PLACES)
 			best = i;
 	}
-	return foreign && foreigners >= NTM_GATE_FOREIGN ? NTM_GATE_PLACES : best;
+	return zone >= 0 && of_zone >= NTM_GATE_OF_ZONE ? NTM_GATE_PLACES : best;
 }
 
-bool ntm_gate_enter(struct ntm_search_gate *gate, const union ntm_addr *addr, bool foreign,
+static bool may_run(const struct ntm_search_gate *gate, int zone)
+{
+	unsigned int of_zone = 0;
+
+	if (zone < 0 || gate->running >= NTM_GATE_RUNNING)
+		return gate->running < NTM_GATE_RUNNING;
+	for (unsigned int i = 0; i < NTM_GATE_PLACES; i++)
+		of_zone += gate->place[i].running && gate->place[i].zone == zone;
+	return of_zone < NTM_GATE_RUNNING_OF_ZONE;
+}
+
+bool ntm_gate_enter(struct ntm_search_gate *gate, const union ntm_addr *addr, int zone,
 		    uint64_t now_ms)
 {
-	const unsigned int i = place_of(gate, addr, foreign, now_ms);
+	const unsigned int i = place_of(gate, addr, zone, now_ms);
 	uint32_t wait = WAIT_MS;
 
-	if (i == NTM_GATE_PLACES || gate->running >= NTM_GATE_RUNNING || waits(gate, i, now_ms))
+	if (i == NTM_GATE_PLACES || gate->place[i].running || waits(gate, i, now_ms) ||
+	    !may_run(gate, zone))
 		return false;
 	if (!forgotten(gate, i, now_ms))
 		wait = gate->place[i].wait_ms * 2;
@@ -220,17 +232,22 @@ bool ntm_gate_enter(struct ntm_search_gate *gate, const union ntm_addr *addr, bo
 	gate->place[i].since_ms = now_ms;
 	gate->place[i].wait_ms = wait < WAIT_MAX_MS ? wait : WAIT_MAX_MS;
 	gate->place[i].found = false;
-	gate->place[i].foreign = foreign;
+	gate->place[i].running = true;
+	gate->place[i].zone = (int8_t)zone;
 	return true;
 }
 
 void ntm_gate_leave(struct ntm_search_gate *gate, const union ntm_addr *addr, bool found)
 {
 	gate->running--;
-	for (unsigned int i = 0; found && i < NTM_GATE_PLACES; i++) {
+	for (unsigned int i = 0; i < NTM_GATE_PLACES; i++) {
 		if (!is_of(gate, i, addr))
 			continue;
+		gate->place[i].running = false;
+		if (!found)
+			return;
 		gate->place[i].wait_ms = WAIT_MS;
 		gate->place[i].found = true;
+		return;
 	}
 }

@@ -18,8 +18,9 @@
 #define NTM_SEARCH_PORTS 2048u
 #define NTM_SEARCH_ACTS 17
 #define NTM_GATE_RUNNING 4u
-#define NTM_GATE_PLACES 1024u
-#define NTM_GATE_FOREIGN (NTM_GATE_PLACES / 2)
+#define NTM_GATE_RUNNING_OF_ZONE 2u /* for peers of another one than ours */
+#define NTM_GATE_OF_ZONE 128u
+#define NTM_GATE_PLACES (512u + NTM_PEER_ZONES_MAX * NTM_GATE_OF_ZONE)
 
 /**
  * struct ntm_search_facts - what is known of both ends, of IPv4
@@ -93,7 +94,9 @@ uint64_t ntm_search_deadline(const struct ntm_search *s); /* monotonic ms; UINT6
  * @addr:	of a network that was searched; the port is nothing
  * @since_ms:	when the last search began, and for how long there is no other; @wait_ms 0: the place is free
  * @found:	by that search: there is nothing to remember beyond its time
- * @foreign:	it was for a peer of another zone; those have no more than NTM_GATE_FOREIGN places, whoever runs their zones
+ * @running:	that search has not ended
+ * @zone:	of the peer that it was for, as the lease had it then; -1: our own. Each other zone has no more than NTM_GATE_OF_ZONE
+ *		places, and our own at least what is left, whoever runs those zones
  */
 struct ntm_search_gate {
 	unsigned int running;
@@ -101,12 +104,13 @@ struct ntm_search_gate {
 		struct in_addr addr;
 		uint32_t wait_ms;
 		uint64_t since_ms;
-		bool found, foreign;
+		bool found, running;
+		int8_t zone;
 	} place[NTM_GATE_PLACES];
 };
 
-/** ntm_gate_enter() - may a search of an IPv4 address begin now? Then it has; @foreign: for a peer of another zone */
-bool ntm_gate_enter(struct ntm_search_gate *gate, const union ntm_addr *addr, bool foreign,
+/** ntm_gate_enter() - may a search of an IPv4 address begin now? Then it has; @zone: the other one that the peer is of; -1: it is ours */
+bool ntm_gate_enter(struct ntm_search_gate *gate, const union ntm_addr *addr, int zone,
 		    uint64_t now_ms);
 /** ntm_gate_leave() - it has ended; @found: such a network is worth the next one */
 void ntm_gate_leave(struct ntm_search_gate *gate, const union ntm_addr *addr, bool found);

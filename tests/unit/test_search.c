@@ -309,14 +309,14 @@ static void test_gate_backs_off(void **state)
 
 	(void)state;
 	for (uint64_t now = 1000; now < 1000 + HOUR; now += 1000) {
-		if (!ntm_gate_enter(&gate, now % 2000 ? &to : &other_port, false, now))
+		if (!ntm_gate_enter(&gate, now % 2000 ? &to : &other_port, -1, now))
 			continue;
 		searches++;
 		ntm_gate_leave(&gate, &to, false);
 	}
 	assert_int_equal(searches, 7); /* after 0, 30, 90, 210, 450, 930, 1890 s */
 	for (uint64_t now = 1000 + HOUR; now < 1000 + 20 * (uint64_t)HOUR; now += 1000) {
-		if (!ntm_gate_enter(&gate, &to, false, now))
+		if (!ntm_gate_enter(&gate, &to, -1, now))
 			continue;
 		ntm_gate_leave(&gate, &to, false);
 		gap = last ? now - last : HOUR;
@@ -331,12 +331,12 @@ static void test_gate_found(void **state)
 	struct ntm_search_gate gate = { 0 };
 
 	(void)state;
-	assert_true(ntm_gate_enter(&gate, &to, false, 1000));
+	assert_true(ntm_gate_enter(&gate, &to, -1, 1000));
 	ntm_gate_leave(&gate, &to, false);
-	assert_true(ntm_gate_enter(&gate, &to, false, 31000));
+	assert_true(ntm_gate_enter(&gate, &to, -1, 31000));
 	ntm_gate_leave(&gate, &to, true);
-	assert_false(ntm_gate_enter(&gate, &to, false, 60999));
-	assert_true(ntm_gate_enter(&gate, &to, false, 61000));
+	assert_false(ntm_gate_enter(&gate, &to, -1, 60999));
+	assert_true(ntm_gate_enter(&gate, &to, -1, 61000));
 	ntm_gate_leave(&gate, &to, false);
 }
 
@@ -347,11 +347,11 @@ static void test_gate_forgets(void **state)
 	struct ntm_search_gate gate = { 0 };
 
 	(void)state;
-	assert_true(ntm_gate_enter(&gate, &to, false, 1000));
+	assert_true(ntm_gate_enter(&gate, &to, -1, 1000));
 	ntm_gate_leave(&gate, &to, false);
-	assert_true(ntm_gate_enter(&gate, &to, false, 1000 + 2 * (uint64_t)HOUR));
+	assert_true(ntm_gate_enter(&gate, &to, -1, 1000 + 2 * (uint64_t)HOUR));
 	ntm_gate_leave(&gate, &to, false);
-	assert_true(ntm_gate_enter(&gate, &to, false, 1000 + 2 * (uint64_t)HOUR + 30000));
+	assert_true(ntm_gate_enter(&gate, &to, -1, 1000 + 2 * (uint64_t)HOUR + 30000));
 	ntm_gate_leave(&gate, &to, false);
 }
 
@@ -363,12 +363,12 @@ static union ntm_addr network(unsigned int n)
 	return to;
 }
 
-static bool search(struct ntm_search_gate *gate, unsigned int n, bool foreign, bool found,
+static bool search(struct ntm_search_gate *gate, unsigned int n, int zone, bool found,
 		   uint64_t now_ms)
 {
 	const union ntm_addr to = network(n);
 
-	if (!ntm_gate_enter(gate, &to, foreign, now_ms))
+	if (!ntm_gate_enter(gate, &to, zone, now_ms))
 		return false;
 	ntm_gate_leave(gate, &to, found);
 	return true;
@@ -382,12 +382,12 @@ static void test_gate_at_once(void **state)
 	(void)state;
 	for (unsigned int n = 0; n < 10; n++) {
 		to = network(n);
-		assert_int_equal(ntm_gate_enter(&gate, &to, false, 1000), n < NTM_GATE_RUNNING);
+		assert_int_equal(ntm_gate_enter(&gate, &to, -1, 1000), n < NTM_GATE_RUNNING);
 	}
 	to = network(0);
 	ntm_gate_leave(&gate, &to, false);
 	to = network(10);
-	assert_true(ntm_gate_enter(&gate, &to, false, 1000));
+	assert_true(ntm_gate_enter(&gate, &to, -1, 1000));
 }
 
 /* As many networks as it can remember, within the time for which it has to */
@@ -398,12 +398,12 @@ static void test_gate_is_full(void **state)
 
 	(void)state;
 	for (unsigned int n = 0; n < 2 * NTM_GATE_PLACES; n++)
-		assert_int_equal(search(&gate, n, false, false, 1000 + n / NTM_GATE_PLACES),
+		assert_int_equal(search(&gate, n, -1, false, 1000 + n / NTM_GATE_PLACES),
 				 n < NTM_GATE_PLACES);
-	assert_false(search(&gate, NTM_GATE_PLACES, false, false, over - 1));
-	assert_true(search(&gate, 1, false, false, over - 1));
+	assert_false(search(&gate, NTM_GATE_PLACES, -1, false, over - 1));
+	assert_true(search(&gate, 1, -1, false, over - 1));
 	for (unsigned int n = 1; n < 2 * NTM_GATE_PLACES; n++)
-		assert_int_equal(search(&gate, NTM_GATE_PLACES + n, false, false, over),
+		assert_int_equal(search(&gate, NTM_GATE_PLACES + n, -1, false, over),
 				 n < NTM_GATE_PLACES);
 }
 
@@ -414,11 +414,11 @@ static void test_gate_found_makes_room(void **state)
 
 	(void)state;
 	for (unsigned int n = 0; n < NTM_GATE_PLACES; n++)
-		assert_true(search(&gate, n, false, n == 7, 1000));
-	assert_false(search(&gate, NTM_GATE_PLACES, false, false, 30999));
-	assert_true(search(&gate, NTM_GATE_PLACES, false, false, 31000));
-	assert_false(search(&gate, NTM_GATE_PLACES + 1, false, false, 31000));
-	assert_false(search(&gate, 7, false, false, 31000));
+		assert_true(search(&gate, n, -1, n == 7, 1000));
+	assert_false(search(&gate, NTM_GATE_PLACES, -1, false, 30999));
+	assert_true(search(&gate, NTM_GATE_PLACES, -1, false, 31000));
+	assert_false(search(&gate, NTM_GATE_PLACES + 1, -1, false, 31000));
+	assert_false(search(&gate, 7, -1, false, 31000));
 }
 
 /* One who names more networks than can be remembered gets none of them searched more often */
@@ -433,38 +433,93 @@ static void test_gate_rotation(void **state)
 	(void)state;
 	memset(count, 0, sizeof(count));
 	for (now = 1000; now < 1000 + HOUR; now += step) {
-		count[n] += search(&gate, n, false, false, now);
+		count[n] += search(&gate, n, -1, false, now);
 		assert_in_range(count[n], 0, 7);
 		n = (n + 1) % (NTM_GATE_PLACES + 1);
 	}
 }
 
-/* Another zone names as many as it likes: there is room for our own */
+/* Another zone names as many as it likes: there is room for each other one, and for our own */
 static void test_gate_of_other_zones(void **state)
 {
+	const unsigned int many = 2 * NTM_GATE_OF_ZONE;
+	struct ntm_search_gate gate = { 0 };
+	unsigned int ours;
+
+	(void)state;
+	for (int zone = 0; zone < NTM_PEER_ZONES_MAX; zone++)
+		for (unsigned int n = 0; n < many; n++)
+			assert_int_equal(search(&gate, zone * many + n, zone, false, 1000),
+					 n < NTM_GATE_OF_ZONE);
+	for (ours = 0; search(&gate, 100000 + ours, -1, false, 1000); ours++)
+		;
+	assert_int_equal(ours, NTM_GATE_PLACES - NTM_PEER_ZONES_MAX * NTM_GATE_OF_ZONE);
+	assert_in_range(ours, 512, NTM_GATE_PLACES);
+	assert_true(search(&gate, 0, 0, false, 31000));
+}
+
+static bool enter(struct ntm_search_gate *gate, unsigned int n, int zone)
+{
+	const union ntm_addr to = network(n);
+
+	return ntm_gate_enter(gate, &to, zone, 1000);
+}
+
+/* Nor does it take all that may run at once */
+static void test_gate_at_once_of_a_zone(void **state)
+{
+	const union ntm_addr first = network(0);
 	struct ntm_search_gate gate = { 0 };
 
 	(void)state;
-	for (unsigned int n = 0; n < NTM_GATE_PLACES; n++)
-		assert_int_equal(search(&gate, n, true, false, 1000), n < NTM_GATE_FOREIGN);
-	for (unsigned int n = NTM_GATE_FOREIGN; n < NTM_GATE_PLACES; n++)
-		assert_true(search(&gate, n, false, false, 1000));
-	assert_true(search(&gate, 0, true, false, 31000));
+	for (unsigned int n = 0; n < 10; n++)
+		assert_int_equal(enter(&gate, n, 0), n < NTM_GATE_RUNNING_OF_ZONE);
+	assert_true(enter(&gate, 10, 1));
+	assert_true(enter(&gate, 11, -1));
+	assert_false(enter(&gate, 12, -1));
+	ntm_gate_leave(&gate, &first, false);
+	assert_true(enter(&gate, 13, 0));
+	assert_false(enter(&gate, 14, -1));
+}
+
+/* One that takes longer than it should is one */
+static void test_gate_one_at_a_time(void **state)
+{
+	const union ntm_addr to = network(0);
+	struct ntm_search_gate gate = { 0 };
+
+	(void)state;
+	assert_true(ntm_gate_enter(&gate, &to, -1, 1000));
+	assert_false(ntm_gate_enter(&gate, &to, -1, 1000 + 3 * (uint64_t)HOUR));
+	ntm_gate_leave(&gate, &to, false);
+	assert_true(ntm_gate_enter(&gate, &to, -1, 1000 + 3 * (uint64_t)HOUR));
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_opens),	       cmocka_unit_test(test_opens_unknown),
-		cmocka_unit_test(test_answers),	       cmocka_unit_test(test_no_place),
-		cmocka_unit_test(test_many_sockets),   cmocka_unit_test(test_call_after_sockets),
-		cmocka_unit_test(test_few_sockets),    cmocka_unit_test(test_no_socket),
-		cmocka_unit_test(test_many_ports),     cmocka_unit_test(test_neighbours),
-		cmocka_unit_test(test_late),	       cmocka_unit_test(test_stop),
-		cmocka_unit_test(test_gate_backs_off), cmocka_unit_test(test_gate_found),
-		cmocka_unit_test(test_gate_forgets),   cmocka_unit_test(test_gate_at_once),
-		cmocka_unit_test(test_gate_is_full),   cmocka_unit_test(test_gate_found_makes_room),
-		cmocka_unit_test(test_gate_rotation),  cmocka_unit_test(test_gate_of_other_zones),
+		cmocka_unit_test(test_opens),
+		cmocka_unit_test(test_opens_unknown),
+		cmocka_unit_test(test_answers),
+		cmocka_unit_test(test_no_place),
+		cmocka_unit_test(test_many_sockets),
+		cmocka_unit_test(test_call_after_sockets),
+		cmocka_unit_test(test_few_sockets),
+		cmocka_unit_test(test_no_socket),
+		cmocka_unit_test(test_many_ports),
+		cmocka_unit_test(test_neighbours),
+		cmocka_unit_test(test_late),
+		cmocka_unit_test(test_stop),
+		cmocka_unit_test(test_gate_backs_off),
+		cmocka_unit_test(test_gate_found),
+		cmocka_unit_test(test_gate_forgets),
+		cmocka_unit_test(test_gate_at_once),
+		cmocka_unit_test(test_gate_is_full),
+		cmocka_unit_test(test_gate_found_makes_room),
+		cmocka_unit_test(test_gate_rotation),
+		cmocka_unit_test(test_gate_of_other_zones),
+		cmocka_unit_test(test_gate_at_once_of_a_zone),
+		cmocka_unit_test(test_gate_one_at_a_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
