@@ -123,7 +123,8 @@ static void do_move(struct ntm_node *node, struct ntm_slot *slot, const struct n
 	struct ntm_tunnel_acts acts = { 0 };
 	char text[NTM_CARRY_TEXT];
 
-	ntm_info("%s: now %s", slot->peer->name, ntm_carry_text(&slot->ways, text));
+	if (ntm_node_tunnel_log(node, slot->peer))
+		ntm_info("%s: now %s", slot->peer->name, ntm_carry_text(&slot->ways, text));
 	/* First the addresses that do not move the path: else a packet under way might take it back at once */
 	ntm_carry_still(node, slot);
 	if (node->dp && slot->in_datapath)
@@ -160,7 +161,8 @@ static void run_act(struct ntm_node *node, struct ntm_slot *slot, const struct n
 		do_move(node, slot, act);
 		break;
 	case NTM_WAYS_LOST:
-		ntm_info("%s: no way is left, asking the DC", slot->peer->name);
+		if (ntm_node_tunnel_log(node, slot->peer))
+			ntm_info("%s: no way is left, asking the DC", slot->peer->name);
 		ntm_setup_again(node, slot->peer);
 		break;
 	}

@@ -108,6 +108,11 @@ bool ntm_node_zone_log(struct ntm_node *node, const char *name)
 			       ntm_node_now_ms());
 }
 
+bool ntm_node_tunnel_log(struct ntm_node *node, const struct ntm_peer *peer)
+{
+	return peer->zone < 0 || ntm_log_allowed(&node->tunnel_log[peer->zone], ntm_node_now_ms());
+}
+
 int ntm_node_send_by(struct ntm_node *node, struct ntm_udp *by, const union ntm_addr *to,
 		     const uint8_t *packet, size_t len)
 {

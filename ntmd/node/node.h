@@ -118,6 +118,7 @@ struct ntm_node {
 	struct ntm_log_limit own_log, forged_log;
 	struct ntm_log_limit
 		zone_log[NTM_PEER_ZONES_MAX + 1]; /* as in the lease; the last is our own */
+	struct ntm_log_limit tunnel_log[NTM_PEER_ZONES_MAX]; /* of those others alone */
 	unsigned int goodbyes;
 	bool leaving;
 	int exit_code;
@@ -134,6 +135,8 @@ void ntm_node_drop(struct ntm_node *node, enum ntm_node_drop why);
 void ntm_node_drop_errno(struct ntm_node *node, int err);
 /** ntm_node_zone_log() - may another line be logged of what the DC of this name's zone can cause? Each zone's has its own */
 bool ntm_node_zone_log(struct ntm_node *node, const char *name);
+/** ntm_node_tunnel_log() - may another line be logged of how a tunnel with this peer fares? Of our own zone's all are */
+bool ntm_node_tunnel_log(struct ntm_node *node, const struct ntm_peer *peer);
 int ntm_node_send(struct ntm_node *node, const union ntm_addr *to, const uint8_t *packet,
 		  size_t len);
 /** ntm_node_send_by() - the same by another socket; NULL: by the node's own */

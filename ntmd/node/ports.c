@@ -398,14 +398,16 @@ static void take_own(struct ntm_node *node, struct ntm_slot *slot, int fd)
 					 &(struct ntm_dp_path){ .path_id = slot->tunnel.path_id,
 								.socket = p->own });
 	if (err) {
-		ntm_warn("%s: the data path takes no socket for it: %s", slot->peer->name,
-			 strerror(-err));
+		if (ntm_node_tunnel_log(node, slot->peer))
+			ntm_warn("%s: the data path takes no socket for it: %s", slot->peer->name,
+				 strerror(-err));
 		ntm_udp_close(p->own);
 		p->own = NULL;
 		return;
 	}
 	node->ports.own++;
-	ntm_info("%s: the peer has found a port", slot->peer->name);
+	if (ntm_node_tunnel_log(node, slot->peer))
+		ntm_info("%s: the peer has found a port", slot->peer->name);
 	ntm_ways_found(&slot->ways, ntm_node_now_us(), &p->own_to, &acts);
 	ntm_carry_run(node, slot, &acts);
 }

@@ -158,7 +158,8 @@ static void do_stands(struct ntm_node *node, struct ntm_slot *slot)
 		peer->cur = slot;
 		peer->next = NULL;
 	}
-	ntm_info("%s: tunnel stands, %s", peer->name, ntm_carry_text(&slot->ways, text));
+	if (ntm_node_tunnel_log(node, peer))
+		ntm_info("%s: tunnel stands, %s", peer->name, ntm_carry_text(&slot->ways, text));
 	ntm_ways_stands(&slot->ways, ntm_node_now_us(), &acts);
 	ntm_carry_run(node, slot, &acts);
 	keep_key(node, slot);
@@ -206,7 +207,8 @@ static void do_over(struct ntm_node *node, struct ntm_slot *slot, const char *wh
 {
 	struct ntm_peer *peer = slot->peer;
 
-	ntm_info("%s: tunnel over: %s", peer->name, why);
+	if (ntm_node_tunnel_log(node, peer))
+		ntm_info("%s: tunnel over: %s", peer->name, why);
 	slot_free(node, slot);
 	if (!peer->cur && !peer->next && !peer->request)
 		ntm_lookup_finish(node, peer, NTM_OUTCOME_FAILED);
@@ -226,7 +228,8 @@ static bool run_act(struct ntm_node *node, struct ntm_slot *slot, const struct n
 		err = do_keys(node, slot, act);
 		if (!err)
 			return true;
-		ntm_err("%s: data path: %s", slot->peer->name, strerror(-err));
+		if (ntm_node_tunnel_log(node, slot->peer))
+			ntm_err("%s: data path: %s", slot->peer->name, strerror(-err));
 		do_over(node, slot, "the data path does not take its keys");
 		return false;
 	case NTM_TUNNEL_HEARD:
@@ -245,7 +248,8 @@ static bool run_act(struct ntm_node *node, struct ntm_slot *slot, const struct n
 		do_rtt(node, slot->peer);
 		return true;
 	case NTM_TUNNEL_REDIRECT:
-		ntm_info("%s: nothing comes back, asking the DC", slot->peer->name);
+		if (ntm_node_tunnel_log(node, slot->peer))
+			ntm_info("%s: nothing comes back, asking the DC", slot->peer->name);
 		ntm_setup_again(node, slot->peer);
 		return true;
 	case NTM_TUNNEL_OVER:
@@ -353,7 +357,8 @@ static void direction_answered(void *ctx, uint32_t id, const struct ntm_msg *res
 		if (ntm_setup_direction(node, response))
 			return;
 	} else if (response && response->type == NTM_MSG_REFUSAL) {
-		ntm_info("%s: %s", peer->name, ntm_status_name(response->status));
+		if (ntm_node_tunnel_log(node, peer))
+			ntm_info("%s: %s", peer->name, ntm_status_name(response->status));
 		if (response->status == NTM_ST_UNKNOWN_NAME)
 			outcome = NTM_OUTCOME_UNKNOWN;
 	}

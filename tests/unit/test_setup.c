@@ -762,6 +762,47 @@ static void test_nobody_silences_the_log(void **state)
 	assert_int_equal(log_lines_with(&lines, "the DC refuses this node"), 1);
 }
 
+static void stand_and_end(const char *name, uint32_t virtual4)
+{
+	struct ntm_msg m = test_direction(name, 1, NTM_ROLE_INITIATOR);
+	uint8_t packet[NTM_TUNNEL_PACKET];
+	size_t len;
+
+	m.virtual4.s_addr = htonl(virtual4);
+	sent_count = 0;
+	assert_true(ntm_setup_direction(&node, &m));
+	(void)bob_answers_at(&from, packet, &len);
+	give(packet, len);
+	assert_int_equal(ntm_peers_by_path(&node.peers, 1)->tunnel.state, NTM_TUNNEL_STANDING);
+	ntm_setup_close_peer(&node, ntm_peers_by_name(&node.peers, name), "test");
+}
+
+/* Nor does a zone do it with tunnels that come and go, which takes no room from what is wrong with it, or from our own peers' */
+static void test_tunnels_of_a_zone_in_the_log(void **state)
+{
+	struct log_lines lines;
+
+	(void)state;
+	add_zone("b.example", 0x64410000);
+	add_zone("c.example", 0x64420000);
+	ntm_peers_zones(&node.peers);
+	memset(node.zone_log, 0, sizeof(node.zone_log));
+	memset(node.tunnel_log, 0, sizeof(node.tunnel_log));
+	log_lines_begin(&lines);
+	ntm_log_set_level(NTM_LOG_INFO);
+	for (unsigned int i = 0; i < 12; i++) {
+		stand_and_end("x.b.example", 0x64410002);
+		stand_and_end("bob.example.net", 0x64400002);
+	}
+	stand_and_end("x.c.example", 0x64420002);
+	direct_to_nowhere("x.b.example");
+	log_lines_end(&lines);
+	assert_int_equal(log_lines_with(&lines, "x.b.example: tunnel"), 10);
+	assert_int_equal(log_lines_with(&lines, "x.b.example: the DC names"), 1);
+	assert_int_equal(log_lines_with(&lines, "x.c.example: tunnel"), 2);
+	assert_int_equal(log_lines_with(&lines, "bob.example.net: tunnel"), 24);
+}
+
 /* Keys of many peers, all at once, are one file a second, and not one for each */
 static void test_keys_are_written_together(void **state)
 {
@@ -946,6 +987,7 @@ int main(void)
 						end),
 		cmocka_unit_test_setup_teardown(test_a_zone_of_too_many, begin, end),
 		cmocka_unit_test_setup_teardown(test_nobody_silences_the_log, begin, end),
+		cmocka_unit_test_setup_teardown(test_tunnels_of_a_zone_in_the_log, begin, end),
 		cmocka_unit_test_setup_teardown(test_keys_are_written_together, begin, end),
 	};
 
