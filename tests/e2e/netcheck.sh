@@ -54,7 +54,10 @@ on b ip link set "$(if_of b internet)" mtu 1500
 ctl b netcheck >/tmp/text
 like "for people" "$(cat /tmp/text)" 'relay-two\.example\.net +[0-9.]+ ms over IPv4 +[0-9.]+ ms over IPv6'
 rtt() { of b relays | grep -oE "\"$1\.example\.net\",\"rtt4_us\":[0-9]+" | grep -oE '[0-9]+$'; }
-farther() { netcheck b && [ "$(($(rtt relay-two) - $(rtt relay-one)))" -ge 15000 ]; }
+farther() {
+	local one two
+	netcheck b && one=$(rtt relay-one) && two=$(rtt relay-two) && [ $((two - one)) -ge 15000 ]
+}
 check "the farther relay is farther" eventually 15 farther
 
 # Behind each kind of NAT

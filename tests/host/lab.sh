@@ -27,8 +27,18 @@ says_not() {
 	fi
 }
 
+# says_times TEXT N REGEX: so many lines do
+says_times() {
+	n=$((n + 1))
+	if [ "$(grep -cE "$3" "$out")" = "$2" ]; then
+		echo "ok $n - lab: $1"
+	else
+		echo "not ok $n - lab: $1"
+	fi
+}
+
 fails=tests/lab/fail
-scripts/lab run "$fails"/{nothing,mistake,assigned,unset,syntax,reads,slow,splat,checks,steady,dies,stale,after}.sh >"$out" 2>&1
+scripts/lab run "$fails"/{nothing,mistake,assigned,unset,syntax,reads,slow,splat,checks,midst,sums,steady,dies,stale,after}.sh >"$out" 2>&1
 status=$?
 echo "exit status $status" >>"$out"
 
@@ -53,6 +63,11 @@ says "and what the programs of the hosts said" '^# +last words, without an end$'
 says "a function that fails is a failure" '^not ok [0-9]+ - checks: a failure within a function'
 says "the scenario goes on after a check" '^ok [0-9]+ - checks: the scenario goes on'
 says "and ends after a requirement" '^not ok [0-9]+ - checks: enough'
+says "a check in whose midst bash gives up fails" '^not ok [0-9]+ - midst: a check comes to its end'
+says_times "the last one, too" 2 '^not ok [0-9]+ - midst: a check comes to its end'
+says "and the scenario goes on" '^ok [0-9]+ - midst: the next one has its own'
+says "so does one that does not begin for it" '^not ok [0-9]+ - sums: bash can do its arithmetic'
+says "with its line" '#.*sums\.sh: line 5: .*syntax error'
 says "an experiment that fails is a failure" '^not ok [0-9]+ - steady: run 1 is right'
 says "and not done again without a reason" '^ok [0-9]+ - steady: a failure on a machine that runs is one'
 says "nor more than twice for one" '^ok [0-9]+ - steady: three runs are enough'
@@ -64,12 +79,7 @@ says "and fails with its line" '^not ok [0-9]+ - steady: line [0-9]+:'
 says "a guest that dies fails" '^not ok [0-9]+ - the guest ended in the middle of .*dies'
 says "with its last words" 'sysrq triggered crash|sysrq: Trigger a crash'
 says "one that stumbles over QEMU is given another guest" '^# the guest stumbled over QEMU in .*stale'
-n=$((n + 1))
-if [ "$(grep -c 'ok [0-9]* - stale: it begins' "$out")" = 2 ]; then
-	echo "ok $n - lab: once"
-else
-	echo "not ok $n - lab: once"
-fi
+says_times "once" 2 'ok [0-9]+ - stale: it begins'
 says "and fails if it does again" '^not ok [0-9]+ - the guest ended in the middle of .*stale'
 says "the next scenarios run in another guest" '^ok [0-9]+ - after: life goes on'
 if [ -n "${TEST_LONG:-}" ]; then

@@ -31,11 +31,27 @@ exits() {
 	lab_verdict "$((LAB_TRIED != want))" "$text" "$* (exit status $LAB_TRIED, wanted $want)"
 }
 
-# Run a command with its output kept; its exit status is LAB_TRIED afterwards
+LAB_TRIED=0
+
+# Run a command with its output kept; its exit status is LAB_TRIED afterwards, and '?' before. So commands given to it have no checks in them.
 lab_try() {
-	LAB_TRIED=0
+	lab_tried
+	LAB_TRIED='?' LAB_TRYING=$*
 	# In a condition set -e and the ERR trap are off, as they must be here
-	if "$@" >"$LAB_STATE/output" 2>&1; then :; else LAB_TRIED=$?; fi
+	if "$@" >"$LAB_STATE/output" 2>&1; then LAB_TRIED=0; else LAB_TRIED=$?; fi
+}
+
+# What was tried last came to its end. With arithmetic that it cannot do bash leaves all functions, and goes on behind the command of the
+# scenario that called them: with the next check, perhaps, and without any trap.
+lab_tried() {
+	[ "$LAB_TRIED" = '?' ] || return 0
+	LAB_TRIED=0
+	tap_point "not ok" "$LAB_NAME: a check comes to its end"
+	cat "$LAB_STATE/output"
+	{
+		echo "$LAB_TRYING"
+		cat "$LAB_STATE/output"
+	} | tap_diag
 }
 
 # lab_verdict STATUS TEXT COMMAND

@@ -66,4 +66,5 @@ if [ $# -gt 0 ]; then
 	cd /tmp
 	# shellcheck disable=SC1090
 	. "$LAB_SCENARIO"
+	lab_tried
 fi
