@@ -18,7 +18,8 @@ on_other() {
 	[ "$(relay_of mn)" = "$other" ] && [ "$(relay_of cn)" = "$other" ]
 }
 
-# revived HOST: its relay server, which a run before this one has killed; and nothing is left of the tunnel
+# revived HOST: its relay server, which a run before this one has killed; and nothing is left of the tunnel. The DC does not choose one
+# for 10 s that has not answered it, as the dead one may not have until now.
 revived() {
 	local before
 	before=$(logged "$1" ntm-rs 'registered as')
@@ -26,7 +27,7 @@ revived() {
 	eventually 10 logged_more "$1" ntm-rs 'registered as' "$before" || lab_die "ntm-rs on $1 does not come back"
 	ctl mn forget cn.example.net || true
 	ctl cn forget mn.example.net || true
-	sleep 1.2 # for 1 s the DC takes who asks for one that crossed what either may have asked for last
+	sleep 11.5
 }
 
 # killed: under TCP and pings, the one that relays
