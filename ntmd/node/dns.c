@@ -152,9 +152,29 @@ static const union ntm_addr *of_family(const union ntm_addr *addrs, int count, i
 	return NULL;
 }
 
-static int tell_resolver(struct ntm_node *node, const struct ntm_dp_lease *lease,
-			 unsigned int ifindex, char *why, size_t size)
+static void retry_tick(uv_timer_t *timer);
+
+/* At boot its manager may not be there yet, and after a restart the guard of before may still be at work */
+static void on_told(void *ctx, int err, const char *why)
 {
+	struct ntm_node *node = ctx;
+	const bool first = node->dns_backoff.next_ms == RETRY.next_ms;
+
+	if (!err) {
+		node->dns_backoff = RETRY;
+		ntm_info("names of %s are resolved by %s", node->dns_lease.zone, why);
+		return;
+	}
+	ntm_log(first ? NTM_LOG_ERROR : NTM_LOG_DEBUG, "this host's resolver is not told of %s: %s",
+		node->dns_lease.zone, why);
+	ntm_node_arm(node, &node->dns_timer, retry_tick,
+		     ntm_node_now_ms() + ntm_backoff_next(&node->dns_backoff));
+}
+
+static int tell_resolver(struct ntm_node *node, const struct ntm_dp_lease *lease,
+			 unsigned int ifindex, bool wait, char *why, size_t size)
+{
+	const struct ntm_dnsconf_later later = { .wait = wait, .done = on_told, .ctx = node };
 	const char *zones[1 + NTM_PEER_ZONES_MAX] = { lease->zone };
 	union ntm_addr addrs[2];
 	int count = stub_addresses(lease, addrs);
@@ -170,17 +190,17 @@ static int tell_resolver(struct ntm_node *node, const struct ntm_dp_lease *lease
 	return ntm_dnsconf_set(&node->dnsconf, &node->loop, node->config.dns,
 			       node->config.interface, ifindex, zones, 1 + lease->zone_count,
 			       of_family(addrs, count, AF_INET), of_family(addrs, count, AF_INET6),
-			       node->stub != NULL, why, size);
+			       node->stub != NULL, &later, why, size);
 }
 
-/* Is all of this told? A lease that only got to know another zone's network interrupts no query. */
+/* Is all of this told, or tried again? A lease that only got to know another zone's network interrupts no query. */
 static bool is_told(const struct ntm_node *node, const struct ntm_dp_lease *lease)
 {
 	const struct ntm_dp_lease *told = &node->dns_lease;
 	union ntm_addr now[2], then[2];
 	int count;
 
-	if (!node->dnsconf || ntm_dnsconf_failed(node->dnsconf) ||
+	if ((!node->dnsconf && !uv_is_active((const uv_handle_t *)&node->dns_timer)) ||
 	    strcmp(told->zone, lease->zone) != 0 || told->zone_count != lease->zone_count)
 		return false;
 	for (unsigned int i = 0; i < lease->zone_count; i++)
@@ -194,28 +214,16 @@ static bool is_told(const struct ntm_node *node, const struct ntm_dp_lease *leas
 	return count == 0;
 }
 
-static void retry_tick(uv_timer_t *timer);
-
-/* At boot its manager may not be there yet, and after a restart the guard of before may still be at work */
-static void tell(struct ntm_node *node, unsigned int ifindex)
+static void tell(struct ntm_node *node, unsigned int ifindex, bool wait)
 {
-	const struct ntm_dp_lease *lease = &node->dns_lease;
-	const bool first = node->dns_backoff.next_ms == RETRY.next_ms;
 	char why[256] = "";
-	int err = tell_resolver(node, lease, ifindex, why, sizeof(why));
+	int err = tell_resolver(node, &node->dns_lease, ifindex, wait, why, sizeof(why));
 
-	if (!err) {
-		ntm_info("names of %s are resolved by %s", lease->zone, why);
-		return;
-	}
-	ntm_log(first ? NTM_LOG_ERROR : NTM_LOG_DEBUG,
-		"this host's resolver does not know of %s: %s", lease->zone,
-		why[0] ? why : strerror(-err));
-	ntm_node_arm(node, &node->dns_timer, retry_tick,
-		     ntm_node_now_ms() + ntm_backoff_next(&node->dns_backoff));
+	if (err || wait)
+		on_told(node, err, why[0] ? why : strerror(-err));
 }
 
-static void up(struct ntm_node *node, const struct ntm_dp_lease *lease)
+static void up(struct ntm_node *node, const struct ntm_dp_lease *lease, bool wait)
 {
 	const unsigned int ifindex = if_nametoindex(node->config.interface);
 
@@ -225,7 +233,7 @@ static void up(struct ntm_node *node, const struct ntm_dp_lease *lease)
 	if (ntm_dns_hooked(node) || is(node, "off") || is(node, "hook") || node->fds.tun >= 0 ||
 	    !ifindex)
 		return;
-	tell(node, ifindex);
+	tell(node, ifindex, wait);
 }
 
 static void retry_tick(uv_timer_t *timer)
@@ -234,7 +242,7 @@ static void retry_tick(uv_timer_t *timer)
 	const struct ntm_dp_lease lease = node->dns_lease;
 
 	if (!node->leaving)
-		up(node, &lease);
+		up(node, &lease, false);
 }
 
 void ntm_dns_up(struct ntm_node *node, const struct ntm_dp_lease *lease)
@@ -242,13 +250,7 @@ void ntm_dns_up(struct ntm_node *node, const struct ntm_dp_lease *lease)
 	if (is_told(node, lease))
 		return;
 	node->dns_backoff = RETRY;
-	up(node, lease);
-}
-
-void ntm_dns_retry(struct ntm_node *node, const struct ntm_dp_lease *lease)
-{
-	if (node->dnsconf && ntm_dnsconf_failed(node->dnsconf))
-		ntm_dns_up(node, lease);
+	up(node, lease, true);
 }
 
 void ntm_dns_down(struct ntm_node *node)

@@ -29,12 +29,10 @@ bool ntm_dns_hooked(const struct ntm_node *node);
 /**
  * ntm_dns_up() - the data path has this lease; ntm_dns_down() - it goes, or gets another one
  *
- * Where the host's resolver cannot be told, that is tried again from time to time.
+ * Where the host's resolver cannot be told, or what was told is looked after no more, that is tried again from time to time.
  */
 void ntm_dns_up(struct ntm_node *node, const struct ntm_dp_lease *lease);
 void ntm_dns_down(struct ntm_node *node);
-/** ntm_dns_retry() - tell the host's resolver once more, if that failed late or came to an end; cheap if not */
-void ntm_dns_retry(struct ntm_node *node, const struct ntm_dp_lease *lease);
 /** ntm_dns_again() - addresses changed; ours may have gone: with the lease of ntm_dns_up() */
 void ntm_dns_again(struct ntm_node *node, const struct ntm_dp_lease *lease);
 

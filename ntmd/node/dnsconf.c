@@ -25,8 +25,8 @@ struct ntm_dnsconf {
 	uv_poll_t poll;
 	int sock; /* to the guard; -1: there is none, since nothing was told */
 	pid_t guard;
-	bool late; /* it was not done when the caller would not wait any longer */
-	bool failed;
+	bool told;
+	struct ntm_dnsconf_later later;
 	union ntm_addr stub4, stub6;
 	unsigned int count;
 	union ntm_addr servers[NTM_DNSCONF_SERVERS];
@@ -106,6 +106,16 @@ static int receive(const struct ntm_dnsconf *conf, struct ntm_dnsconf_report *re
 	return 0;
 }
 
+static void take_report(struct ntm_dnsconf *conf, const struct ntm_dnsconf_report *report)
+{
+	const bool first = !conf->told;
+
+	conf->told = true;
+	take_servers(conf, report);
+	if (first)
+		conf->later.done(conf->later.ctx, 0, report->why);
+}
+
 static void on_report(uv_poll_t *poll, int status, int events)
 {
 	struct ntm_dnsconf *conf = poll->data;
@@ -117,18 +127,14 @@ static void on_report(uv_poll_t *poll, int status, int events)
 	if (err == -EAGAIN)
 		return;
 	if (!err && !report.err) {
-		if (conf->late)
-			ntm_info("dns: %s", report.why);
-		conf->late = false;
-		take_servers(conf, &report);
+		take_report(conf, &report);
 		return;
 	}
 	uv_poll_stop(poll);
-	conf->failed = true;
 	if (err)
-		ntm_warn("dns: the guard of this host's settings has ended");
+		conf->later.done(conf->later.ctx, err, "the guard of its settings has ended");
 	else
-		ntm_warn("dns: %s", report.why);
+		conf->later.done(conf->later.ctx, report.err, report.why);
 }
 
 /* False: nothing came within that time, whatever signals did */
@@ -146,14 +152,13 @@ static bool is_readable(int sock, unsigned int max_ms)
 	return ready != 0;
 }
 
-/* The first report, for which the caller waits */
+/* The first report, where the caller waits for it */
 static int await_report(struct ntm_dnsconf *conf, char *why, size_t size)
 {
 	struct ntm_dnsconf_report report;
 	int err;
 
-	if (!is_readable(conf->sock, WAIT_MS)) {
-		conf->late = true;
+	if (!conf->later.wait || !is_readable(conf->sock, WAIT_MS)) {
 		snprintf(why, size, "a manager that is still being told");
 		return 0;
 	}
@@ -163,7 +168,10 @@ static int await_report(struct ntm_dnsconf *conf, char *why, size_t size)
 		return err;
 	}
 	snprintf(why, size, "%s", report.why);
-	take_servers(conf, &report);
+	if (!report.err) {
+		conf->told = true;
+		take_servers(conf, &report);
+	}
 	return report.err;
 }
 
@@ -254,8 +262,8 @@ static bool tells_nobody(const char *how)
 
 int ntm_dnsconf_set(struct ntm_dnsconf **out, uv_loop_t *loop, const char *how, const char *ifname,
 		    unsigned int ifindex, const char *const *zones, unsigned int count,
-		    const union ntm_addr *stub4, const union ntm_addr *stub6, bool tcp, char *why,
-		    size_t size)
+		    const union ntm_addr *stub4, const union ntm_addr *stub6, bool tcp,
+		    const struct ntm_dnsconf_later *later, char *why, size_t size)
 {
 	struct ntm_dnsconf *conf = calloc(1, sizeof(*conf));
 	struct ntm_dnsconf_job job = { 0 };
@@ -266,6 +274,7 @@ int ntm_dnsconf_set(struct ntm_dnsconf **out, uv_loop_t *loop, const char *how, 
 	snprintf(why, size, "%s", err ? strerror(-err) : how);
 	if (!err) {
 		conf->sock = -1;
+		conf->later = *later;
 		if (stub4)
 			job.stub4 = conf->stub4 = *stub4;
 		if (stub6)
@@ -281,17 +290,12 @@ int ntm_dnsconf_set(struct ntm_dnsconf **out, uv_loop_t *loop, const char *how, 
 	return err;
 }
 
-bool ntm_dnsconf_failed(const struct ntm_dnsconf *conf)
-{
-	return conf->failed;
-}
-
 static bool is_stub(const struct ntm_dnsconf *conf, const union ntm_addr *addr)
 {
 	return conf && (ntm_addr_equal(addr, &conf->stub4) || ntm_addr_equal(addr, &conf->stub6));
 }
 
-/* Without a guard that watches it, the file is read when it is asked for */
+/* Without a guard that has told of them, the file is read when they are asked for */
 static unsigned int read_servers(const struct ntm_dnsconf *conf, union ntm_addr *out,
 				 unsigned int max)
 {
@@ -319,7 +323,7 @@ unsigned int ntm_dnsconf_upstream(const struct ntm_dnsconf *conf, union ntm_addr
 
 	if (!conf)
 		return 0;
-	if (conf->sock < 0)
+	if (!conf->told)
 		return read_servers(conf, out, max);
 	count = conf->count < max ? conf->count : max;
 	memcpy(out, conf->servers, count * sizeof(*out));

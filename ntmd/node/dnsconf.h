@@ -20,23 +20,34 @@
 struct ntm_dnsconf;
 
 /**
+ * struct ntm_dnsconf_later - what becomes of ntm_dnsconf_set() after it has returned
+ * @wait:	it waits for the outcome, 2 s at most; if not, it stops the loop for nothing
+ * @done:	the outcome that it did not wait for, as it would have returned it; or the guard has ended, and nobody looks after
+ *		what was told. After an error nothing comes any more, and ntm_dnsconf_undo() is due, though not from here.
+ */
+struct ntm_dnsconf_later {
+	bool wait;
+	void (*done)(void *ctx, int err, const char *why);
+	void *ctx;
+};
+
+/**
  * ntm_dnsconf_set() - tell the host's resolver of the zones
  * @how:	auto, resolved, networkmanager, resolvconf, file; with hook and off nothing is told
  * @ifname, @ifindex: the interface that the stub address is reached by; it must be up, with its addresses
  * @zones:	@count names, NTM_DNSCONF_ZONES at most
  * @stub4, @stub6: where we answer queries; one may be NULL. Port 53.
  * @tcp:	there by TCP, too
+ * @later:	copied
  * @why, @size:	what was told, as in "systemd-resolved (D-Bus)", or the reason of the failure
  *
- * Waits 2 s at most; what takes longer goes on, and is logged if it fails. Only one ntmd of a host can do this at a time
- * (-EBUSY). Returns 0 or a negative errno; on failure *@conf is NULL and the host's DNS is as it was.
+ * Only one ntmd of a host can do this at a time (-EBUSY). Returns 0 or a negative errno; on failure *@conf is NULL and the
+ * host's DNS is as it was.
  */
 int ntm_dnsconf_set(struct ntm_dnsconf **conf, uv_loop_t *loop, const char *how, const char *ifname,
 		    unsigned int ifindex, const char *const *zones, unsigned int count,
-		    const union ntm_addr *stub4, const union ntm_addr *stub6, bool tcp, char *why,
-		    size_t size);
-/** ntm_dnsconf_failed() - was nothing told after all, or has the guard ended: it is worth another try */
-bool ntm_dnsconf_failed(const struct ntm_dnsconf *conf);
+		    const union ntm_addr *stub4, const union ntm_addr *stub6, bool tcp,
+		    const struct ntm_dnsconf_later *later, char *why, size_t size);
 /**
  * ntm_dnsconf_upstream() - the name servers of this host besides us; returns how many
  *

@@ -141,16 +141,22 @@ static void become_guard(unsigned int first_fd)
 
 /* The state file */
 
+static uint64_t now_ms(void)
+{
+	return uv_hrtime() / 1000000;
+}
+
 /* An ntmd that ends at this moment, or has been killed, has a guard that is still at work */
 static int lock_state(void)
 {
 	const struct timespec step = { .tv_nsec = STEP_MS * 1000000L };
+	const uint64_t end = now_ms() + LOCK_MS;
 	int fd = open(NTM_DNSCONF_STATE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
 	if (fd < 0)
 		return -errno;
-	for (int ms = 0; flock(fd, LOCK_EX | LOCK_NB); ms += STEP_MS) {
-		if (ms >= LOCK_MS) {
+	while (flock(fd, LOCK_EX | LOCK_NB)) {
+		if (now_ms() >= end) {
 			close(fd);
 			return -EBUSY;
 		}
@@ -402,11 +408,6 @@ static void files_changed(struct guard *guard)
 	if (find_servers(guard))
 		tell(guard);
 	watch_source(guard);
-}
-
-static uint64_t now_ms(void)
-{
-	return uv_hrtime() / 1000000;
 }
 
 /* @due_ms: 0: never */

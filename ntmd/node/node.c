@@ -731,13 +731,6 @@ static void keep_membership(struct ntm_node *node)
 		keep_lease(node);
 }
 
-static void dns_retry(struct ntm_node *node)
-{
-	const struct ntm_dp_lease lease = ntm_lease_datapath(&node->lease);
-
-	ntm_dns_retry(node, &lease);
-}
-
 static void dc_lease(void *ctx, const struct ntm_msg *lease)
 {
 	struct ntm_node *node = ctx;
@@ -762,7 +755,6 @@ static void dc_lease(void *ctx, const struct ntm_msg *lease)
 		ntm_err("no data path: %s", node->dp_why);
 		ntm_node_arm(node, &node->dp_timer, dp_tick, ntm_node_now_ms() + DP_RETRY_MS);
 	}
-	dns_retry(node);
 	ntm_reach_dc(node);
 	ntm_survey_dc(&node->survey, &node->dc.addr, &node->dc.observed);
 	ntm_survey_relays(&node->survey, lease->relays, lease->relay_count, ntm_node_now_us());

@@ -7,7 +7,8 @@
  *       answers on the stub addresses: every name of a zone has the addresses
  *       ANSWER4 and ANSWER6, but that "none." below it is NXDOMAIN; other
  *       queries are passed on. Tells the host's resolver, and prints
- *       "told: WHAT", or "error: REASON" and ends with 1. Stays until SIGTERM
+ *       "told: WHAT", or "error: REASON" and ends with 1; what takes longer than
+ *       ntmd waits, it prints when it is known, and stays. Stays until SIGTERM
  *       and takes it back. On SIGUSR1: prints "upstream: ADDRESS..."
  *   ntm-dns undo
  *       takes back what a killed one left
@@ -148,8 +149,16 @@ static unsigned int parse_stub(const char *text, union ntm_addr *addr)
 	exit(2);
 }
 
+static void print_told(void *ctx, int err, const char *why)
+{
+	(void)ctx;
+	printf("%s: %s\n", err ? "error" : "told", why);
+	fflush(stdout);
+}
+
 static int open_all(char **args)
 {
+	const struct ntm_dnsconf_later later = { .wait = true, .done = print_told };
 	const char *how = args[0], *ifname = args[1];
 	union ntm_addr stubs[2], *stub4, *stub6;
 	unsigned int count = parse_stub(args[3], &stubs[0]);
@@ -164,9 +173,8 @@ static int open_all(char **args)
 	snprintf(why, sizeof(why), "stub: %s", strerror(-err));
 	if (!err)
 		err = ntm_dnsconf_set(&conf, &loop, how, ifname, if_nametoindex(ifname), zones,
-				      zone_count, stub4, stub6, true, why, sizeof(why));
-	printf("%s: %s\n", err ? "error" : "told", why);
-	fflush(stdout);
+				      zone_count, stub4, stub6, true, &later, why, sizeof(why));
+	print_told(NULL, err, why);
 	return err;
 }
 

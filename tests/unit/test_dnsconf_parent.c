@@ -17,9 +17,14 @@
 
 static unsigned int report_ms;
 static bool hold_report, hold_end; /* until tell_guard() */
+static bool die;		   /* having reported */
 static int told[2];
 static int report_err;
 static char why[100];
+static bool no_wait;
+static unsigned int later_count;
+static int later_err;
+static char later_why[100];
 static uv_loop_t loop;
 
 int ntm_dnsconf_read(const char *path, char *text, size_t size)
@@ -54,6 +59,8 @@ void ntm_dnsconf_guard(int sock, const struct ntm_dnsconf_job *job)
 	await_word(hold_report);
 	if (send(sock, &report, sizeof(report), 0) != sizeof(report))
 		_exit(1);
+	if (die)
+		raise(SIGKILL);
 	if (!report_err)
 		(void)poll(&fd, 1, -1);
 	await_word(hold_end);
@@ -72,14 +79,24 @@ static bool has_children(void)
 	return !waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT);
 }
 
+static void on_later(void *ctx, int err, const char *what)
+{
+	assert_ptr_equal(ctx, &loop);
+	later_count++;
+	later_err = err;
+	snprintf(later_why, sizeof(later_why), "%s", what);
+}
+
 static struct ntm_dnsconf *set(const char *how)
 {
+	const struct ntm_dnsconf_later later = { !no_wait, on_later, &loop };
 	const char *zone = "example.net";
 	const union ntm_addr stub = test_addr("100.64.0.1:53");
 	struct ntm_dnsconf *conf;
 
+	later_count = 0;
 	assert_int_equal(ntm_dnsconf_set(&conf, &loop, how, "lo", 1, &zone, 1, &stub, NULL, true,
-					 why, sizeof(why)),
+					 &later, why, sizeof(why)),
 			 0);
 	return conf;
 }
@@ -129,27 +146,100 @@ static void turn(unsigned int ms)
 	uv_run(&loop, UV_RUN_DEFAULT);
 }
 
-/* What fails after nobody waits any more is worth another try */
+static void await_later(void)
+{
+	for (int i = 0; i < 50 && !later_count; i++)
+		turn(100);
+	turn(100);
+	assert_int_equal(later_count, 1);
+}
+
+static struct ntm_dnsconf *set_held(void)
+{
+	struct ntm_dnsconf *conf;
+
+	hold_report = true;
+	conf = set("file");
+	hold_report = false;
+	assert_string_equal(why, "a manager that is still being told");
+	turn(100);
+	assert_int_equal(later_count, 0);
+	return conf;
+}
+
+static unsigned int servers_of(const struct ntm_dnsconf *conf)
+{
+	union ntm_addr servers[NTM_DNSCONF_SERVERS];
+
+	return ntm_dnsconf_upstream(conf, servers, NTM_DNSCONF_SERVERS);
+}
+
+/* Where the guard's word is not in, the file's counts; ours names none, which makes one. The guard's word is none. */
+static void test_late(void **state)
+{
+	struct ntm_dnsconf *conf = set_held();
+
+	(void)state;
+	assert_int_equal(servers_of(conf), 1);
+	tell_guard();
+	await_later();
+	assert_int_equal(later_err, 0);
+	assert_string_equal(later_why, "a test");
+	assert_int_equal(servers_of(conf), 0);
+	undo(conf);
+}
+
 static void test_late_failure(void **state)
 {
 	struct ntm_dnsconf *conf;
 
 	(void)state;
-	hold_report = true;
 	report_err = -EIO;
-	conf = set("file");
-	hold_report = false;
-	assert_string_equal(why, "a manager that is still being told");
-	assert_false(ntm_dnsconf_failed(conf));
+	conf = set_held();
 	tell_guard();
-	for (int i = 0; i < 50 && !ntm_dnsconf_failed(conf); i++)
-		turn(100);
-	assert_true(ntm_dnsconf_failed(conf));
+	await_later();
+	assert_int_equal(later_err, -EIO);
+	assert_string_equal(later_why, "a test");
+	assert_int_equal(servers_of(conf), 1);
 	undo(conf);
 	report_err = 0;
 	conf = set("file");
 	turn(100);
-	assert_false(ntm_dnsconf_failed(conf));
+	assert_int_equal(later_count, 0);
+	undo(conf);
+}
+
+static void test_guard_killed(void **state)
+{
+	struct ntm_dnsconf *conf;
+
+	(void)state;
+	die = true;
+	conf = set("file");
+	die = false;
+	await_later();
+	assert_int_not_equal(later_err, 0);
+	assert_string_equal(later_why, "the guard of its settings has ended");
+	undo(conf);
+}
+
+/* Well below the 2 s of one that waits, and above what a busy machine takes for a fork() */
+static void test_no_wait(void **state)
+{
+	const uint64_t began = uv_hrtime();
+	struct ntm_dnsconf *conf;
+
+	(void)state;
+	no_wait = true;
+	hold_report = true;
+	conf = set("file");
+	assert_in_range((uv_hrtime() - began) / 1000000, 0, 1900);
+	hold_report = false;
+	no_wait = false;
+	assert_string_equal(why, "a manager that is still being told");
+	tell_guard();
+	await_later();
+	assert_int_equal(later_err, 0);
 	undo(conf);
 }
 
@@ -207,9 +297,9 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_quick),
-		cmocka_unit_test(test_slow),
-		cmocka_unit_test(test_late_failure),
+		cmocka_unit_test(test_quick),	     cmocka_unit_test(test_slow),
+		cmocka_unit_test(test_late),	     cmocka_unit_test(test_late_failure),
+		cmocka_unit_test(test_guard_killed), cmocka_unit_test(test_no_wait),
 		cmocka_unit_test(test_signals),
 	};
 
