@@ -240,7 +240,9 @@ static void calm(struct ntm_ways *w, uint64_t heard_ms)
 	if (heard_ms > w->heard_ms)
 		w->heard_ms = heard_ms;
 	w->silent_ms = 0;
-	w->alarm = w->trial = w->suspect = w->lost = w->asleep = false;
+	w->alarm = w->trial = w->lost = w->asleep = false;
+	/* Or its standby would be let go, and bound anew, with each packet that comes */
+	w->suspect = w->suspect && bind_is_late(w);
 	w->ask_wait_ms = 0;
 	if (w->current >= 0)
 		ntm_way_alive(&w->way[w->current]);

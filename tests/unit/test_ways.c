@@ -55,10 +55,10 @@ struct end {
 	unsigned int moves, lost, punches, probes, binds, unknown;
 };
 
-/* @mute: binds, and forwards nothing; @eats: no data alone; @drains: forwards, and binds nobody */
+/* @mute: binds, and forwards nothing; @eats: no data alone; @drains: forwards, and binds nobody; @silent: nor does it say so */
 struct rs {
 	union ntm_addr addr;
-	bool alive, mute, eats, drains;
+	bool alive, mute, eats, drains, silent;
 	struct ntm_relay_secret secret;
 	bool bound[2];
 	uint32_t delay_us;
@@ -362,7 +362,7 @@ static void take_bind(struct rs *rs, const struct packet *p)
 	uint8_t key[NTM_RELAY_KEY];
 	struct packet *answer;
 
-	if (!rs->alive)
+	if (!rs->alive || rs->silent)
 		return;
 	assert_true(ntm_relay_get(&bind, p->bind, sizeof(p->bind)));
 	ntm_relay_end_key(key, psk, rs->key, bind.role);
@@ -1299,6 +1299,25 @@ static void test_only_rs_drains(void **state)
 	assert_true(w.a.binds < 400); /* to the dead one */
 }
 
+/* It goes on forwarding, and answers no Bind. When it counts as dead the other one is bound, whatever passed meanwhile. */
+static void test_rs_binds_no_more(void **state)
+{
+	static const uint32_t delay_us[] = { 10000, 60000, 120000 };
+
+	for (unsigned int i = 0; i < 3; i++) {
+		for (uint64_t phase = 0; phase < 20; phase++) {
+			world(state);
+			relayed_for(5000 + phase * 50, 10000, 10000);
+			w.rs[0].silent = true;
+			w.rs[1].delay_us = delay_us[i];
+			live(3000);
+			both_on_rs(&w.rs[1]);
+			assert_int_equal(w.a.lost + w.b.lost, 0);
+			assert_true(w.a.gap_us <= 2000000 && w.b.gap_us <= 2000000);
+		}
+	}
+}
+
 /* And one that says so falsely, now and then, to both or one of them */
 static void test_rs_says_that_it_drains(void **state)
 {
@@ -1512,13 +1531,15 @@ static void test_storms(void **state)
 				w.rs[dice(&rng, 2)].eats ^= true;
 			if (!dice(&rng, 4))
 				w.rs[dice(&rng, 2)].drains ^= true;
+			if (!dice(&rng, 4))
+				w.rs[dice(&rng, 2)].silent ^= true;
 			live(dice(&rng, 3000));
 		}
 		for (int i = 0; i < 3; i++)
 			w.link[i].to_a = w.link[i].to_b = true;
 		for (int i = 0; i < 2; i++) {
 			w.rs[i].alive = true;
-			w.rs[i].mute = w.rs[i].eats = w.rs[i].drains = false;
+			w.rs[i].mute = w.rs[i].eats = w.rs[i].drains = w.rs[i].silent = false;
 		}
 		if (!w.a.stands) /* it may be that nothing was open for long enough */
 			continue;
@@ -1573,6 +1594,7 @@ int main(void)
 		cmocka_unit_test_setup(test_not_told_what_arrives, world),
 		cmocka_unit_test_setup(test_rs_drains, world),
 		cmocka_unit_test_setup(test_only_rs_drains, world),
+		cmocka_unit_test_setup(test_rs_binds_no_more, world),
 		cmocka_unit_test_setup(test_rs_says_that_it_drains, world),
 		cmocka_unit_test_setup(test_all_is_dead, world),
 		cmocka_unit_test_setup(test_dead_after_a_rest, world),
