@@ -212,7 +212,7 @@ static bool may_run(const struct ntm_search_gate *gate, int zone)
 	if (zone < 0 || gate->running >= NTM_GATE_RUNNING)
 		return gate->running < NTM_GATE_RUNNING;
 	for (unsigned int i = 0; i < NTM_GATE_PLACES; i++)
-		of_zone += gate->place[i].running && gate->place[i].zone == zone;
+		of_zone += gate->place[i].running && gate->place[i].runs_for == zone;
 	return of_zone < NTM_GATE_RUNNING_OF_ZONE;
 }
 
@@ -225,7 +225,10 @@ bool ntm_gate_enter(struct ntm_search_gate *gate, const union ntm_addr *addr, in
 	if (i == NTM_GATE_PLACES || gate->place[i].running || waits(gate, i, now_ms) ||
 	    !may_run(gate, zone))
 		return false;
-	if (!forgotten(gate, i, now_ms))
+	/* What is remembered is of whoever had it searched first: no zone has more by naming what another did */
+	if (forgotten(gate, i, now_ms))
+		gate->place[i].zone = (int8_t)zone;
+	else
 		wait = gate->place[i].wait_ms * 2;
 	gate->running++;
 	gate->place[i].addr = addr->v4.sin_addr;
@@ -233,7 +236,7 @@ bool ntm_gate_enter(struct ntm_search_gate *gate, const union ntm_addr *addr, in
 	gate->place[i].wait_ms = wait < WAIT_MAX_MS ? wait : WAIT_MAX_MS;
 	gate->place[i].found = false;
 	gate->place[i].running = true;
-	gate->place[i].zone = (int8_t)zone;
+	gate->place[i].runs_for = (int8_t)zone;
 	return true;
 }
 

@@ -95,7 +95,8 @@ uint64_t ntm_search_deadline(const struct ntm_search *s); /* monotonic ms; UINT6
  * @since_ms:	when the last search began, and for how long there is no other; @wait_ms 0: the place is free
  * @found:	by that search: there is nothing to remember beyond its time
  * @running:	that search has not ended
- * @zone:	of the peer that it was for, as the lease had it then; -1: our own. Each other zone has no more than NTM_GATE_OF_ZONE
+ * @runs_for:	zone of the peer that it is for, as @zone. Each other zone has no more than NTM_GATE_RUNNING_OF_ZONE at once
+ * @zone:	of the peer that the first search was for, as the lease had it then; -1: our own. Each other zone has no more than NTM_GATE_OF_ZONE
  *		places, and our own at least what is left, whoever runs those zones
  */
 struct ntm_search_gate {
@@ -105,7 +106,7 @@ struct ntm_search_gate {
 		uint32_t wait_ms;
 		uint64_t since_ms;
 		bool found, running;
-		int8_t zone;
+		int8_t zone, runs_for;
 	} place[NTM_GATE_PLACES];
 };
 

@@ -458,6 +458,21 @@ static void test_gate_of_other_zones(void **state)
 	assert_true(search(&gate, 0, 0, false, 31000));
 }
 
+/* Nor more, or fewer, by naming what ours searched before */
+static void test_gate_of_known_networks(void **state)
+{
+	const unsigned int ours = 2 * NTM_GATE_OF_ZONE;
+	struct ntm_search_gate gate = { 0 };
+
+	(void)state;
+	for (unsigned int n = 0; n < ours; n++)
+		assert_true(search(&gate, n, -1, false, 1000));
+	for (unsigned int n = 0; n < ours; n++)
+		assert_true(search(&gate, n, 0, false, 31000));
+	for (unsigned int n = 0; n < ours; n++)
+		assert_int_equal(search(&gate, 1000 + n, 0, false, 31000), n < NTM_GATE_OF_ZONE);
+}
+
 static bool enter(struct ntm_search_gate *gate, unsigned int n, int zone)
 {
 	const union ntm_addr to = network(n);
@@ -518,6 +533,7 @@ int main(void)
 		cmocka_unit_test(test_gate_found_makes_room),
 		cmocka_unit_test(test_gate_rotation),
 		cmocka_unit_test(test_gate_of_other_zones),
+		cmocka_unit_test(test_gate_of_known_networks),
 		cmocka_unit_test(test_gate_at_once_of_a_zone),
 		cmocka_unit_test(test_gate_one_at_a_time),
 	};
