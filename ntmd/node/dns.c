@@ -16,6 +16,7 @@
 
 #define SERVERS 4
 #define RETRY ((struct ntm_backoff){ 5000, 600000 })
+#define STAYS_MS 60000 /* what was told for so long is not undone by what undid it before */
 
 static bool is(const struct ntm_node *node, const char *how)
 {
@@ -158,17 +159,22 @@ static void retry_tick(uv_timer_t *timer);
 static void on_told(void *ctx, int err, const char *why)
 {
 	struct ntm_node *node = ctx;
-	const bool first = node->dns_backoff.next_ms == RETRY.next_ms;
+	const uint64_t now = ntm_node_now_ms();
+	bool first;
 
 	if (!err) {
-		node->dns_backoff = RETRY;
+		node->dns_told_ms = now;
 		ntm_info("names of %s are resolved by %s", node->dns_lease.zone, why);
 		return;
 	}
+	if (node->dns_told_ms && now - node->dns_told_ms >= STAYS_MS)
+		node->dns_backoff = RETRY;
+	node->dns_told_ms = 0;
+	first = node->dns_backoff.next_ms == RETRY.next_ms;
 	ntm_log(first ? NTM_LOG_ERROR : NTM_LOG_DEBUG, "this host's resolver is not told of %s: %s",
 		node->dns_lease.zone, why);
 	ntm_node_arm(node, &node->dns_timer, retry_tick,
-		     ntm_node_now_ms() + ntm_backoff_next(&node->dns_backoff));
+		     now + ntm_backoff_next(&node->dns_backoff));
 }
 
 static int tell_resolver(struct ntm_node *node, const struct ntm_dp_lease *lease,
@@ -230,10 +236,12 @@ static void up(struct ntm_node *node, const struct ntm_dp_lease *lease, bool wai
 	ntm_dns_down(node);
 	node->dns_lease = *lease;
 	/* Whoever handed a TUN device in sees to this, too */
-	if (ntm_dns_hooked(node) || is(node, "off") || is(node, "hook") || node->fds.tun >= 0 ||
-	    !ifindex)
+	if (ntm_dns_hooked(node) || is(node, "off") || is(node, "hook") || node->fds.tun >= 0)
 		return;
-	tell(node, ifindex, wait);
+	if (ifindex)
+		tell(node, ifindex, wait);
+	else
+		on_told(node, -ENODEV, strerror(ENODEV));
 }
 
 static void retry_tick(uv_timer_t *timer)

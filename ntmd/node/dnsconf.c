@@ -251,7 +251,9 @@ static int tell_host(struct ntm_dnsconf *conf, uv_loop_t *loop, const struct ntm
 			return 0;
 		snprintf(why, size, "%s", strerror(-err));
 	}
-	(void)end_guard(conf, WAIT_MS);
+	/* One that was killed before it told of anything may have done something */
+	if (end_guard(conf, WAIT_MS) == -ECHILD && err == -EPIPE)
+		ntm_dnsconf_undo_stale();
 	return err;
 }
 

@@ -92,6 +92,7 @@ struct ntm_node {
 	struct ntm_stub *stub;
 	struct ntm_dp_lease dns_lease; /* what dns.c told of or is to */
 	struct ntm_backoff dns_backoff;
+	uint64_t dns_told_ms;
 	char dp_why[256]; /* why there is none, for people */
 
 	struct ntm_dc dc;

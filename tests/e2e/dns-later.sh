@@ -52,9 +52,10 @@ is "other names, too" "$(found mn www.example.org)" 192.0.2.80
 is "the log has complained once" "$(logged mn ntmd "$REFUSED")" 1
 
 # What was told stays so without its guard, but nobody would take it back
-old=$(guard)
+old=$(guard) told=$(logged mn ntmd 'names of example\.net are resolved')
 kill -9 "$old"
-check "its guard killed, there is another soon" eventually 10 has_new_guard "$old"
+check "its guard killed, ntmd tells it again (10 s: the second time within a minute)" eventually 15 logged_more mn ntmd 'names of example\.net are resolved' "$told"
+check "and there is another guard" has_new_guard "$old"
 kill9 mn ntmd
 check "which takes it back, ntmd killed as well" eventually 5 as_before mn
 
