@@ -12,6 +12,7 @@ STEADY_TRIES=3
 steadily() {
 	local most=$1 try late
 	shift
+	lab_tried
 	for ((try = 1; ; try++)); do
 		tap_hold
 		pulse_start

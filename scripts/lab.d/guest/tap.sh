@@ -30,8 +30,9 @@ tap_out() {
 	fi
 }
 
-# tap_hold: until tap_release or tap_forget. The runner releases what a scenario that ends holds.
+# tap_hold: until tap_release or tap_forget. The runner releases what a scenario that ends holds, and this what one that broke off did.
 tap_hold() {
+	tap_release
 	: >$TAP_HELD
 }
 
