@@ -7,6 +7,7 @@
 #
 #   dc --- internet --- mn, cn
 
+# shellcheck source=tests/e2e/lib/managers
 . /mnt/lab/src/tests/e2e/lib/managers
 
 net internet
