@@ -22,7 +22,7 @@ bg() {
 	nsenter --net="/run/netns/$host" --mount="$LAB_STATE/ns/$host.mnt" --uts="$LAB_STATE/ns/$host.uts" \
 		"$@" </dev/null >>"$LAB_OUT/$host/$name.log" 2>&1 &
 	echo $! >"$base.pid"
-	disown
+	disown 2>/dev/null || true # it may have ended already
 }
 
 # bg_anew HOST NAME CMD...: the same, with a new log; the one before is kept as NAME.1.log, and so on

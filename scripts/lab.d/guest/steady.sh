@@ -38,7 +38,7 @@ pulse_start() {
 	: >"$LAB_STATE/pulse" # the one before is ready, and may be what is seen until the new one has its output
 	ntm-pulse >"$LAB_STATE/pulse" &
 	echo $! >"$LAB_STATE/pulse.pid"
-	disown
+	disown 2>/dev/null || true # it may have ended already
 	eventually 20 grep -q ready "$LAB_STATE/pulse" || lab_die "ntm-pulse does not start"
 }
 
